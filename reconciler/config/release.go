@@ -1,0 +1,23 @@
+package config
+
+// Release is the release file, releases/<environment>.yaml beside sluice.yaml: the words of people about one
+// environment. A missing file is the zero value.
+type Release struct {
+	// Revision is the pin: the full commit hash that an environment with follow: pin is at.
+	Revision string `json:"revision,omitempty"`
+	// Prune lets a prune happen that was held for its size, for the release that it names and for no other.
+	Prune *Permit `json:"prune,omitempty"`
+	// Paused stops every change in the environment, drift repair included.
+	Paused bool `json:"paused,omitempty"`
+	// Retry is any number: another value than before tries a failed release again.
+	Retry int `json:"retry,omitempty"`
+}
+
+// Permit names the release that a permission counts for.
+type Permit struct {
+	// Revision is a full commit hash.
+	Revision string `json:"revision"`
+}
+
+// ReleasePath is the path of an environment's release file, relative to the folder of sluice.yaml.
+func ReleasePath(environment string) string { return "releases/" + environment + ".yaml" }
