@@ -1,0 +1,31 @@
+// Package policies decides. Everything in it is a pure function of its arguments: no clock, no network, no
+// file, no cluster. The reasons it gives are shown to people word for word.
+//
+// [Step] is the planner of a release. It is given what was saved, what Git asks for and what is seen, and
+// answers with the next state and the effects that are due. The caller saves the state first and carries
+// the effects out afterwards; since an effect is returned at every call until the observation shows that it
+// landed, a process that dies in between loses nothing.
+//
+// A plain rolling release:
+//
+//	               new release
+//	   (none) ───────────────────▶ Progressing ──── all objects Current ───▶ Healthy ──▶ prune
+//	                                │   ▲  │                                    │
+//	              refused, or       │   │  └── a newer release ──▶ Superseded   │ a newer release
+//	              a pod cannot run  ▼   │      (of the old one)                 ▼
+//	                               Failed ─── healthy after all ──▶ Healthy    Progressing
+//
+//	from         to           when
+//	(none)       Progressing  Git asks for a release
+//	Progressing  Healthy      everything is applied and every object is Current
+//	Progressing  Failed       the API refused the manifests, or an object failed for good
+//	Progressing  Progressing  a newer release; the older one is closed as Superseded
+//	Failed       Healthy      what had failed became healthy without a new release
+//	Failed       Progressing  a newer release, or the same one with a new trigger
+//	Healthy      Progressing  a newer release
+//
+// Blocked is no state of a release but of a revision that none could be made of: it does not render, or a
+// guard refuses it. What runs stays, and Git is told once.
+//
+// [Guard] is what an application may touch.
+package policies

@@ -1,0 +1,117 @@
+package policies
+
+import "time"
+
+// Phase is where a release stands. Its values are shown to people and written into notes.
+type Phase string
+
+// The phases of a release. Healthy, Failed, RolledBack and Superseded close it; Blocked belongs to a revision
+// that no release could be made of.
+const (
+	Pending     Phase = "Pending"
+	Blocked     Phase = "Blocked"
+	Progressing Phase = "Progressing"
+	Holding     Phase = "Holding"
+	Promoting   Phase = "Promoting"
+	Healthy     Phase = "Healthy"
+	Failed      Phase = "Failed"
+	RolledBack  Phase = "RolledBack"
+	Superseded  Phase = "Superseded"
+)
+
+// Release is one revision in one environment. The zero value is no release.
+type Release struct {
+	// Revision is the commit that was rendered; Trigger the commit that brought it.
+	Revision string `json:"revision,omitempty"`
+	Trigger  string `json:"trigger,omitempty"`
+	// Inputs is the hash of what the render read, Digest that of what it gave.
+	Inputs string `json:"inputs,omitempty"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// Same reports whether two releases are the same: their inputs or their digests are equal. No release is the
+// same as none.
+func (r Release) Same(o Release) bool {
+	return r.Inputs != "" && r.Inputs == o.Inputs || r.Digest != "" && r.Digest == o.Digest
+}
+
+// State is what is remembered of an environment. It is plain data and is saved before its effects are
+// carried out. The zero value is an environment in which nothing was ever released.
+type State struct {
+	// Release is in flight, or was the last to be closed.
+	Release Release `json:"release,omitzero"`
+	// Phase of Release. Empty if and only if Release is zero.
+	Phase  Phase  `json:"phase,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Applied: every object of Release was sent and accepted. Healthy implies Applied.
+	Applied bool `json:"applied,omitempty"`
+	// Began is when Release began, Since when Phase did.
+	Began time.Time `json:"began,omitzero"`
+	Since time.Time `json:"since,omitzero"`
+	// Proven is the last release that was Healthy.
+	Proven Release `json:"proven,omitzero"`
+	// Refused is the last revision that no release could be made of, and why; zero when the present one is fine.
+	Refused Refusal `json:"refused,omitzero"`
+	// Held says why stale objects are not pruned.
+	Held string `json:"held,omitempty"`
+}
+
+// Refusal is why no release could be made of a revision.
+type Refusal struct {
+	Revision string `json:"revision,omitempty"`
+	Trigger  string `json:"trigger,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// Plan is what Git asks for, rendered and guarded.
+type Plan struct {
+	// Release is asked for. Zero where Refused says why there is none, or where Git cannot be asked at present.
+	Release Release
+	Refused Refusal
+	// Paused: nothing may be changed. Absent: everything is to be deleted.
+	Paused bool
+	Absent bool
+	// PruneLimit is the share in per cent that may be pruned without Permit. 1..100.
+	PruneLimit int
+	// Permit is the revision for which a person allowed a prune of any size.
+	Permit string
+	// Repair: drift is undone, and not only reported.
+	Repair bool
+}
+
+// ApplyResult is what became of the last Apply effect for the release in the state.
+type ApplyResult string
+
+// The results of an apply.
+const (
+	NotApplied   ApplyResult = ""        // none was tried, or it did not end
+	ApplyLater   ApplyResult = "later"   // definitions were applied, the rest waits for them
+	ApplyDone    ApplyResult = "done"    // every object was accepted
+	ApplyRefused ApplyResult = "refused" // the API server refused objects; the same again would be refused again
+)
+
+// HealthStatus is the health of an environment's objects taken together.
+type HealthStatus string
+
+// The health of all objects: the worst of them.
+const (
+	Unknown    HealthStatus = "Unknown"
+	Current    HealthStatus = "Current"
+	InProgress HealthStatus = "InProgress"
+	Degraded   HealthStatus = "Failed"
+)
+
+// Observation is what is seen. Now is the only time that Step knows.
+type Observation struct {
+	Now         time.Time
+	Apply       ApplyResult
+	ApplyReason string
+	// Health and HealthReason are those of the objects of the release in the state.
+	Health       HealthStatus
+	HealthReason string
+	// Stale counts objects that we own and Git no longer has; Owned counts all that we own.
+	Stale int
+	Owned int
+	// Drifted counts objects whose live fields differ from what was applied.
+	Drifted int
+}

@@ -1,0 +1,174 @@
+package policies
+
+import (
+	"fmt"
+	"time"
+)
+
+// Effect is something to carry out. Effects are idempotent.
+type Effect string
+
+// The effects of a plain release, in the order in which they are carried out.
+const (
+	Apply  Effect = "apply"  // apply the objects of the release
+	Repair Effect = "repair" // apply again those that drifted
+	Prune  Effect = "prune"  // delete owned objects that Git no longer has
+)
+
+// Record is a line that Git is to be told. It belongs to the state it was returned with and is saved with
+// it, so that it is told once.
+type Record struct {
+	Phase   Phase
+	Release Release
+	Reason  string
+	// Began is when the release began; zero for Blocked.
+	Began time.Time
+}
+
+// Step returns the next state, the effects still to carry out, in order, and the lines to record. It reads no
+// clock, file or network: o.Now is the only time it knows. An effect is returned at every call until o
+// shows that it landed, so that none is lost when the process dies.
+func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
+	if p.Paused {
+		return s, nil, nil
+	}
+	if p.Absent {
+		return leave(s, o)
+	}
+	var told []Record
+	s, told = refuse(s, p, told)
+	if p.Release != (Release{}) && isNew(s, p.Release) {
+		s, told = begin(s, p, o, told)
+		return s, []Effect{Apply}, told // what was observed is the older release's
+	}
+	if s.Phase == "" {
+		return s, nil, told
+	}
+	s, told = advance(s, o, told)
+	held := s.Held
+	s, prune := pruned(s, p, o)
+	if s.Held != "" && s.Held != held {
+		told = append(told, Record{Phase: Holding, Release: s.Release, Reason: s.Held, Began: s.Began})
+	}
+	return s, effects(s, p, o, prune), told
+}
+
+// refuse notes that no release can be made of a revision; what runs stays.
+func refuse(s State, p Plan, told []Record) (State, []Record) {
+	if p.Refused == s.Refused {
+		return s, told
+	}
+	if p.Refused == (Refusal{}) && p.Release == (Release{}) {
+		return s, told // Git cannot be asked: what was known stays known
+	}
+	s.Refused = p.Refused
+	if p.Refused != (Refusal{}) {
+		r := Release{Revision: p.Refused.Revision, Trigger: p.Refused.Trigger}
+		told = append(told, Record{Phase: Blocked, Release: r, Reason: p.Refused.Reason})
+	}
+	return s, told
+}
+
+// begin starts the release that Git asks for and closes the older one.
+func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	if s.Phase == Progressing {
+		reason := fmt.Sprintf("superseded by %s", short(p.Release.Revision))
+		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
+	}
+	s.Release, s.Phase, s.Reason, s.Applied, s.Held = p.Release, Progressing, "", false, ""
+	s.Began, s.Since = o.Now, o.Now
+	return s, told
+}
+
+// isNew reports whether a release is another one than that in the state. A failed one is tried again when a
+// new trigger brings it.
+func isNew(s State, r Release) bool {
+	if !s.Release.Same(r) {
+		return true
+	}
+	return s.Phase == Failed && s.Release.Trigger != r.Trigger
+}
+
+// advance moves the release by what is seen of it.
+func advance(s State, o Observation, told []Record) (State, []Record) {
+	if !s.Applied {
+		switch o.Apply {
+		case ApplyRefused:
+			return enter(s, Failed, o.ApplyReason, o, told)
+		case ApplyDone:
+			s.Applied = true
+			s.Reason = ""
+		case NotApplied, ApplyLater:
+			return s, told
+		}
+	}
+	switch {
+	case s.Phase == Healthy:
+		return s, told
+	case o.Health == Current:
+		s, told = enter(s, Healthy, "", o, told)
+		s.Proven = s.Release
+		return s, told
+	case o.Health == Degraded:
+		return enter(s, Failed, o.HealthReason, o, told)
+	case s.Phase == Progressing:
+		s.Reason = o.HealthReason
+	}
+	return s, told
+}
+
+// enter moves the release to a closing phase and records it; the same phase again changes nothing.
+func enter(s State, phase Phase, reason string, o Observation, told []Record) (State, []Record) {
+	if s.Phase == phase {
+		return s, told
+	}
+	s.Phase, s.Reason, s.Since = phase, reason, o.Now
+	return s, append(told, Record{Phase: phase, Release: s.Release, Reason: reason, Began: s.Began})
+}
+
+// pruned decides whether what Git no longer has may go: after health, and never a large share of an
+// application without a person's word.
+func pruned(s State, p Plan, o Observation) (State, bool) {
+	if s.Phase != Healthy || o.Stale == 0 {
+		s.Held = ""
+		return s, false
+	}
+	if o.Stale > 1 && o.Stale*100 > p.PruneLimit*o.Owned && !permitted(s.Release, p.Permit) {
+		s.Held = fmt.Sprintf("%d of %d objects are no longer in Git, more than %d%%: they stay until the release file "+
+			"says prune: {revision: %s}", o.Stale, o.Owned, p.PruneLimit, s.Release.Revision)
+		return s, false
+	}
+	s.Held = ""
+	return s, true
+}
+
+func permitted(r Release, revision string) bool {
+	return revision != "" && (revision == r.Revision || revision == r.Trigger)
+}
+
+func effects(s State, p Plan, o Observation, prune bool) []Effect {
+	var due []Effect
+	if !s.Applied {
+		due = append(due, Apply)
+	} else if o.Drifted > 0 && p.Repair {
+		due = append(due, Repair)
+	}
+	if prune {
+		due = append(due, Prune)
+	}
+	return due
+}
+
+// leave deletes all that an absent environment owns.
+func leave(s State, o Observation) (State, []Effect, []Record) {
+	if o.Owned > 0 {
+		return s, []Effect{Prune}, nil
+	}
+	if s.Phase == "" {
+		return s, nil, nil
+	}
+	told := Record{Phase: Superseded, Release: s.Release, Reason: "the environment is absent: all its objects were deleted", Began: s.Began}
+	return State{}, nil, []Record{told}
+}
+
+func short(revision string) string { return revision[:min(7, len(revision))] }

@@ -1,0 +1,261 @@
+package policies
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "rewrite the scenarios' answers")
+
+var start = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+
+// story plays a scenario: each command changes what Git asks for or what is seen, and is followed by one Step.
+type story struct {
+	state State
+	plan  Plan
+	seen  Observation
+}
+
+// play carries out one line, such as "git b digest=2 | apply=done health=Current".
+func (s *story) play(line string) (string, error) {
+	s.seen.Now = start
+	for _, word := range strings.Fields(line) {
+		if err := s.say(word); err != nil {
+			return "", err
+		}
+	}
+	next, effects, told := Step(s.state, s.plan, s.seen)
+	s.state = next
+	return answer(next, effects, told), nil
+}
+
+func (s *story) say(word string) error {
+	key, value, _ := strings.Cut(word, "=")
+	switch key {
+	case "git": // git=revision/trigger/inputs/digest
+		part := append(strings.Split(value, "/"), "", "", "")
+		s.plan.Release = Release{Revision: part[0], Trigger: part[1], Inputs: part[2], Digest: part[3]}
+		s.plan.Refused = Refusal{}
+		s.seen.Apply, s.seen.Health = NotApplied, Unknown
+	case "refuse": // refuse=revision/reason
+		revision, reason, _ := strings.Cut(value, "/")
+		s.plan.Release, s.plan.Refused = Release{}, Refusal{Revision: revision, Trigger: revision, Reason: reason}
+	case "away":
+		s.plan.Release, s.plan.Refused = Release{}, Refusal{}
+	case "paused":
+		s.plan.Paused = value == "yes"
+	case "absent":
+		s.plan.Absent = value == "yes"
+	case "permit":
+		s.plan.Permit = value
+	case "repair":
+		s.plan.Repair = value == "yes"
+	case "apply":
+		s.seen.Apply, s.seen.ApplyReason = ApplyResult(value), "the API server refused"
+	case "health":
+		s.seen.Health, s.seen.HealthReason = HealthStatus(value), "pods say so"
+	case "stale", "owned", "drifted":
+		return s.count(key, value)
+	default:
+		return fmt.Errorf("no such word %q", word)
+	}
+	return nil
+}
+
+func (s *story) count(key, value string) error {
+	field := map[string]*int{"stale": &s.seen.Stale, "owned": &s.seen.Owned, "drifted": &s.seen.Drifted}[key]
+	_, err := fmt.Sscan(value, field)
+	return err
+}
+
+func answer(s State, effects []Effect, told []Record) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "  %s", strings.TrimSpace(cmpOr(string(s.Phase), "(none)")+" "+s.Release.Revision))
+	if s.Applied {
+		b.WriteString(" applied")
+	}
+	if s.Reason != "" {
+		fmt.Fprintf(&b, " because %s", s.Reason)
+	}
+	if s.Held != "" {
+		fmt.Fprintf(&b, "\n  held: %s", s.Held)
+	}
+	if len(effects) > 0 {
+		fmt.Fprintf(&b, "\n  effects: %v", effects)
+	}
+	for _, r := range told {
+		fmt.Fprintf(&b, "\n  tells: %s %s %s", r.Phase, r.Release.Revision, r.Reason)
+	}
+	return strings.TrimRight(b.String(), " ") + "\n"
+}
+
+func cmpOr(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func TestStep(t *testing.T) {
+	files, err := filepath.Glob("testdata/step/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := perform(t, string(want))
+			if *update {
+				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" && !*update {
+				t.Errorf("scenario (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// perform plays the command lines of a scenario, which begin with ">", and writes the answers under them.
+func perform(t *testing.T, scenario string) string {
+	t.Helper()
+	s := &story{plan: Plan{PruneLimit: 50, Repair: true}}
+	var out strings.Builder
+	lines := bufio.NewScanner(strings.NewReader(scenario))
+	for lines.Scan() {
+		line := lines.Text()
+		switch {
+		case strings.HasPrefix(line, "#"):
+			fmt.Fprintln(&out, line)
+		case strings.HasPrefix(line, "> "):
+			got, err := s.play(strings.TrimPrefix(line, "> "))
+			if err != nil {
+				t.Fatalf("%s: %v", line, err)
+			}
+			fmt.Fprintf(&out, "%s\n%s", line, got)
+		}
+	}
+	return out.String()
+}
+
+// world is a small model of a cluster that loses results, repeats them, and changes its health.
+type world struct {
+	random  *rand.Rand
+	state   State
+	applied Release
+	health  HealthStatus
+	result  ApplyResult
+	stale   int
+}
+
+func (w *world) observe(now time.Time) Observation {
+	o := Observation{Now: now, Health: w.health, Stale: w.stale, Owned: 10}
+	if w.applied.Same(w.state.Release) {
+		o.Apply = w.result
+	}
+	return o
+}
+
+func (w *world) carryOut(effects []Effect) {
+	for _, e := range effects {
+		if w.random.IntN(3) == 0 {
+			return // killed before it
+		}
+		switch e {
+		case Apply:
+			w.applied, w.result = w.state.Release, []ApplyResult{ApplyDone, ApplyLater, ApplyRefused}[w.random.IntN(3)]
+			w.health = []HealthStatus{Current, InProgress, Degraded}[w.random.IntN(3)]
+			w.stale = w.random.IntN(4)
+		case Prune:
+			w.stale = 0
+		case Repair:
+		}
+		if w.random.IntN(3) == 0 {
+			w.result = NotApplied // killed after it: nobody remembers
+		}
+	}
+}
+
+func TestStepInvariantsHoldAndItSettles(t *testing.T) {
+	for seed := range uint64(2000) {
+		w := &world{random: rand.New(rand.NewPCG(seed, 1)), health: Unknown}
+		plan := Plan{PruneLimit: 50, Repair: true}
+		open := map[string]bool{}
+		for i := range 60 {
+			if w.random.IntN(8) == 0 {
+				n := fmt.Sprint(w.random.IntN(5))
+				plan.Release = Release{Revision: "r" + fmt.Sprint(i), Trigger: "t" + fmt.Sprint(i), Inputs: "i" + n, Digest: "d" + n}
+			}
+			before := w.state
+			next, effects, told := Step(w.state, plan, w.observe(start.Add(time.Duration(i)*time.Minute)))
+			w.state = next
+			check(t, seed, before, next, effects, told, open)
+			w.carryOut(effects)
+		}
+		settle(t, seed, w, plan)
+	}
+}
+
+// check holds the invariants that are written on the fields of State.
+func check(t *testing.T, seed uint64, before, s State, effects []Effect, told []Record, open map[string]bool) {
+	t.Helper()
+	if (s.Phase == "") != (s.Release == Release{}) {
+		t.Fatalf("seed %d: phase %q with release %+v", seed, s.Phase, s.Release)
+	}
+	if s.Phase == Healthy && (!s.Applied || s.Proven != s.Release) {
+		t.Fatalf("seed %d: Healthy, but applied %v and proven %+v", seed, s.Applied, s.Proven)
+	}
+	if slices.Contains(effects, Prune) && s.Phase != Healthy {
+		t.Fatalf("seed %d: prune while %s", seed, s.Phase)
+	}
+	if !s.Applied && s.Phase != "" && !slices.Contains(effects, Apply) {
+		t.Fatalf("seed %d: not applied, and no effect to apply", seed)
+	}
+	if s.Phase == Progressing && s.Began != before.Began {
+		open[s.Release.Trigger] = true
+	}
+	for _, r := range told {
+		delete(open, r.Release.Trigger)
+	}
+	if s.Phase == Progressing {
+		if len(open) != 1 {
+			t.Fatalf("seed %d: releases without a closing line: %v", seed, open)
+		}
+	} else if len(open) != 0 {
+		t.Fatalf("seed %d: %s, and releases without a closing line: %v", seed, s.Phase, open)
+	}
+}
+
+// settle lets the world behave: the last release must become Healthy and nothing be left to do.
+func settle(t *testing.T, seed uint64, w *world, plan Plan) {
+	t.Helper()
+	if plan.Release == (Release{}) {
+		return
+	}
+	for range 5 {
+		w.result, w.applied, w.health = ApplyDone, w.state.Release, Current
+		next, effects, _ := Step(w.state, plan, w.observe(start))
+		w.state = next
+		if slices.Contains(effects, Prune) {
+			w.stale = 0
+		}
+	}
+	_, effects, told := Step(w.state, plan, w.observe(start))
+	if w.state.Phase != Healthy || len(effects) > 0 || len(told) > 0 {
+		t.Fatalf("seed %d: did not settle: %s, effects %v, tells %v", seed, w.state.Phase, effects, told)
+	}
+}
