@@ -1,20 +1,91 @@
-// Command sluice is the GitOps agent and its command line.
+// Command sluice is a pull-based GitOps agent and the command line that goes with it.
+//
+// Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.
 package main
 
 import (
-	_ "github.com/fluxcd/cli-utils/pkg/kstatus/status"
-	_ "github.com/fluxcd/pkg/ssa"
-	_ "github.com/go-git/go-git/v5"
-	_ "github.com/prometheus/client_golang/prometheus/promhttp"
-	_ "github.com/robfig/cron/v3"
-	_ "github.com/spf13/cobra"
-	_ "helm.sh/helm/v3/pkg/chart/loader"
-	_ "helm.sh/helm/v3/pkg/chartutil"
-	_ "helm.sh/helm/v3/pkg/engine"
-	_ "k8s.io/client-go/dynamic"
-	_ "k8s.io/client-go/kubernetes"
-	_ "sigs.k8s.io/controller-runtime/pkg/envtest"
-	_ "sigs.k8s.io/kustomize/api/krusty"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
 )
 
-func main() {}
+// The exit statuses.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run carries out one command line and returns the exit status. Data goes to stdout, talk to stderr.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "Error:", err)
+	var hint hinted
+	if errors.As(err, &hint) {
+		fmt.Fprintln(stderr, "Try:", hint.try)
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sluice",
+		Short: "A pull-based GitOps agent: what Git says is what runs",
+		Long: `Sluice brings Kubernetes clusters to what Git says, and writes what became of it back to the commits.
+
+Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return hinted{usageError{err}, cmd.CommandPath() + " --help"}
+	})
+	root.AddCommand(agentCommand(), renderCommand(), validateCommand(), statusCommand(), reconcileCommand(), versionCommand())
+	return root
+}
+
+// usageError is a command line that makes no sense.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// hinted is an error with the next move.
+type hinted struct {
+	error
+	try string
+}
+
+func (h hinted) Unwrap() error { return h.error }
+
+// arguments turns cobra's complaints about positional arguments into usage errors.
+func arguments(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return hinted{usageError{err}, cmd.CommandPath() + " --help"}
+		}
+		return nil
+	}
+}

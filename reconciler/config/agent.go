@@ -1,31 +1,38 @@
 package config
 
-import "time"
-
-// Agent is agent.yaml: what the platform team says about one agent.
+// Agent is agent.yaml: what the platform team says about one agent. It is kept beside the agent, never in an
+// application's repository.
+//
+// Make one with ParseAgent or LoadAgent, which set the defaults and validate it.
 type Agent struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"` // Agent
-	Metadata   Metadata `json:"metadata"`
+	// APIVersion is sluice.dev/v1alpha1.
+	APIVersion string `json:"apiVersion"`
+	// Kind is Agent.
+	Kind string `json:"kind"`
+	// Metadata names the agent. The name becomes the label sluice.dev/agent of every object that it owns:
+	// two agents that can reach one cluster must not have the same.
+	Metadata Metadata `json:"metadata"`
 	// StateNamespace is where the agent keeps state, its signing key and its lease, in each target cluster.
-	// Default sluice-system. No application may touch it.
+	// No application may touch it.
 	StateNamespace string `json:"stateNamespace,omitempty"`
-	// DataDir holds the mirrors. It is a cache: it may be lost. Default /var/lib/sluice.
+	// DataDir is the folder of the mirrors, absolute or relative to the folder of agent.yaml. It is a cache:
+	// it may be lost.
 	DataDir string `json:"dataDir,omitempty"`
-	// Repositories are polled. Environments are those that this agent serves; of others it takes no notice.
+	// Repositories are polled for applications. At least one.
 	Repositories []Repository `json:"repositories"`
-	Environments []Served     `json:"environments"`
+	// Environments are those that this agent serves, at least one; of others it takes no notice.
+	Environments []Served `json:"environments"`
 	// Permissions say what applications may do. The first that matches counts; without one an application
 	// is Blocked.
-	Permissions []Permission `json:"permissions"`
+	Permissions []Permission `json:"permissions,omitempty"`
 	// Keys are further public keys whose note lines count; the agent's own always does.
 	Keys []Key `json:"keys,omitempty"`
-	// Listen is where /metrics, /healthz and /readyz are served. Default 127.0.0.1:8080; "none" turns it off.
+	// Listen is the host:port where /metrics, /healthz and /readyz are served; "none" turns it off.
 	Listen string `json:"listen,omitempty"`
-	// Concurrency is how many passes run at once. Default 16, 1..256.
+	// Concurrency is how many passes run at once, 1..256.
 	Concurrency int `json:"concurrency,omitempty"`
 	// Audit is how often every object is compared by dry-run although no watch reported anything, spread
-	// out over the time. Default 12h, at least 10m; 0 is the default.
+	// out over the time; at least 10m.
 	Audit Duration `json:"audit,omitzero"`
 }
 
@@ -33,20 +40,23 @@ type Agent struct {
 type Repository struct {
 	// Name is a DNS label, unique in the file; logs and metrics use it.
 	Name string `json:"name"`
-	// URL is http, https or ssh, or scp-like; without a password.
+	// URL is http://, https:// or ssh://, or scp-like (git@host:path). It carries no password or token, and
+	// for http no user either: those belong into credentials.
 	URL string `json:"url"`
-	// Branch is polled. Default main.
+	// Branch is the one that is polled, without refs/heads/.
 	Branch string `json:"branch,omitempty"`
-	// Path is the folder of a single sluice.yaml. Default ".". Not together with Applications.
+	// Path is the folder of a single sluice.yaml, relative to the repository's root. Not together with
+	// applications.
 	Path string `json:"path,omitempty"`
 	// Applications discovers a sluice.yaml in each folder that matches.
 	Applications *Discovery `json:"applications,omitempty"`
-	// Names are the application names (globs) that the repository may use. Default: any that no other
-	// repository uses.
+	// Names are the application names (globs) that the repository may use, and that no repository without a
+	// list of names can take from it. Without a list it may use any that no other repository uses or lists.
 	Names []string `json:"names,omitempty"`
-	// Poll says when to ask for news. Default every 30 s.
+	// Poll says when to ask for news.
 	Poll Poll `json:"poll,omitzero"`
-	// Credentials by reference.
+	// Credentials says where user, password, key and the like are found. Required for ssh, which needs
+	// known_hosts.
 	Credentials *Credentials `json:"credentials,omitempty"`
 	// WriteBack says what is written to the repository.
 	WriteBack WriteBack `json:"writeBack,omitzero"`
@@ -54,87 +64,87 @@ type Repository struct {
 
 // Discovery finds applications in a repository.
 type Discovery struct {
-	// Path is a glob of folders relative to the repository's root, such as apps/*. Each folder that has a
-	// sluice.yaml is an application.
+	// Path is a glob of folders relative to the repository's root, such as apps/*; a * stands for one folder
+	// name, or a part of it. Each folder that has a sluice.yaml is an application.
 	Path string `json:"path"`
 }
 
-// Poll is Interval or Cron.
+// Poll says when a repository is asked for news: by interval or by cron.
 type Poll struct {
-	// Interval between polls, with up to 10% jitter. Default 30s, at least 200ms.
+	// Interval between polls, up to 10% longer by chance; at least 200ms. Not together with cron.
 	Interval Duration `json:"interval,omitzero"`
-	// Cron is a five-field expression; TimeZone an IANA name, default UTC.
-	Cron     string `json:"cron,omitempty"`
+	// Cron is an expression of five fields: minute, hour, day of the month, month, day of the week.
+	Cron string `json:"cron,omitempty"`
+	// TimeZone of cron is an IANA name, such as Europe/Berlin; UTC where none is named.
 	TimeZone string `json:"timeZone,omitempty"`
 }
 
-// Credentials are kept outside of this file: a Secret in StateNamespace of the agent's own cluster, or a
-// directory. Exactly one. Keys or file names: username, password, token, identity (or ssh-privatekey),
-// identity-passphrase, known_hosts, ca.crt.
+// Credentials are kept outside of this file: exactly one of the fields. Its keys or file names are username,
+// password, token, identity (or ssh-privatekey), identity-passphrase, known_hosts and ca.crt.
 type Credentials struct {
-	Secret    string `json:"secret,omitempty"`
+	// Secret is the name of a Secret in stateNamespace of the agent's own cluster.
+	Secret string `json:"secret,omitempty"`
+	// Directory is a folder beside the agent, absolute or relative to the folder of agent.yaml.
 	Directory string `json:"directory,omitempty"`
 }
 
 // WriteBack says what is written to a repository.
 type WriteBack struct {
-	// Notes: write status lines to refs/notes/sluice/<environment>. Default true.
+	// Notes are status lines in refs/notes/sluice/<environment>; false writes none.
 	Notes *bool `json:"notes,omitempty"`
-	// Interval is the least time between two pushes. Default 1s.
+	// Interval is the least time between two pushes; 100ms to 1h.
 	Interval Duration `json:"interval,omitzero"`
 }
 
 // Served is an environment that this agent serves.
 type Served struct {
-	// Name of the environment.
+	// Name of the environment, unique in the file.
 	Name string `json:"name"`
-	// Cluster the environment is in. The zero value is the cluster that the agent runs in.
+	// Cluster the environment is in. Without one it is the cluster that the agent runs in.
 	Cluster ClusterRef `json:"cluster,omitzero"`
 }
 
-// ClusterRef is a cluster by kubeconfig. Kubeconfigs with exec plugins or references to files are refused.
+// ClusterRef is a cluster by kubeconfig; the zero value is the cluster that the agent runs in. Kubeconfigs
+// with exec plugins, auth providers or references to files are refused.
 type ClusterRef struct {
-	// Kubeconfig is a file beside the agent; Context one of its contexts, default the current one.
+	// Kubeconfig is a file beside the agent, absolute or relative to the folder of agent.yaml.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
-	Context    string `json:"context,omitempty"`
+	// Context is one of the kubeconfig's contexts. Without it the current one is used.
+	Context string `json:"context,omitempty"`
 }
 
 // Permission is what the applications it matches may do.
 type Permission struct {
-	// Applications are names or globs. Required.
+	// Applications are names or globs. At least one.
 	Applications []string `json:"applications"`
-	// Environments are names or globs. Default all.
+	// Environments are names or globs.
 	Environments []string `json:"environments,omitempty"`
-	// ServiceAccount is impersonated: namespace/name, or a name in the environment's namespace. Required.
+	// ServiceAccount is impersonated for the applications: namespace/name, or a name in the environment's
+	// namespace.
 	ServiceAccount string `json:"serviceAccount"`
-	// Namespaces are names or globs that objects may be in; kube-system, kube-public, kube-node-lease and the agent's own
-	// are never allowed. Required.
+	// Namespaces are names or globs that objects may be in, at least one. kube-system, kube-public,
+	// kube-node-lease and the agent's own are never allowed, whatever a glob says.
 	Namespaces []string `json:"namespaces"`
 	// Kinds restricts the kinds of objects.
 	Kinds Kinds `json:"kinds,omitzero"`
 }
 
-// Kinds are Kind or Kind.group, or globs. By default every namespaced kind is allowed and no cluster-wide one;
-// cluster-wide kinds must be named in ClusterWide. Deny wins.
+// Kinds are written Kind for every group, or Kind.group for one ("Secret." with nothing after the dot for the
+// core group), or as globs of those: Role, HTTPRoute.gateway.networking.k8s.io, *.cert-manager.io. By default
+// every namespaced kind is allowed and no cluster-wide one.
 type Kinds struct {
-	Allow       []string `json:"allow,omitempty"`
+	// Allow are the namespaced kinds that are allowed.
+	Allow []string `json:"allow,omitempty"`
+	// ClusterWide are the cluster-wide kinds that are allowed.
 	ClusterWide []string `json:"clusterWide,omitempty"`
-	Deny        []string `json:"deny,omitempty"`
+	// Deny are kinds that are not allowed, whatever the other two say.
+	Deny []string `json:"deny,omitempty"`
 }
 
 // Key is a public key whose lines count for environments.
 type Key struct {
-	// Key is ed25519:<base64>.
+	// Key is ed25519: and 32 bytes in base64.
 	Key string `json:"key"`
-	// Environments are names or globs. Default all.
+	// Environments are names or globs.
 	Environments []string `json:"environments,omitempty"`
 }
-
-// Duration is a time.Duration written as 90s, 30m, 12h or 7d.
-type Duration time.Duration
-
-// Std is the standard library's type.
-func (d Duration) Std() time.Duration { return time.Duration(d) }
-
-// Percent is a share, written as 50% (1%..100%).
-type Percent int

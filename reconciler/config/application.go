@@ -2,18 +2,33 @@ package config
 
 import "github.com/sluice-cd/sluice/render"
 
-// APIVersion is what every file of ours begins with.
+// APIVersion is what every file of ours begins with, the release file excepted.
 const APIVersion = "sluice.dev/v1alpha1"
+
+// The kinds of files that have an apiVersion.
+const (
+	KindAgent       = "Agent"
+	KindApplication = "Application"
+)
+
+// FileName is the file that makes a folder an application.
+const FileName = "sluice.yaml"
 
 // Application is what one sluice.yaml describes: how one application is rendered and released in each of
 // its environments. Its identity is (repository, name).
+//
+// Make one with ParseApplication or Load, which set the defaults and validate it.
 type Application struct {
-	APIVersion string   `json:"apiVersion"`
-	Kind       string   `json:"kind"` // Application
-	Metadata   Metadata `json:"metadata"`
+	// APIVersion is sluice.dev/v1alpha1.
+	APIVersion string `json:"apiVersion"`
+	// Kind is Application.
+	Kind string `json:"kind"`
+	// Metadata names the application.
+	Metadata Metadata `json:"metadata"`
 	// Was lists earlier names of the application. Objects, state, release files and notes under them are
 	// handed over to the present name.
-	Was          []string      `json:"was,omitempty"`
+	Was []string `json:"was,omitempty"`
+	// Environments are the targets of the application. At least one.
 	Environments []Environment `json:"environments"`
 }
 
@@ -25,23 +40,28 @@ type Metadata struct {
 
 // Environment is a named target of an application.
 type Environment struct {
-	// Name is a DNS label, unique in its file.
+	// Name is a DNS label, unique in its file. Which cluster it is, the agent's file says.
 	Name string `json:"name"`
-	// Was lists earlier names of the environment.
+	// Was lists earlier names of the environment. Objects, state, release files and notes under them are
+	// handed over to the present name.
 	Was []string `json:"was,omitempty"`
-	// Namespace is where namespaced objects that name none of their own go. Required.
+	// Namespace is where namespaced objects that name none of their own go.
 	Namespace string `json:"namespace"`
-	// CreateNamespace lets the agent create Namespace when it is not there. It is never deleted.
+	// CreateNamespace lets the agent create namespace when it is not there. It is never deleted.
 	CreateNamespace bool `json:"createNamespace,omitempty"`
-	// Follow says which revision the environment is at. The zero value follows the tip of the polled branch.
+	// Follow says which revision the environment is at: the word tip for the polled branch, the word pin for
+	// the revision in releases/<environment>.yaml, {branch: name} for another branch, {tag: range} for the
+	// newest tag in a range of semantic versions.
 	Follow Follow `json:"follow,omitzero"`
-	// Source says how the environment is rendered. Required; the only key that is read at the pinned revision.
+	// Source says how the environment is rendered: exactly one of its fields. Its paths start at the folder of
+	// sluice.yaml. It is the only key that is read at a pinned revision.
 	Source render.Source `json:"source"`
-	// Labels and Annotations are put on every object, never on pod templates.
-	Labels      map[string]string `json:"labels,omitempty"`
+	// Labels are put on every object, never on pod templates.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations are put on every object, never on pod templates.
 	Annotations map[string]string `json:"annotations,omitempty"`
-	// State is present (the default), paused (nothing is changed, drift included) or absent (all that the
-	// environment owns is deleted).
+	// State is present, paused (nothing is changed, drift included) or absent (all that the environment owns
+	// is deleted).
 	State State `json:"state,omitempty"`
 	// Adopt lets objects be taken over that Helm, Flux, Argo CD, kubectl or a person made.
 	Adopt bool `json:"adopt,omitempty"`
@@ -61,24 +81,10 @@ const (
 	Absent  State = "absent"
 )
 
-// Follow is which revision an environment is at: exactly one of its fields. In YAML it is the word tip or
-// pin, or {branch: name}, or {tag: range}.
-type Follow struct {
-	// Pin: the revision that the release file names.
-	Pin bool `json:"pin,omitempty"`
-	// Branch: the tip of another branch of the same repository.
-	Branch string `json:"branch,omitempty"`
-	// Tag: the newest tag that this semantic version range allows, such as ">=1.2.0 <2".
-	Tag string `json:"tag,omitempty"`
-}
-
-// Tip reports whether the tip of the polled branch is followed.
-func (f Follow) Tip() bool { return f == Follow{} }
-
 // DriftMode is what happens to drift.
 type DriftMode string
 
-// The drift modes. The default is repair.
+// The drift modes.
 const (
 	RepairDrift DriftMode = "repair"
 	ReportDrift DriftMode = "report"
@@ -87,26 +93,29 @@ const (
 
 // Drift says what happens to live fields that differ from what was applied.
 type Drift struct {
+	// Mode is repair, report (say it, change nothing) or ignore.
 	Mode DriftMode `json:"mode,omitempty"`
 	// Leave names fields that belong to somebody else: they are never sent.
 	Leave []LeaveFields `json:"leave,omitempty"`
 }
 
-// LeaveFields selects fields of objects. Kind and Name may be globs; an empty Name is every name.
+// LeaveFields selects fields of objects.
 type LeaveFields struct {
+	// Kind is Kind or Kind.group, or a glob of those.
 	Kind string `json:"kind"`
+	// Name is a name or a glob; without it every name is meant.
 	Name string `json:"name,omitempty"`
-	// Fields are JSON pointers (RFC 6901), such as /spec/replicas.
+	// Fields are JSON pointers (RFC 6901), such as /spec/replicas. At least one.
 	Fields []string `json:"fields"`
 }
 
 // Prune bounds the deletion of objects that left Git.
 type Prune struct {
-	// Limit is the share of the application's objects, in per cent, that may be pruned without a person's
-	// word in the release file. Zero: 50. A prune of a single object is never held.
+	// Limit is the share of the environment's objects that may be pruned without a person's word in the
+	// release file, 1%..100%. A prune of a single object is never held.
 	Limit Percent `json:"limit,omitempty"`
 	// Delete lists kinds among PersistentVolumeClaim, Namespace and CustomResourceDefinition that may be
-	// deleted at all; by default none of them is.
+	// deleted at all; those that are not listed are kept when they leave Git.
 	Delete []string `json:"delete,omitempty"`
 }
 

@@ -1,15 +1,16 @@
 package config
 
 // Release is the release file, releases/<environment>.yaml beside sluice.yaml: the words of people about one
-// environment. A missing file is the zero value.
+// environment. A missing or empty file is the zero value. Who may change it is what the forge protects.
 type Release struct {
-	// Revision is the pin: the full commit hash that an environment with follow: pin is at.
+	// Revision is the pin: the full commit hash that an environment with follow: pin is at. In others it has
+	// no effect.
 	Revision string `json:"revision,omitempty"`
 	// Prune lets a prune happen that was held for its size, for the release that it names and for no other.
 	Prune *Permit `json:"prune,omitempty"`
 	// Paused stops every change in the environment, drift repair included.
 	Paused bool `json:"paused,omitempty"`
-	// Retry is any number: another value than before tries a failed release again.
+	// Retry is any whole number: another value than before tries a failed release again.
 	Retry int `json:"retry,omitempty"`
 }
 

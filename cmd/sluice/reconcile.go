@@ -1,0 +1,73 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/sluice-cd/sluice/reconciler"
+)
+
+type reconcileFlags struct {
+	verify                         bool
+	namespace, kubeconfig, context string
+}
+
+func reconcileCommand() *cobra.Command {
+	var flags reconcileFlags
+	cmd := &cobra.Command{
+		Use:   "reconcile APP ENV",
+		Short: "Ask the agent for a pass now",
+		Long: `Asks the agent to poll and to make a pass over one environment now, by an annotation on its state Secret, with your own
+kubeconfig and rights. Any back-off ends. With --verify every object is compared with the cluster, whether a watch
+reported anything or not.`,
+		Args: arguments(cobra.ExactArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			key := reconciler.Key{Application: args[0], Environment: args[1]}
+			if err := askFor(cmd.Context(), key, flags); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "Asked for a pass over %s\n", key)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&flags.verify, "verify", false, "compare every object with the cluster")
+	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state")
+	cmd.Flags().StringVar(&flags.kubeconfig, "kubeconfig", "", "kubeconfig file")
+	cmd.Flags().StringVar(&flags.context, "context", "", "kubeconfig context")
+	return cmd
+}
+
+func askFor(ctx context.Context, key reconciler.Key, flags reconcileFlags) error {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = flags.kubeconfig
+	conf, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: flags.context}).ClientConfig()
+	if err != nil {
+		return err
+	}
+	core, err := typed.NewForConfig(conf)
+	if err != nil {
+		return err
+	}
+	asked := time.Now().UTC().Format(time.RFC3339Nano)
+	if flags.verify {
+		asked = "verify " + asked
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{reconciler.ReconcileAnnotation: asked}}})
+	if err != nil {
+		return err
+	}
+	_, err = core.Secrets(flags.namespace).Patch(ctx, reconciler.StateName(key), types.MergePatchType, patch, metav1.PatchOptions{})
+	if apierrors.IsNotFound(err) {
+		return hinted{fmt.Errorf("no agent has state of %s in namespace %q", key, flags.namespace), "kubectl get secrets -A -l state.sluice.dev/kind=state"}
+	}
+	return err
+}

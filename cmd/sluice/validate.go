@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+
+	"github.com/sluice-cd/sluice/reconciler/config"
+)
+
+func validateCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "validate [FILE|FOLDER]...",
+		Short: "Check agent.yaml, sluice.yaml and release files",
+		Long: `Checks files of all three kinds and prints every fault with its line and path. A folder stands for each sluice.yaml
+in it, at any depth, and the release files beside them. Without an argument: this folder.
+
+Release files are told by their place: releases/ENVIRONMENT.yaml beside sluice.yaml.`,
+		Example: "  sluice validate\n  sluice validate agent.yaml apps/",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				args = []string{"."}
+			}
+			files, err := filesToValidate(args)
+			if err != nil {
+				return err
+			}
+			var faults config.Faults
+			for _, file := range files {
+				faults = append(faults, validateFile(file)...)
+			}
+			return reportFaults(cmd, output, len(files), faults)
+		},
+	}
+	outputFlag(cmd, &output, "text", "json")
+	return cmd
+}
+
+func reportFaults(cmd *cobra.Command, output string, files int, faults config.Faults) error {
+	if output == "json" {
+		if faults == nil {
+			faults = config.Faults{}
+		}
+		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"files": files, "faults": faults}); err != nil {
+			return err
+		}
+	} else {
+		for _, f := range faults {
+			fmt.Fprintln(cmd.OutOrStdout(), f.Error())
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("%d faults in %d files", len(faults), files)
+	}
+	if output != "json" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%d files are valid\n", files)
+	}
+	return nil
+}
+
+// filesToValidate lists the files that the arguments stand for.
+func filesToValidate(args []string) ([]string, error) {
+	var files []string
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		if err != nil {
+			return nil, err
+		}
+		if !info.IsDir() {
+			files = append(files, arg)
+			continue
+		}
+		found, err := applicationFiles(arg)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	if len(files) == 0 {
+		return nil, hinted{fmt.Errorf("no sluice.yaml in %s", strings.Join(args, ", ")), "sluice validate FILE"}
+	}
+	return files, nil
+}
+
+func applicationFiles(root string) ([]string, error) {
+	var files []string
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case d.Name() != "sluice.yaml":
+			return nil
+		}
+		files = append(files, name)
+		releases, err := filepath.Glob(filepath.Join(filepath.Dir(name), "releases", "*.yaml"))
+		files = append(files, releases...)
+		return err
+	})
+	return files, err
+}
+
+// validateFile parses a file as what its kind says; one without a kind is a release file.
+func validateFile(file string) config.Faults {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return config.Faults{{File: file, Message: err.Error()}}
+	}
+	var kind struct {
+		Kind string `json:"kind"`
+	}
+	isRelease := filepath.Base(filepath.Dir(file)) == "releases"
+	if !isRelease {
+		_ = yaml.Unmarshal(data, &kind) //nolint:errcheck // what does not parse is reported by the parser below
+	}
+	switch {
+	case kind.Kind == "Agent" || strings.HasPrefix(filepath.Base(file), "agent"):
+		_, err = config.ParseAgent(file, data)
+	case isRelease:
+		_, err = config.ParseRelease(file, data)
+	default:
+		_, faults := config.ParseApplication(file, data)
+		return faults
+	}
+	var faults config.Faults
+	if err != nil && !errors.As(err, &faults) {
+		faults = config.Faults{{File: file, Message: err.Error()}}
+	}
+	return faults
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	d := &demo{say: &speaker{out: os.Stdout}}
+	flag.StringVar(&d.root, "root", "..", "top of the repository")
+	flag.BoolVar(&d.walk, "exit", false, "try the three things, then end")
+	flag.StringVar(&d.foreign, "kubeconfig", "", "use this cluster instead of an embedded one")
+	flag.Parse()
+	err := d.run(ctx)
+	err = errors.Join(err, d.undoAll())
+	switch {
+	case err == nil:
+		d.say.line("Nothing is left behind.")
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		d.say.line("Ended. Nothing is left behind.")
+		if d.walk {
+			os.Exit(1) //nolint:gocritic // the signal handler may stay
+		}
+	default:
+		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// demo is one run. Its fields are filled by the parts in the order of run.
+type demo struct {
+	root, foreign string
+	walk          bool
+
+	dir     string // all that the demo writes
+	say     *speaker
+	cluster *cluster
+	git     *gitServer
+	agent   *child
+	listen  string // where the agent answers
+	notes   *notebook
+	apps    []*application
+	undo    []undo
+}
+
+// undo is something to be taken back at the end.
+type undo struct {
+	what string // empty: not worth telling
+	do   func(context.Context) error
+}
+
+func (d *demo) run(ctx context.Context) (err error) {
+	if d.root, err = filepath.Abs(d.root); err != nil {
+		return err
+	}
+	for _, part := range []struct {
+		what string
+		do   func(context.Context) error
+	}{
+		{"", d.prepare},
+		{"Control plane", d.startCluster},
+		{"Namespaces, accounts and rights of examples/install", d.install},
+		{"Git server with the three examples", d.startGit},
+		{"Agent, with exactly those rights", d.startAgent},
+		{"Examples healthy in staging and production", d.awaitHealthy},
+	} {
+		if err := d.say.timed(part.what, func() error { return part.do(ctx) }); err != nil {
+			return err
+		}
+	}
+	if err := d.describe(ctx); err != nil {
+		return err
+	}
+	if d.walk {
+		return d.tryAll(ctx)
+	}
+	d.suggest()
+	return d.stay(ctx)
+}
+
+// later remembers what is to be taken back, the newest first.
+func (d *demo) later(what string, do func(context.Context) error) {
+	d.undo = append(d.undo, undo{what, do})
+}
+
+// undoAll takes everything back, whatever became of the rest.
+func (d *demo) undoAll() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	defer cancel()
+	var errs []error
+	for i := len(d.undo) - 1; i >= 0; i-- {
+		u := d.undo[i]
+		errs = append(errs, d.say.timed(u.what, func() error { return u.do(ctx) }))
+	}
+	return errors.Join(errs...)
+}
+
+// stay tells what happens until somebody ends the demo.
+func (d *demo) stay(ctx context.Context) error {
+	d.say.line("What happens from now on (Ctrl-C ends the demo and leaves nothing behind):\n")
+	return d.notes.follow(ctx, func(n note) (bool, error) {
+		d.say.note(n)
+		return false, nil
+	})
+}

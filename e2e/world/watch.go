@@ -1,0 +1,68 @@
+package world
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Scale sets a Deployment's replicas through its scale subresource, under the name of the autoscaler.
+func (c *Cluster) Scale(ctx context.Context, ref Ref, replicas int) error {
+	deployments := c.Core.AppsV1().Deployments(ref.Namespace)
+	scale, err := deployments.GetScale(ctx, ref.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	scale.Spec.Replicas = int32(replicas)
+	_, err = deployments.UpdateScale(ctx, ref.Name, scale, metav1.UpdateOptions{FieldManager: "kube-controller-manager"})
+	return err
+}
+
+// Values begins to watch a field of an object, and returns what tells all values that it has had since, in order; empty
+// is that there was no object. No state in between is missed.
+func (c *Cluster) Values(t testing.TB, ref Ref, path ...string) func() []string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	var (
+		lock   sync.Mutex
+		values []string
+		once   sync.Once
+	)
+	began, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := c.follow(ctx, ref, func(o *unstructured.Unstructured) bool {
+			value := ""
+			if o != nil {
+				value = Field(o, path...)
+			}
+			lock.Lock()
+			if len(values) == 0 || values[len(values)-1] != value {
+				values = append(values, value)
+			}
+			lock.Unlock()
+			once.Do(func() { close(began) })
+			return false
+		})
+		ended <- err
+	}()
+	select {
+	case <-began:
+	case err := <-ended:
+		t.Fatalf("watch %s: %v", ref, err)
+	}
+	return func() []string {
+		select {
+		case err := <-ended:
+			t.Fatalf("watch of %s ended: %v", ref, err)
+		default:
+		}
+		lock.Lock()
+		defer lock.Unlock()
+		return slices.Clone(values)
+	}
+}

@@ -1,0 +1,207 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/record"
+)
+
+// A refused release is offered again after a while, since rules of the cluster change too: after 15 s at
+// first, and at least every 10 minutes.
+const (
+	firstOffer = 15 * time.Second
+	lastOffer  = 10 * time.Minute
+)
+
+// act carries out the effects that are due, in order. What became of them is seen by the next pass, which
+// follows at once.
+func act(ctx context.Context, p *Pass) Outcome {
+	p.watchPods()
+	for _, effect := range p.Effects {
+		var out Outcome
+		switch effect {
+		case policies.Apply:
+			out = p.apply(ctx)
+		case policies.Repair:
+			out = p.repair(ctx)
+		case policies.Prune:
+			out = p.prune(ctx)
+		}
+		if out.Verdict != Next {
+			return out
+		}
+	}
+	return next
+}
+
+// watchPods watches the pods of the namespace while a release is in flight.
+func (p *Pass) watchPods() {
+	t, state := p.target, p.target.held.saved.State
+	inFlight := state.Phase == policies.Progressing || state.Phase == policies.Failed
+	if inFlight && t.following == "" {
+		t.following = p.Rules.Namespace
+		p.site.observer.Follow(t.following, true)
+	}
+	if !inFlight && t.following != "" {
+		p.site.observer.Follow(t.following, false)
+		t.following = ""
+	}
+}
+
+// serviceAccount is whom the application is impersonated as.
+func (p *Pass) serviceAccount() string {
+	if p.Allowed == nil {
+		return ""
+	}
+	if strings.Contains(p.Allowed.ServiceAccount, "/") {
+		return p.Allowed.ServiceAccount
+	}
+	return p.Rules.Namespace + "/" + p.Allowed.ServiceAccount
+}
+
+func (p *Pass) client() *apply.Client { return p.site.apply.As(p.serviceAccount()) }
+
+func (p *Pass) owner() apply.Owner {
+	owner := apply.Owner{Application: p.Application, Environment: p.Environment}
+	for _, former := range p.agent.catalog.former(p.Key) {
+		owner.Was = append(owner.Was, apply.Owner{Application: former.Application, Environment: former.Environment})
+	}
+	return owner
+}
+
+// apply sends the objects of the release.
+func (p *Pass) apply(ctx context.Context) Outcome {
+	t := p.target
+	if wait := t.notBefore.Sub(p.Seen.Now); wait > 0 && !t.takeHurry() {
+		return Outcome{Verdict: Stall, Reason: p.target.held.saved.State.Reason, After: wait}
+	}
+	if p.Rules.CreateNamespace {
+		if _, err := p.site.apply.EnsureNamespace(ctx, p.Rules.Namespace, nil); err != nil {
+			return retry(err)
+		}
+	}
+	later, err := p.send(ctx, nil, false)
+	return p.settled(later, err)
+}
+
+// settled remembers what became of an apply.
+func (p *Pass) settled(later bool, err error) Outcome {
+	t := p.target
+	switch {
+	case err != nil && !apply.Final(err):
+		return retry(err)
+	case err != nil:
+		t.applied, t.why = policies.ApplyRefused, err.Error()
+		wait := min(firstOffer<<min(t.tries, 8), lastOffer)
+		t.tries++
+		t.notBefore = p.Seen.Now.Add(wait)
+	case later:
+		t.applied, t.why = policies.ApplyLater, ""
+		return Outcome{Verdict: Wait, Reason: "definitions were applied; the rest waits until they are served", After: time.Second}
+	default:
+		t.applied, t.why, t.tries = policies.ApplyDone, "", 0
+	}
+	return again
+}
+
+// again lets the next pass see what this one did.
+var again = Outcome{Verdict: Wait, After: time.Nanosecond}
+
+// repair applies again what drifted, or compares everything where that is asked for.
+func (p *Pass) repair(ctx context.Context) Outcome {
+	t := p.target
+	verify := p.verifyDue()
+	if _, err := p.send(ctx, p.Drifted, verify); err != nil {
+		if !apply.Final(err) {
+			return retry(err)
+		}
+		return Outcome{Verdict: Stall, Reason: fmt.Sprintf("drift is not repaired: %v", err), After: lastOffer, Err: err}
+	}
+	if verify {
+		t.audited = p.Seen.Now
+		t.mu.Lock()
+		t.verify = false
+		t.mu.Unlock()
+	}
+	return again
+}
+
+// send plans and applies the objects of the release in the saved state; later says that only definitions went.
+func (p *Pass) send(ctx context.Context, drifted map[apply.ID]string, verify bool) (later bool, err error) {
+	t, saved := p.target, &p.target.held.saved
+	objects, err := p.manifests(ctx)
+	if err != nil {
+		return false, err
+	}
+	client := p.client()
+	plan, err := client.Plan(ctx, apply.Request{
+		Owner: p.owner(), Objects: objects, Inventory: saved.Inventory, Adopt: p.Rules.Adopt,
+		Verify: verify, Drifted: drifted,
+	})
+	if err != nil {
+		return false, err
+	}
+	result, err := client.Apply(ctx, plan)
+	if result != nil {
+		saved.Inventory = apply.Union(result.Entries, saved.Inventory)
+		for _, seen := range result.Answers {
+			p.site.note(p.Key, seen)
+		}
+		t.changes = counted(result.Changes)
+		p.changed(result.Changes)
+	}
+	return plan.Definitions, err
+}
+
+// prune deletes what Git no longer has, or everything where the environment is absent.
+func (p *Pass) prune(ctx context.Context) Outcome {
+	saved := &p.target.held.saved
+	gone := p.target.stale()
+	if p.Wanted.Absent {
+		gone = saved.Inventory
+	}
+	changes, err := p.client().Prune(ctx, p.owner(), gone, apply.PruneOptions{Allow: p.Rules.Prune.Delete})
+	dropped := map[apply.ID]bool{}
+	for _, c := range changes {
+		dropped[c.ID] = true
+	}
+	saved.Inventory = saved.Inventory.Without(dropped)
+	p.changed(changes)
+	p.target.changes = add(p.target.changes, counted(changes))
+	if err != nil && !errors.Is(err, context.Canceled) {
+		return retry(err)
+	}
+	return again
+}
+
+func counted(changes []apply.Change) record.Changes {
+	var n record.Changes
+	for _, c := range changes {
+		switch c.Action {
+		case apply.Created:
+			n.Created++
+		case apply.Configured:
+			n.Configured++
+		case apply.Unchanged:
+			n.Unchanged++
+		case apply.Deleted:
+			n.Deleted++
+		case apply.Skipped:
+			n.Skipped++
+		}
+	}
+	return n
+}
+
+func add(a, b record.Changes) record.Changes {
+	return record.Changes{
+		Created: a.Created + b.Created, Configured: a.Configured + b.Configured, Unchanged: a.Unchanged + b.Unchanged,
+		Deleted: a.Deleted + b.Deleted, Skipped: a.Skipped + b.Skipped,
+	}
+}

@@ -1,0 +1,105 @@
+package reconciler
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
+
+	"github.com/sluice-cd/sluice/reconciler/config"
+)
+
+// credentialTimeout bounds the read of credentials from a Secret.
+const credentialTimeout = 10 * time.Second
+
+// passID is short and unique in the process, so that the log lines of one pass can be found together.
+func (a *Agent) passID() string { return strconv.FormatInt(a.passes.Add(1), 36) }
+
+// wakeAll queues every key that Git has.
+func (a *Agent) wakeAll() {
+	for _, key := range a.catalog.update(a.serves) {
+		a.queue.Add(key)
+	}
+}
+
+// home is the cluster that the agent itself is in.
+func (a *Agent) home() (typed.CoreV1Interface, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core != nil {
+		return a.core, nil
+	}
+	conf, err := config.RestConfig(config.ClusterRef{Kubeconfig: a.kubeconfig})
+	if err != nil {
+		return nil, err
+	}
+	conf.UserAgent = "sluice"
+	a.core, err = typed.NewForConfig(conf)
+	return a.core, err
+}
+
+// listen watches the state Secrets for people who ask for a pass by annotation.
+func (s *site) listen(ctx context.Context) {
+	seen := map[string]string{}
+	selector := stateAgent + "=" + s.agent.name + "," + stateKind + "=state"
+	for ctx.Err() == nil {
+		if err := s.listenOnce(ctx, selector, seen); err != nil && ctx.Err() == nil {
+			s.log.Debug("Watch of state ended", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (s *site) listenOnce(ctx context.Context, selector string, seen map[string]string) error {
+	events, err := s.watchState(ctx, selector)
+	if err != nil {
+		return err
+	}
+	defer events.Stop()
+	for event := range events.ResultChan() {
+		secret, ok := event.Object.(metav1.Object)
+		if !ok || event.Type != watch.Added && event.Type != watch.Modified {
+			continue
+		}
+		asked := secret.GetAnnotations()[ReconcileAnnotation]
+		if asked == "" || seen[secret.GetName()] == asked {
+			continue
+		}
+		seen[secret.GetName()] = asked
+		labels := secret.GetLabels()
+		s.agent.ask(Key{labels[stateApplication], labels[stateEnvironment]}, strings.HasPrefix(asked, "verify"))
+	}
+	return nil
+}
+
+// ask makes a pass due now. With verify every object is compared.
+func (a *Agent) ask(k Key, verify bool) {
+	t := a.target(k)
+	t.mu.Lock()
+	t.verify = t.verify || verify
+	t.hurry = true
+	t.mu.Unlock()
+	if found, err := a.catalog.find(k.Application); err == nil {
+		found.source.poke()
+	}
+	a.queue.Add(k)
+}
+
+// watchState watches the metadata of state Secrets; their contents are this agent's own and need no reading.
+func (s *site) watchState(ctx context.Context, selector string) (watch.Interface, error) {
+	client, err := metadata.NewForConfig(s.rest)
+	if err != nil {
+		return nil, err
+	}
+	secrets := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(s.agent.config.StateNamespace)
+	return secrets.Watch(ctx, metav1.ListOptions{LabelSelector: selector})
+}

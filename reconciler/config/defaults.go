@@ -1,0 +1,101 @@
+package config
+
+import (
+	"path"
+	"time"
+)
+
+// Every default of the three files stands here.
+const (
+	// defaultStateNamespace is the namespace that examples/install creates.
+	defaultStateNamespace = "sluice-system"
+	// defaultDataDir is where examples/install mounts the cache volume.
+	defaultDataDir = "/var/lib/sluice"
+	// defaultListen is loopback: what the metrics say is for those whom the platform team lets in.
+	defaultListen = "127.0.0.1:8080"
+	// defaultConcurrency: a pass is nearly all waiting for API requests. 16 passes of some 5 requests of 10 ms
+	// each are 320 passes a second, a thousand applications in 3 s; 64 KiB of stack and objects each is 1 MiB.
+	defaultConcurrency = 16
+	// defaultAudit: twice a day. 100 applications of 5 objects make 500 dry-runs in 43,200 s, one every 86 s.
+	defaultAudit = 12 * time.Hour
+	// defaultBranch is what Git and the forges call it.
+	defaultBranch = "main"
+	// defaultInterval: 2 requests a minute; 475 bytes each are 1.4 MB a day. 50 repositories on one host make
+	// 6,000 requests an hour, which no forge limits for Git over HTTP.
+	defaultInterval = 30 * time.Second
+	// defaultTimeZone leaves nothing to where the agent runs.
+	defaultTimeZone = "UTC"
+	// defaultPushInterval gathers the lines of one second, 60 pushes a minute at most: right for a server of
+	// one's own. Forges that count pushes have their own rule in the publisher.
+	defaultPushInterval = time.Second
+	// defaultPruneLimit: half. Of 12 objects 6 may go unasked; 10 of 12 (83%) are held.
+	defaultPruneLimit Percent = 50
+)
+
+// setDefault sets a value that was not said.
+func setDefault[T comparable](value *T, otherwise T) {
+	var zero T
+	if *value == zero {
+		*value = otherwise
+	}
+}
+
+// defaultAgent fills in what agent.yaml left out.
+func defaultAgent(a *Agent) {
+	setDefault(&a.StateNamespace, defaultStateNamespace)
+	setDefault(&a.DataDir, defaultDataDir)
+	setDefault(&a.Listen, defaultListen)
+	setDefault(&a.Concurrency, defaultConcurrency)
+	setDefault(&a.Audit, Duration(defaultAudit))
+	for i := range a.Repositories {
+		defaultRepository(&a.Repositories[i])
+	}
+	for i := range a.Permissions {
+		p := &a.Permissions[i]
+		p.Environments = orAll(p.Environments)
+		p.Kinds.Allow = orAll(p.Kinds.Allow)
+	}
+	for i := range a.Keys {
+		a.Keys[i].Environments = orAll(a.Keys[i].Environments)
+	}
+}
+
+// orAll is the list, or the glob that matches everything where none was given.
+func orAll(globs []string) []string {
+	if globs == nil {
+		return []string{"*"}
+	}
+	return globs
+}
+
+func defaultRepository(r *Repository) {
+	setDefault(&r.Branch, defaultBranch)
+	if r.Applications == nil {
+		setDefault(&r.Path, ".")
+	} else if r.Applications.Path != "" {
+		r.Applications.Path = path.Clean(r.Applications.Path)
+	}
+	if r.Path != "" {
+		r.Path = path.Clean(r.Path)
+	}
+	if r.Poll.Cron == "" {
+		setDefault(&r.Poll.Interval, Duration(defaultInterval))
+	} else {
+		setDefault(&r.Poll.TimeZone, defaultTimeZone)
+	}
+	if r.WriteBack.Notes == nil {
+		yes := true
+		r.WriteBack.Notes = &yes
+	}
+	setDefault(&r.WriteBack.Interval, Duration(defaultPushInterval))
+}
+
+// defaultApplication fills in what sluice.yaml left out.
+func defaultApplication(a *Application) {
+	for i := range a.Environments {
+		e := &a.Environments[i]
+		setDefault(&e.State, Present)
+		setDefault(&e.Drift.Mode, RepairDrift)
+		setDefault(&e.Prune.Limit, defaultPruneLimit)
+	}
+}

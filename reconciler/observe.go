@@ -1,0 +1,208 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/rollout"
+)
+
+// notWell is an object that is not Current, and why.
+type notWell struct {
+	Object string
+	Health rollout.Status
+	Reason string
+}
+
+// drifted are the objects whose live fields differ from what was applied.
+type drifted map[apply.ID]string
+
+// observe sees how the objects of the release in the saved state are, from the watches alone.
+func observe(ctx context.Context, p *Pass) Outcome {
+	t, saved := p.target, &p.target.held.saved
+	p.Seen.Now = p.agent.now()
+	if t.release.Same(saved.State.Release) || saved.State.Phase == "" {
+		p.Seen.Apply, p.Seen.ApplyReason = t.applied, t.why
+	}
+	p.watch()
+	p.Drifted = drifted{}
+	p.Seen.Health, p.Seen.HealthReason = p.health()
+	for _, entry := range saved.Inventory {
+		if entry.UID != "" {
+			p.Seen.Owned++
+		}
+	}
+	if t.desired != nil || p.Wanted.Absent {
+		for _, entry := range t.stale() {
+			if entry.UID != "" || p.Wanted.Absent {
+				p.Seen.Stale++
+			}
+		}
+	}
+	if saved.State.Applied && p.Rules.Drift.Mode != "ignore" {
+		if err := p.drift(ctx); err != nil {
+			return retry(err)
+		}
+	}
+	p.Seen.Drifted = len(p.Drifted)
+	if p.verifyDue() && p.Seen.Drifted == 0 && saved.State.Applied {
+		p.Seen.Drifted = 1
+	}
+	return next
+}
+
+// watch makes sure that each kind that is owned is watched.
+func (p *Pass) watch() {
+	for _, entry := range p.target.held.saved.Inventory {
+		p.site.watch(entry, p.Rules.Namespace, p.serviceAccount())
+	}
+}
+
+// inRelease returns the entries that belong to the release in the saved state: all but the stale ones.
+func (p *Pass) inRelease() apply.Inventory {
+	t := p.target
+	if t.desired == nil || !t.release.Same(t.held.saved.State.Release) {
+		return t.held.saved.Inventory
+	}
+	return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return !t.desired[e.ID] })
+}
+
+// health is the worst of the objects' health. An object that no watch has shown yet is in progress.
+func (p *Pass) health() (policies.HealthStatus, string) {
+	saved := p.target.held.saved.State
+	if saved.Phase == "" {
+		return policies.Unknown, ""
+	}
+	worst := policies.Current
+	for _, entry := range p.inRelease() {
+		seen, ok := p.site.observer.Get(rollout.ID(entry.ID))
+		if !ok {
+			seen = rollout.Object{ID: rollout.ID(entry.ID), Status: rollout.InProgress, Message: p.whyUnseen(entry)}
+		}
+		if seen.Status == rollout.Current {
+			continue
+		}
+		well, terminal := p.diagnose(seen)
+		p.NotWell = append(p.NotWell, well)
+		if terminal || seen.Status == rollout.Failed {
+			worst = policies.Degraded
+		} else if worst == policies.Current {
+			worst = policies.InProgress
+		}
+	}
+	return worst, p.worstReason(worst)
+}
+
+// whyUnseen says why no watch has shown an object; the first list of its watch wakes the key.
+func (p *Pass) whyUnseen(entry apply.Entry) string {
+	if p.site.await(p.Key, entry, p.Rules.Namespace) {
+		return "it is not there"
+	}
+	if err := p.site.fault(entry, p.Rules.Namespace); err != nil {
+		return "it cannot be watched: " + err.Error()
+	}
+	return "not seen yet"
+}
+
+func (p *Pass) diagnose(seen rollout.Object) (notWell, bool) {
+	well := notWell{Object: apply.ID(seen.ID).String(), Health: seen.Status, Reason: seen.Message}
+	findings := p.site.observer.Diagnose(seen.ID)
+	for _, f := range findings {
+		if f.Terminal {
+			well.Health, well.Reason = rollout.Failed, f.Message
+			return well, true
+		}
+	}
+	if len(findings) > 0 {
+		well.Reason = findings[0].Message
+	}
+	return well, false
+}
+
+// worstReason is one line for people: the first object that is as bad as the whole.
+func (p *Pass) worstReason(worst policies.HealthStatus) string {
+	slices.SortFunc(p.NotWell, func(a, b notWell) int {
+		if aFailed := a.Health == rollout.Failed; aFailed != (b.Health == rollout.Failed) {
+			if aFailed {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Object, b.Object)
+	})
+	if worst == policies.Current || len(p.NotWell) == 0 {
+		return ""
+	}
+	first := p.NotWell[0]
+	reason := first.Object + ": " + first.Reason
+	if more := len(p.NotWell) - 1; more > 0 {
+		reason += fmt.Sprintf(" (and %d more)", more)
+	}
+	return reason
+}
+
+// drift compares what the watches saw with what was applied. Only a mismatch costs a request.
+func (p *Pass) drift(ctx context.Context) error {
+	for _, entry := range p.inRelease() {
+		if entry.UID == "" {
+			continue
+		}
+		seen, ok := p.site.observer.Get(rollout.ID(entry.ID))
+		switch {
+		case !ok:
+			if p.site.synced(entry, p.Rules.Namespace) {
+				p.Drifted[entry.ID] = "deleted"
+			}
+		case seen.Deleting:
+		case seen.UID != entry.UID:
+			p.Drifted[entry.ID] = "made anew by somebody else"
+		case seen.Hash != "" && seen.Hash != entry.Hash:
+			p.Drifted[entry.ID] = "changed"
+		case seen.Hash == "":
+			if err := p.driftUnseen(ctx, entry, seen); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// driftUnseen compares an object whose contents no watch shows: a Secret that moved since it was last compared.
+func (p *Pass) driftUnseen(ctx context.Context, entry apply.Entry, seen rollout.Object) error {
+	t := p.target
+	if t.secrets[entry.ID] == seen.ResourceVersion {
+		return nil
+	}
+	hash, err := p.client().LiveHash(ctx, entry)
+	if err != nil {
+		return err
+	}
+	if hash != entry.Hash {
+		p.Drifted[entry.ID] = "changed"
+		return nil
+	}
+	if t.secrets == nil {
+		t.secrets = map[apply.ID]string{}
+	}
+	t.secrets[entry.ID] = seen.ResourceVersion
+	return nil
+}
+
+// verifyDue reports whether every object is to be compared now: a person asked, or the audit is due.
+func (p *Pass) verifyDue() bool {
+	t := p.target
+	t.mu.Lock()
+	asked := t.verify
+	t.mu.Unlock()
+	return asked || p.Seen.Now.Sub(t.audited) >= p.agent.config.Audit.Std()
+}
+
+// untilAudit is the time until the next audit.
+func (p *Pass) untilAudit() time.Duration {
+	return max(time.Second, p.agent.config.Audit.Std()-p.Seen.Now.Sub(p.target.audited))
+}

@@ -1,0 +1,114 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/metadata"
+
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/rollout"
+)
+
+// searchers is how many kinds are listed at once when a lost inventory is searched.
+const searchers = 8
+
+// owned returns what carries the owner labels of a key: the inventory of a key whose state was lost. All kinds are
+// searched once for all keys, in one request each; what was found is handed out once.
+func (s *site) owned(ctx context.Context, k Key) (apply.Inventory, error) {
+	s.searching.Lock()
+	defer s.searching.Unlock()
+	if s.found == nil {
+		found, err := s.search(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.found = found
+	}
+	inventory := s.found[k]
+	delete(s.found, k)
+	return apply.Union(inventory, nil), nil
+}
+
+// search lists the metadata of everything that this agent's label selects. Kinds that it may not list are left out: no
+// application of it can have used them without a watch.
+func (s *site) search(ctx context.Context) (map[Key]apply.Inventory, error) {
+	kinds, err := s.listable()
+	if err != nil {
+		return nil, err
+	}
+	client, err := metadata.NewForConfig(s.rest)
+	if err != nil {
+		return nil, err
+	}
+	found, failed := map[Key]apply.Inventory{}, error(nil)
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	slots := make(chan struct{}, searchers)
+	for _, kind := range kinds {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			list, err := client.Resource(kind.resource).List(ctx, metav1.ListOptions{LabelSelector: rollout.LabelAgent + "=" + s.agent.name})
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case apierrors.IsForbidden(err), apierrors.IsNotFound(err), apierrors.IsMethodNotSupported(err):
+			case err != nil:
+				failed = fmt.Errorf("list %s: %w", kind.resource.Resource, err)
+			default:
+				collect(found, kind.GroupVersionKind, list.Items)
+			}
+		})
+	}
+	running.Wait()
+	return found, failed
+}
+
+func collect(found map[Key]apply.Inventory, kind schema.GroupVersionKind, items []metav1.PartialObjectMetadata) {
+	for _, item := range items {
+		key := Key{item.Labels[rollout.LabelApplication], item.Labels[rollout.LabelEnvironment]}
+		found[key] = append(found[key], apply.Entry{
+			ID:      apply.ID{Group: kind.Group, Kind: kind.Kind, Namespace: item.Namespace, Name: item.Name},
+			Version: kind.Version, UID: string(item.UID),
+		})
+	}
+}
+
+// listed is a kind and how it is asked for.
+type listed struct {
+	schema.GroupVersionKind
+	resource schema.GroupVersionResource
+}
+
+// listable returns the kinds that can be listed and deleted, each in its preferred version.
+func (s *site) listable() ([]listed, error) {
+	client, err := discovery.NewDiscoveryClientForConfig(s.rest)
+	if err != nil {
+		return nil, err
+	}
+	lists, err := client.ServerPreferredResources()
+	if err != nil && !discovery.IsGroupDiscoveryFailedError(err) {
+		return nil, fmt.Errorf("ask what the cluster serves: %w", err)
+	}
+	var kinds []listed
+	for _, list := range lists {
+		gv, err := schema.ParseGroupVersion(list.GroupVersion)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range list.APIResources {
+			if gv.Group == "events.k8s.io" || r.Name == "events" || !slices.Contains(r.Verbs, "list") || !slices.Contains(r.Verbs, "delete") {
+				continue
+			}
+			kinds = append(kinds, listed{gv.WithKind(r.Kind), gv.WithResource(r.Name)})
+		}
+	}
+	return kinds, nil
+}

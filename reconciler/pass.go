@@ -1,0 +1,115 @@
+package reconciler
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
+)
+
+// Pass is one look at one key: what Git asks for, what is saved, what is seen, and what is done about it.
+// Each phase fills in its part and says how to go on.
+type Pass struct {
+	Key
+	ID     string // of the pass, in every log line of it
+	agent  *Agent
+	target *target
+	site   *site // the cluster of the environment
+	log    *slog.Logger
+
+	Place    place              // where the application is; zero where Git does not say
+	Rules    config.Environment // in force
+	Allowed  *config.Permission
+	Words    config.Release // the release file
+	Revision string         // that the environment follows
+	Source   render.Source  // at Revision
+	Dir      string         // of sluice.yaml at Revision
+	Tree     *gitsource.Tree
+
+	Seen    policies.Observation
+	Wanted  policies.Plan
+	Effects []policies.Effect
+	Told    []policies.Record
+	Lines   []record.Line // that were made of what was told
+	NotWell []notWell
+	Drifted drifted
+	Steps   []step // how long each phase took
+}
+
+// step is a phase that ran.
+type step struct {
+	Phase string
+	Took  time.Duration
+}
+
+// Verdict is how a phase, and so a pass, ended.
+type Verdict string
+
+// The verdicts. All but Next end the pass.
+const (
+	Next       Verdict = "next"       // go on with the next phase
+	Ready      Verdict = "ready"      // everything is as Git says; wait for something new
+	Wait       Verdict = "wait"       // something is under way; an event or After wakes the key
+	Stall      Verdict = "stall"      // only something new will help: a commit, a changed rule
+	Retry      Verdict = "retry"      // a passing fault; again with back-off
+	Superseded Verdict = "superseded" // something newer is there
+)
+
+// Outcome is what a phase returns. Reason is shown to people. After is when to look again at the latest,
+// zero for never; the queue adds the back-off of Retry itself.
+type Outcome struct {
+	Verdict Verdict
+	Reason  string
+	After   time.Duration
+	Err     error
+}
+
+var next = Outcome{Verdict: Next}
+
+// phase is a named part of a pass.
+type phase struct {
+	name string
+	run  func(context.Context, *Pass) Outcome
+}
+
+// phases are the table of contents of GitOps.
+func phases() []phase {
+	return []phase{
+		{"select", choose},
+		{"render", rendered},
+		{"guard", guard},
+		{"observe", observe},
+		{"plan", plan},
+		{"save", save},
+		{"act", act},
+		{"record", note},
+	}
+}
+
+// run carries out the phases until one of them ends the pass. A cancelled context ends it between two requests.
+func (p *Pass) run(ctx context.Context) Outcome {
+	for _, ph := range phases() {
+		began := time.Now()
+		out := ph.run(ctx, p)
+		p.Steps = append(p.Steps, step{ph.name, time.Since(began)})
+		if context.Cause(ctx) != nil && errors.Is(context.Cause(ctx), errSuperseded) {
+			return Outcome{Verdict: Superseded, Reason: errSuperseded.Error()}
+		}
+		if out.Verdict != Next {
+			return out
+		}
+	}
+	return Outcome{Verdict: Ready}
+}
+
+// retry makes an outcome of a passing fault.
+func retry(err error) Outcome { return Outcome{Verdict: Retry, Reason: err.Error(), Err: err} }
+
+// stall makes an outcome of a fault that only something new can mend.
+func stall(err error) Outcome { return Outcome{Verdict: Stall, Reason: err.Error(), Err: err} }

@@ -1,0 +1,242 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/reconciler/rollout"
+	"github.com/sluice-cd/sluice/render"
+)
+
+// site is one target cluster and all that the agent has open to it. It connects by itself, as often as it
+// takes, and is ready once the agent holds its lease there and has read its state.
+type site struct {
+	agent *Agent
+	ref   config.ClusterRef
+	name  string // for people
+	log   *slog.Logger
+
+	rest     *rest.Config
+	core     typed.CoreV1Interface
+	apply    *apply.Cluster
+	observer *rollout.Observer
+	store    *store
+	maker    record.Maker
+	uid      string
+	shape    render.Capabilities
+
+	mu      sync.Mutex
+	isReady bool
+	initial map[Key]held // as they were at the start, each handed out once
+
+	searching sync.Mutex
+	found     map[Key]apply.Inventory // what carries our labels, searched once when a state was missing
+}
+
+func newSite(a *Agent, ref config.ClusterRef) *site {
+	name := "local"
+	if ref.Context != "" {
+		name = ref.Context
+	}
+	return &site{agent: a, ref: ref, name: name, log: a.log.With("cluster", name)}
+}
+
+func (s *site) ready() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.isReady
+}
+
+// run connects, takes the lease, and watches until ctx ends or the lease is lost, which is an error.
+func (s *site) run(ctx context.Context) error {
+	if err := s.connect(ctx); err != nil {
+		return err
+	}
+	return s.lead(ctx, func(ctx context.Context) error {
+		var running sync.WaitGroup
+		running.Go(func() { _ = s.observer.Run(ctx) })
+		defer running.Wait()
+		if err := s.untilDone(ctx, "State was not read", s.begin); err != nil {
+			return err
+		}
+		running.Go(func() { s.listen(ctx) })
+		s.agent.wakeAll()
+		<-ctx.Done()
+		return ctx.Err()
+	})
+}
+
+// connect reaches the cluster for the first time, however long that takes.
+func (s *site) connect(ctx context.Context) error {
+	return s.untilDone(ctx, "Cluster was not reached", func(ctx context.Context) error {
+		ref := s.ref
+		if ref == (config.ClusterRef{}) && s.agent.kubeconfig != "" {
+			ref.Kubeconfig = s.agent.kubeconfig
+		}
+		conf, err := config.RestConfig(ref)
+		if err != nil {
+			return err
+		}
+		conf.QPS, conf.UserAgent = -1, "sluice"
+		return s.open(ctx, conf)
+	})
+}
+
+func (s *site) open(ctx context.Context, conf *rest.Config) error {
+	core, err := typed.NewForConfig(conf)
+	if err != nil {
+		return err
+	}
+	signer, err := signingKey(ctx, core.Secrets(s.agent.config.StateNamespace), s.agent.name)
+	if err != nil {
+		return err
+	}
+	cluster, err := apply.New(ctx, apply.Config{REST: conf, Agent: s.agent.name, HashKey: hashKey(signer)})
+	if err != nil {
+		return err
+	}
+	uid, err := cluster.UID(ctx)
+	if err != nil {
+		return err
+	}
+	s.rest, s.core, s.apply, s.uid = conf, core, cluster, uid
+	s.shape = render.Capabilities{KubeVersion: cluster.Version(), APIVersions: cluster.APIVersions()}
+	s.maker = record.Maker{Signer: signer}
+	s.store = &store{secrets: core.Secrets(s.agent.config.StateNamespace), namespace: s.agent.config.StateNamespace, agent: s.agent.name, cluster: uid}
+	s.observer = rollout.New(rollout.Config{
+		REST: conf, Agent: s.agent.name, Hash: cluster.Hash, Log: s.log,
+		Wake: func(k rollout.Key, _ rollout.Reason) { s.agent.queue.Add(Key(k)) },
+	})
+	return nil
+}
+
+// untilDone tries until it succeeds or ctx ends, with back-off; an error is logged when it changes.
+func (s *site) untilDone(ctx context.Context, failed string, try func(context.Context) error) error {
+	said := ""
+	for wait := firstRetry; ; wait = min(2*wait, 30*time.Second) {
+		err := try(ctx)
+		if err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if text := err.Error(); text != said {
+			said = text
+			s.log.Error(failed, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+}
+
+// begin reads all state in one request.
+func (s *site) begin(ctx context.Context) error {
+	all, err := s.store.all(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.initial, s.isReady = all, true
+	return nil
+}
+
+// state returns a key's saved state: the first time as it was read at the start, later anew. Where the agent has
+// none, another agent may.
+func (s *site) state(ctx context.Context, k Key) (held, error) {
+	s.mu.Lock()
+	h, ok := s.initial[k]
+	delete(s.initial, k)
+	s.mu.Unlock()
+	if ok {
+		return h, nil
+	}
+	return s.store.load(ctx, k)
+}
+
+func (s *site) capabilities() render.Capabilities { return s.shape }
+
+// watch makes sure that the kind of an owned object is watched.
+func (s *site) watch(e apply.Entry, namespace, account string) {
+	kind := e.GVK()
+	if e.Namespace != "" {
+		namespace = e.Namespace
+	}
+	resource, namespaced, err := s.apply.Resource(kind)
+	if err != nil {
+		return // a kind that is not served has no objects; it is watched when it comes back
+	}
+	s.observer.Watch(kind, resource, namespaced, namespace, s.apply.Impersonated(account))
+}
+
+// synced reports whether a watch has listed all objects of an entry's kind, so that absence means absence.
+func (s *site) synced(e apply.Entry, namespace string) bool {
+	if e.Namespace != "" {
+		namespace = e.Namespace
+	}
+	return s.observer.Synced(e.GVK(), namespace)
+}
+
+// await reports whether a watch has listed all objects of an entry's kind; if not, the key is woken when it has.
+func (s *site) await(k Key, e apply.Entry, namespace string) bool {
+	if e.Namespace != "" {
+		namespace = e.Namespace
+	}
+	return s.observer.Await(rollout.Key(k), e.GVK(), namespace)
+}
+
+// fault says why a watch does not show an entry's kind.
+func (s *site) fault(e apply.Entry, namespace string) error {
+	if e.Namespace != "" {
+		namespace = e.Namespace
+	}
+	return s.observer.Fault(e.GVK(), namespace)
+}
+
+// note tells the watches the answer of an apply, so that its own echo wakes nobody.
+func (s *site) note(k Key, live *unstructured.Unstructured) {
+	seen := rollout.Describe(live, s.apply.Hash(live))
+	seen.Key = rollout.Key(k)
+	s.observer.Note(seen)
+}
+
+// event tells the cluster what became of a release. That it cannot be told stops nothing.
+func (s *site) event(ctx context.Context, k Key, line record.Line) {
+	kind := corev1.EventTypeNormal
+	if line.Phase == record.Failed || line.Phase == record.Blocked {
+		kind = corev1.EventTypeWarning
+	}
+	at := metav1.NewTime(line.At)
+	namespace := s.agent.config.StateNamespace
+	event := &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s.%s", StateName(k), line.ID)},
+		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: namespace, Name: StateName(k)},
+		Type: kind, Reason: string(line.Phase), Message: clip(line.Summary(), 1024), Count: 1,
+		Source: corev1.EventSource{Component: "sluice"}, FirstTimestamp: at, LastTimestamp: at,
+		ReportingController: "sluice.dev/agent", ReportingInstance: s.agent.name,
+	}
+	if _, err := s.core.Events(namespace).Create(ctx, event, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) && ctx.Err() == nil {
+		s.log.Debug("Event was not written", "err", err)
+	}
+}
+
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	return s[:most-3] + "..."
+}

@@ -1,0 +1,133 @@
+package reconciler
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/robfig/cron/v3"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/reconciler/config"
+)
+
+// longestWait bounds the back-off of a repository that does not answer.
+const longestWait = 5 * time.Minute
+
+// source polls one repository. Its snapshot may be read by anybody; all else belongs to run.
+type source struct {
+	repo    config.Repository
+	git     *gitsource.Repository
+	served  func(environment string) bool
+	changed func(*source) // told after each new snapshot
+	metrics *metrics
+	log     *slog.Logger
+
+	now     atomic.Pointer[snapshot]
+	poked   chan struct{}
+	said    string // the last error that was logged
+	failing int    // polls that failed in a row
+}
+
+func newSource(repo config.Repository, git *gitsource.Repository, log *slog.Logger) *source {
+	return &source{repo: repo, git: git, log: log.With("repository", repo.Name), poked: make(chan struct{}, 1)}
+}
+
+// poke asks for a poll now.
+func (s *source) poke() {
+	select {
+	case s.poked <- struct{}{}:
+	default:
+	}
+}
+
+// run polls until ctx ends. It begins with what the mirror still holds, so that a restart while the Git server
+// is away finds everything as it was.
+func (s *source) run(ctx context.Context) {
+	s.restore()
+	for {
+		err := s.poll(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		s.report(err)
+		timer := time.NewTimer(s.wait())
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case <-s.poked:
+		}
+		timer.Stop()
+	}
+}
+
+func (s *source) restore() {
+	if snap, err := take(s.git, s.repo, s.git.Local(), nil); err == nil {
+		s.publish(snap)
+	} // a mirror that cannot be read is filled anew by the first fetch
+}
+
+func (s *source) poll(ctx context.Context) error {
+	old := s.now.Load()
+	next, err := refresh(ctx, s.git, s.repo, s.served, old)
+	if err != nil {
+		return err
+	}
+	if next != old {
+		s.publish(next)
+	}
+	return nil
+}
+
+func (s *source) publish(next *snapshot) {
+	next.at = time.Now()
+	s.now.Store(next)
+	s.changed(s)
+}
+
+// report logs an error when it is another one than before, and once when it is over.
+func (s *source) report(err error) {
+	s.metrics.polled(s.repo.Name, err)
+	if err == nil {
+		if s.failing > 0 {
+			s.log.Info("Repository answered again", "polls", s.failing)
+		}
+		s.failing, s.said = 0, ""
+		return
+	}
+	s.failing++
+	if text := err.Error(); text != s.said {
+		s.said = text
+		s.log.Error("Repository was not polled", "err", err)
+	}
+}
+
+// wait is the time until the next poll: the interval with up to 10% jitter, or the next firing of the cron
+// expression; doubled for each failure in a row.
+func (s *source) wait() time.Duration {
+	if s.repo.Poll.Cron != "" && s.failing == 0 {
+		return untilFiring(s.repo.Poll, time.Now())
+	}
+	wait := max(s.repo.Poll.Interval.Std(), time.Second*time.Duration(min(s.failing, 1)))
+	for range min(s.failing, 16) {
+		if wait *= 2; wait > longestWait {
+			wait = longestWait
+		}
+	}
+	return wait - time.Duration(rand.Int64N(int64(wait)/10+1))
+}
+
+// untilFiring returns the time until a validated cron expression fires.
+func untilFiring(poll config.Poll, now time.Time) time.Duration {
+	zone, err := time.LoadLocation(poll.TimeZone)
+	if err != nil {
+		zone = time.UTC
+	}
+	schedule, err := cron.ParseStandard(poll.Cron)
+	if err != nil {
+		return longestWait
+	}
+	return schedule.Next(now.In(zone)).Sub(now) + time.Millisecond
+}

@@ -1,0 +1,76 @@
+package reconciler
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluice-cd/sluice/policies"
+)
+
+// Status is how one key was at the end of its last pass. It is a copy: whoever has it can change nothing.
+type Status struct {
+	Key
+	Verdict  Verdict               `json:"verdict"`
+	Reason   string                `json:"reason,omitempty"`
+	Phase    policies.Phase        `json:"phase,omitempty"`
+	Revision string                `json:"revision,omitempty"`
+	Trigger  string                `json:"trigger,omitempty"`
+	Health   policies.HealthStatus `json:"health,omitempty"`
+	NotWell  []string              `json:"notWell,omitempty"`
+	Objects  int                   `json:"objects"`
+	Since    time.Time             `json:"since,omitzero"`
+	At       time.Time             `json:"at"`
+}
+
+// board holds the last status of each key. It may be used concurrently.
+type board struct {
+	mu   sync.RWMutex
+	last map[Key]Status
+}
+
+func newBoard() *board { return &board{last: map[Key]Status{}} }
+
+func (b *board) set(k Key, s Status) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.last[k] = s
+}
+
+// Status returns how all keys are, sorted by application and environment.
+func (a *Agent) Status() []Status {
+	a.status.mu.RLock()
+	defer a.status.mu.RUnlock()
+	all := make([]Status, 0, len(a.status.last))
+	for _, s := range a.status.last {
+		all = append(all, s)
+	}
+	slices.SortFunc(all, func(x, y Status) int {
+		return cmp.Or(cmp.Compare(x.Application, y.Application), cmp.Compare(x.Environment, y.Environment))
+	})
+	return all
+}
+
+// Ready reports whether the agent reached every cluster and read its state there.
+func (a *Agent) Ready() bool {
+	for _, s := range a.sites {
+		if !s.ready() {
+			return false
+		}
+	}
+	return true
+}
+
+func (p *Pass) summary(out Outcome) Status {
+	state := p.target.held.saved.State
+	s := Status{
+		Key: p.Key, Verdict: out.Verdict, Reason: out.Reason, Phase: state.Phase, Revision: state.Release.Revision,
+		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
+		Since: state.Since, At: p.agent.now(),
+	}
+	for _, o := range p.NotWell {
+		s.NotWell = append(s.NotWell, o.Object+": "+o.Reason)
+	}
+	return s
+}

@@ -1,0 +1,198 @@
+package reconciler
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+
+	"github.com/sluice-cd/sluice/reconciler/apply"
+)
+
+// The labels of the agent's own Secrets. They are others than those of the objects that applications own, so
+// that no state is ever taken for an application's object.
+const (
+	stateAgent       = "state.sluice.dev/agent"
+	stateApplication = "state.sluice.dev/application"
+	stateEnvironment = "state.sluice.dev/environment"
+	stateKind        = "state.sluice.dev/kind"
+	// ReconcileAnnotation on a state Secret wants a pass now; its value is any text, and another one each
+	// time. A value that begins with "verify" wants every object compared.
+	ReconcileAnnotation = "sluice.dev/reconcile"
+)
+
+// errForeignState is the state of another agent: two serve one environment by mistake.
+var errForeignState = errors.New("environment is served by another agent")
+
+// store keeps state in one namespace of one cluster. It may be used concurrently for different keys.
+type store struct {
+	secrets   typed.SecretInterface
+	namespace string
+	agent     string
+	cluster   string // UID
+}
+
+// held is a saved state and the version it was read or written at.
+type held struct {
+	saved           Saved
+	resourceVersion string
+	bytes           []byte // as they lie in the Secret, to see whether anything changed
+}
+
+// StateName is the name of the Secret with the state of a key.
+func StateName(k Key) string { return "sluice." + k.Application + "." + k.Environment }
+
+// all reads every state of this agent in one request.
+func (s *store) all(ctx context.Context) (map[Key]held, error) {
+	list, err := s.secrets.List(ctx, metav1.ListOptions{LabelSelector: stateAgent + "=" + s.agent + "," + stateKind + "=state"})
+	if err != nil {
+		return nil, fmt.Errorf("list state in namespace %q: %w", s.namespace, err)
+	}
+	found := make(map[Key]held, len(list.Items))
+	for i := range list.Items {
+		h, err := s.read(&list.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		found[h.saved.Key] = h
+	}
+	return found, nil
+}
+
+// load reads one state; a missing one is the zero value. State of another cluster counts as missing, but for
+// its version, so that it can be overwritten.
+func (s *store) load(ctx context.Context, k Key) (held, error) {
+	secret, err := s.secrets.Get(ctx, StateName(k), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return held{}, nil
+	}
+	if err != nil {
+		return held{}, fmt.Errorf("read state of %s: %w", k, err)
+	}
+	return s.read(secret)
+}
+
+func (s *store) read(secret *corev1.Secret) (held, error) {
+	if other := secret.Labels[stateAgent]; other != s.agent {
+		return held{}, fmt.Errorf("%w: %q, by Secret %s/%s; this one is %q", errForeignState, other, s.namespace, secret.Name, s.agent)
+	}
+	h := held{resourceVersion: secret.ResourceVersion, bytes: secret.Data["state"]}
+	if err := decode(h.bytes, &h.saved); err != nil {
+		return held{}, fmt.Errorf("read state in Secret %s/%s: %w", s.namespace, secret.Name, err)
+	}
+	if h.saved.Version > savedVersion {
+		return held{}, fmt.Errorf("read state in Secret %s/%s: written by a newer agent (version %d, known %d)", s.namespace, secret.Name, h.saved.Version, savedVersion)
+	}
+	if h.saved.Cluster != s.cluster {
+		h.saved = Saved{Key: h.saved.Key}
+	}
+	return h, nil
+}
+
+// save writes a state if it changed, at the version it was read at; a conflict is an error.
+func (s *store) save(ctx context.Context, h *held) error {
+	data, err := encode(h.saved)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(data, h.bytes) && h.resourceVersion != "" {
+		return nil
+	}
+	secret := s.secret(StateName(h.saved.Key), "state", h.saved.Key)
+	secret.Data = map[string][]byte{"state": data}
+	written, err := s.write(ctx, secret, h)
+	if err != nil {
+		return fmt.Errorf("save state of %s: %w", h.saved.Key, err)
+	}
+	h.resourceVersion, h.bytes = written.ResourceVersion, data
+	return nil
+}
+
+// write creates or updates the Secret. Where only its annotations moved since it was read (a person asked for a
+// pass), it is written all the same; where the state moved, the conflict is the answer.
+func (s *store) write(ctx context.Context, secret *corev1.Secret, h *held) (*corev1.Secret, error) {
+	if h.resourceVersion == "" {
+		return s.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: apply.Manager})
+	}
+	secret.ResourceVersion = h.resourceVersion
+	written, err := s.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: apply.Manager})
+	if !apierrors.IsConflict(err) {
+		return written, err
+	}
+	live, getErr := s.secrets.Get(ctx, secret.Name, metav1.GetOptions{})
+	if getErr != nil {
+		return nil, getErr
+	}
+	if live.Labels[stateAgent] != s.agent {
+		return nil, fmt.Errorf("%w: %q", errForeignState, live.Labels[stateAgent])
+	}
+	if !bytes.Equal(live.Data["state"], h.bytes) {
+		return nil, err
+	}
+	secret.ResourceVersion = live.ResourceVersion
+	return s.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: apply.Manager})
+}
+
+// forget deletes a state.
+func (s *store) forget(ctx context.Context, name string) error {
+	if err := s.secrets.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("delete Secret %s/%s: %w", s.namespace, name, err)
+	}
+	return nil
+}
+
+// chunk is how much of the compressed manifests goes into one Secret, which holds 1 MiB at most.
+const chunk = 900 << 10
+
+// saveManifests writes the objects of a release once, in as many Secrets as they need, and returns their names.
+// The names are a function of prefix, so that a second try finds what the first one wrote.
+func (s *store) saveManifests(ctx context.Context, k Key, digest string, objects []*unstructured.Unstructured) ([]string, error) {
+	data, err := encode(objects)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for part := range slices.Chunk(data, chunk) {
+		name := fmt.Sprintf("%s.%.12s.%d", StateName(k), digest, len(names))
+		secret := s.secret(name, "manifests", k)
+		secret.Data = map[string][]byte{"manifests": part}
+		immutable := true
+		secret.Immutable = &immutable
+		_, err := s.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: apply.Manager})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return nil, fmt.Errorf("save manifests of %s: %w", k, err)
+		}
+		names = append(names, name)
+	}
+	return names, nil
+}
+
+// manifests reads what saveManifests wrote.
+func (s *store) manifests(ctx context.Context, names []string) ([]*unstructured.Unstructured, error) {
+	var data []byte
+	for _, name := range names {
+		secret, err := s.secrets.Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("read manifests in Secret %s/%s: %w", s.namespace, name, err)
+		}
+		data = append(data, secret.Data["manifests"]...)
+	}
+	var objects []*unstructured.Unstructured
+	if err := decode(data, &objects); err != nil {
+		return nil, fmt.Errorf("read manifests in Secrets %s/%v: %w", s.namespace, names, err)
+	}
+	return objects, nil
+}
+
+func (s *store) secret(name, kind string, k Key) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: s.namespace, Labels: map[string]string{
+		stateAgent: s.agent, stateKind: kind, stateApplication: k.Application, stateEnvironment: k.Environment,
+	}}}
+}

@@ -1,0 +1,65 @@
+package helm
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/sluice-cd/sluice/render/manifest"
+)
+
+// The annotations by which a chart marks a hook.
+const (
+	hookAnnotation   = "helm.sh/hook"
+	weightAnnotation = "helm.sh/hook-weight"
+	deleteAnnotation = "helm.sh/hook-delete-policy"
+)
+
+// Hook is an object that a chart wants to run at a moment, rather than keep.
+type Hook struct {
+	manifest.Object
+	Events         []string // pre-install, post-upgrade and so on, in the chart's order
+	Weight         int      // lower ones run first; zero when the chart says none
+	DeletePolicies []string
+}
+
+var events = words("pre-install post-install pre-delete post-delete pre-upgrade post-upgrade pre-rollback post-rollback")
+
+// take sorts objects into those to keep and hooks. Tests are dropped; so is crd-install, which Helm 3 drops too.
+func (out *Output) take(objects []manifest.Object) error {
+	for _, o := range objects {
+		annotation, isHook := o.GetAnnotations()[hookAnnotation]
+		if !isHook {
+			out.Objects = append(out.Objects, o)
+			continue
+		}
+		hook := Hook{Object: o, DeletePolicies: list(o.GetAnnotations()[deleteAnnotation])}
+		hook.Weight, _ = strconv.Atoi(o.GetAnnotations()[weightAnnotation])
+		for _, event := range list(annotation) {
+			switch {
+			case events[event]:
+				hook.Events = append(hook.Events, event)
+			case event == "test", event == "test-success", event == "test-failure", event == "crd-install":
+			default:
+				return &manifest.Error{Path: o.Path, Line: 0, Err: unknownHook(event)}
+			}
+		}
+		if len(hook.Events) > 0 {
+			out.Hooks = append(out.Hooks, hook)
+		}
+	}
+	return nil
+}
+
+type unknownHook string
+
+func (u unknownHook) Error() string { return "unknown hook " + strconv.Quote(string(u)) }
+
+func list(text string) []string {
+	var all []string
+	for _, item := range strings.Split(text, ",") {
+		if item = strings.ToLower(strings.TrimSpace(item)); item != "" {
+			all = append(all, item)
+		}
+	}
+	return all
+}

@@ -1,0 +1,167 @@
+package helm
+
+import (
+	"path"
+	"slices"
+	"strings"
+	"text/template/parse"
+
+	"helm.sh/helm/v3/pkg/chart"
+)
+
+// use is a place in a template that names a function whose answer changes.
+type use struct {
+	template string // as Helm names it
+	line     int
+	function string
+}
+
+// scan is what the templates of a chart say before they run. Names count, not text: a comment or a string that
+// mentions randAlphaNum is no use of it.
+type scan struct {
+	uses     map[string][]use    // by template or define
+	includes map[string][]string // by template or define
+	names    []string            // of every template file
+	source   map[string]string   // text of every template file
+	whole    bool                // .Capabilities is used in a way that only Helm's own type can answer
+	tpl      bool                // text from values or files is run as a template
+}
+
+func scanChart(c *chart.Chart) *scan {
+	s := &scan{uses: map[string][]use{}, includes: map[string][]string{}, source: map[string]string{}}
+	s.chart(c)
+	slices.Sort(s.names)
+	return s
+}
+
+func (s *scan) chart(c *chart.Chart) {
+	for _, t := range c.Templates {
+		name := path.Join(c.ChartFullPath(), t.Name)
+		s.names = append(s.names, name)
+		s.source[name] = string(t.Data)
+		// A template that does not parse has no uses; executing it names the fault.
+		for define, tree := range parseTemplate(name, string(t.Data)) {
+			if tree.Root != nil {
+				v := visitor{scan: s, template: name, define: define, text: string(t.Data)}
+				v.node(tree.Root)
+			}
+		}
+	}
+	for _, sub := range c.Dependencies() {
+		s.chart(sub)
+	}
+}
+
+func parseTemplate(name, text string) map[string]*parse.Tree {
+	tree := parse.New(name)
+	tree.Mode = parse.SkipFuncCheck
+	set := map[string]*parse.Tree{}
+	if _, err := tree.Parse(text, "", "", set); err != nil {
+		return nil
+	}
+	return set
+}
+
+// reach finds the first use that a template gets to, itself or through what it includes.
+func (s *scan) reach(template string) (use, bool) {
+	queue, seen := []string{template}, map[string]bool{}
+	for len(queue) > 0 {
+		at := queue[0]
+		queue = queue[1:]
+		if seen[at] {
+			continue
+		}
+		seen[at] = true
+		if uses := s.uses[at]; len(uses) > 0 {
+			return uses[0], true
+		}
+		queue = append(queue, s.includes[at]...)
+	}
+	return use{}, false
+}
+
+// visitor walks one template or define.
+type visitor struct {
+	scan                   *scan
+	template, define, text string
+}
+
+func (v visitor) node(n parse.Node) {
+	switch n := n.(type) {
+	case *parse.ListNode:
+		if n != nil {
+			v.nodes(n.Nodes)
+		}
+	case *parse.ActionNode:
+		v.node(n.Pipe)
+	case *parse.IfNode:
+		v.branch(&n.BranchNode)
+	case *parse.RangeNode:
+		v.branch(&n.BranchNode)
+	case *parse.WithNode:
+		v.branch(&n.BranchNode)
+	case *parse.TemplateNode:
+		v.scan.includes[v.define] = append(v.scan.includes[v.define], n.Name)
+		v.node(n.Pipe)
+	case *parse.PipeNode:
+		if n != nil {
+			for _, c := range n.Cmds {
+				v.command(c)
+			}
+		}
+	case *parse.IdentifierNode:
+		v.function(n)
+	case *parse.FieldNode:
+		v.fields(n.Ident)
+	case *parse.VariableNode:
+		v.fields(n.Ident)
+	case *parse.ChainNode:
+		v.node(n.Node)
+		v.fields(n.Field)
+	case *parse.StringNode:
+		v.scan.whole = v.scan.whole || n.Text == "Capabilities" // get . "Capabilities"
+	}
+}
+
+func (v visitor) nodes(list []parse.Node) {
+	for _, n := range list {
+		v.node(n)
+	}
+}
+
+func (v visitor) branch(b *parse.BranchNode) {
+	v.node(b.Pipe)
+	v.node(b.List)
+	v.node(b.ElseList)
+}
+
+func (v visitor) command(c *parse.CommandNode) {
+	if id, ok := c.Args[0].(*parse.IdentifierNode); ok && id.Ident == "include" && len(c.Args) > 1 {
+		if name, ok := c.Args[1].(*parse.StringNode); ok {
+			v.scan.includes[v.define] = append(v.scan.includes[v.define], name.Text)
+		}
+	}
+	v.nodes(c.Args)
+}
+
+func (v visitor) function(n *parse.IdentifierNode) {
+	if n.Ident == "tpl" {
+		v.scan.tpl = true
+	}
+	if unstable(n.Ident) {
+		line := 1 + strings.Count(v.text[:min(int(n.Pos), len(v.text))], "\n")
+		v.scan.uses[v.define] = append(v.scan.uses[v.define], use{v.template, line, n.Ident})
+	}
+}
+
+// fields looks at a chain such as .Capabilities.APIVersions.Has.
+func (v visitor) fields(chain []string) {
+	i := slices.Index(chain, "Capabilities")
+	if i < 0 {
+		return
+	}
+	rest := chain[i+1:]
+	fine := len(rest) >= 2 && (rest[0] == "KubeVersion" || rest[0] == "HelmVersion" ||
+		rest[0] == "APIVersions" && rest[1] == "Has")
+	v.scan.whole = v.scan.whole || !fine
+}

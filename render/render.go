@@ -1,0 +1,195 @@
+package render
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-cd/sluice/render/helm"
+	"github.com/sluice-cd/sluice/render/kustomize"
+	"github.com/sluice-cd/sluice/render/manifest"
+)
+
+// Request says what to render, and for whom.
+type Request struct {
+	Dir                      string // folder of sluice.yaml in the tree; "." or empty is the root. Source paths start here
+	Application, Environment string // Application is the default release name; Environment shapes nothing
+	Source                   Source
+	Namespace                string            // of namespaced objects that name none; empty: they stay without
+	Labels, Annotations      map[string]string // put on every object, never on pod templates; they win
+	Capabilities             Capabilities
+}
+
+// Capabilities are what charts see of the cluster.
+type Capabilities struct {
+	KubeVersion string   // such as v1.36.3; empty: helm.DefaultKubeVersion
+	APIVersions []string // "group/version" and "group/version/Kind"; empty: what the helm program assumes
+}
+
+// Result is what a render gave. The objects may be changed by the caller; they are shared with nobody.
+type Result struct {
+	Objects []*unstructured.Unstructured // namespaces and definitions first, then by group, kind, namespace and name
+	Hooks   []Hook                       // a chart's hooks, its tests left out; by weight, kind and name
+	Digest  string                       // SHA-256 of the objects and hooks, in hex
+	Inputs  string                       // SHA-256 of the files that were read and of the request's shape, in hex
+	Trace   Trace
+	Sources map[ObjectID]string // the file that an object came from, where known
+}
+
+// Hook is an object that a chart runs at a moment, rather than keeps. Only charts have hooks.
+type Hook struct {
+	Object         *unstructured.Unstructured
+	Events         []string // pre-install, post-upgrade and so on
+	Weight         int      // lower ones run first
+	DeletePolicies []string // before-hook-creation, hook-succeeded, hook-failed; may be empty
+}
+
+// ObjectID names an object whatever its version.
+type ObjectID struct{ Group, Kind, Namespace, Name string }
+
+// String reads Deployment.apps shop/web.
+func (id ObjectID) String() string {
+	kind, name := id.Kind, id.Name
+	if id.Group != "" {
+		kind += "." + id.Group
+	}
+	if id.Namespace != "" {
+		name = id.Namespace + "/" + name
+	}
+	return kind + " " + name
+}
+
+// IDOf returns the identity of an object.
+func IDOf(o *unstructured.Unstructured) ObjectID {
+	return ObjectID{o.GroupVersionKind().Group, o.GetKind(), o.GetNamespace(), o.GetName()}
+}
+
+// Render renders a source. A fault of the files is an *Error (errors.As) that names the file, and is the same at every
+// call until the files change; TraceOf tells when that is. A context that ends gives its error at once. Safe for
+// concurrent use; kustomizations are built one after the other.
+func Render(ctx context.Context, tree Tree, req Request) (*Result, error) {
+	type outcome struct {
+		result *Result
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		result, err := guarded(ctx, tree, req)
+		done <- outcome{result, err}
+	}()
+	select {
+	case o := <-done:
+		return o.result, o.err
+	case <-ctx.Done():
+		// The goroutine ends at its next look at the tree; see the package comment.
+		return nil, fmt.Errorf("render %s for %s: %w", req.Application, req.Environment, context.Cause(ctx))
+	}
+}
+
+// guarded makes a panic of an engine an error of this one application.
+func guarded(ctx context.Context, tree Tree, req Request) (result *Result, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			result, err = nil, fmt.Errorf("render panicked: %v", p)
+		}
+	}()
+	return render(ctx, tree, req)
+}
+
+func render(ctx context.Context, tree Tree, req Request) (*Result, error) {
+	if req.Dir == "" {
+		req.Dir = "."
+	}
+	if _, ok := helm.Answer("", req.Capabilities.KubeVersion, nil); !ok {
+		return nil, fmt.Errorf("kubernetes version %q is none", req.Capabilities.KubeVersion)
+	}
+	v := newView(ctx, tree)
+	made, err := engine(ctx, v, req)
+	trace := Trace{shape: req.shape(true), paths: v.answers(), asked: made.asked}
+	var result *Result
+	if err == nil {
+		result, err = finish(made, req)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, err
+		}
+		return nil, &failure{error: err, trace: trace}
+	}
+	result.Trace = trace
+	result.Inputs = inputs(req, trace)
+	if result.Digest, err = digest(result); err != nil {
+		return nil, fmt.Errorf("hash objects: %w", err)
+	}
+	return result, nil
+}
+
+// made is what an engine gave, before it is finished.
+type made struct {
+	from    string // the source's path, for faults that no file has
+	objects []manifest.Object
+	hooks   []helm.Hook
+	asked   map[string]string
+}
+
+func engine(ctx context.Context, v *view, req Request) (made, error) {
+	if err := req.Source.Validate(); err != nil {
+		return made{}, err
+	}
+	switch s := req.Source; {
+	case s.Helm != nil:
+		return chart(ctx, v, req)
+	case s.Kustomize != nil:
+		at, err := within(req.Dir, "kustomize.path", s.Kustomize.Path)
+		if err != nil {
+			return made{}, err
+		}
+		objects, err := kustomize.Build(ctx, v, at)
+		return made{from: at, objects: objects}, err
+	default:
+		at, err := within(req.Dir, "directory.path", s.Directory.Path)
+		if err != nil {
+			return made{}, err
+		}
+		d := directory{tree: v, own: path.Clean(req.Dir), recurse: s.Directory.Recurse}
+		err = d.read(at, 0)
+		return made{from: at, objects: d.objects}, err
+	}
+}
+
+func chart(ctx context.Context, v *view, req Request) (made, error) {
+	s := req.Source.Helm
+	at, err := within(req.Dir, "helm.chart", s.Chart)
+	if err != nil {
+		return made{}, err
+	}
+	in := helm.Input{
+		Tree: v, Chart: at, Inline: s.Set, Release: req.releaseName(), Namespace: req.Namespace,
+		KubeVersion: req.Capabilities.KubeVersion, APIVersions: req.Capabilities.APIVersions,
+	}
+	if in.Namespace == "" {
+		in.Namespace = "default"
+	}
+	for i, file := range s.Values {
+		name, err := within(req.Dir, fmt.Sprintf("helm.values[%d]", i), file)
+		if err != nil {
+			return made{}, err
+		}
+		in.Values = append(in.Values, name)
+	}
+	out, err := helm.Render(ctx, in)
+	return made{from: at, objects: out.Objects, hooks: out.Hooks, asked: out.Asked}, err
+}
+
+// releaseName is what a chart sees as .Release.Name.
+func (r Request) releaseName() string {
+	if r.Source.Helm != nil && r.Source.Helm.ReleaseName != "" {
+		return r.Source.Helm.ReleaseName
+	}
+	return r.Application
+}
+
+var errEmpty = errors.New("renders to nothing; an empty result would delete everything, so it is refused")

@@ -1,0 +1,4 @@
+{{- define "x" -}}
+fine
+{{ .Values.a.b }}
+{{- end }}

@@ -1,0 +1,3 @@
+{{- define "pw" -}}
+{{ uuidv4 }}
+{{- end }}
