@@ -57,14 +57,14 @@ func adopts(t *testing.T, s *world.Story, manager string) {
 		if !note.Says("greeter", "adopt") {
 			t.Errorf("the note does not say what to do: %s", note.Text)
 		}
-		if live := s.Cluster.Get(t, deployment); live.GetLabels()["sluice.dev/agent"] != "" {
+		if live := s.Cluster.Must(t, deployment); live.GetLabels()["sluice.dev/agent"] != "" {
 			t.Error("the Deployment was taken")
 		}
 	})
 	t.Run("WithAdoptItIsOursAndNoPodIsRestarted", func(t *testing.T) {
 		s.Repo.Edit(t, "sluice.yaml", "adopt: false", "adopt: true")
 		s.AwaitPhase(t, "production", s.Repo.Commit(t, "Taken over"), "Healthy")
-		live := s.Cluster.Get(t, deployment)
+		live := s.Cluster.Must(t, deployment)
 		if live.GetUID() != old.GetUID() || live.GetLabels()["sluice.dev/agent"] != s.Name {
 			t.Errorf("the Deployment was not adopted: labels %v", live.GetLabels())
 		}
@@ -81,7 +81,7 @@ func adopts(t *testing.T, s *world.Story, manager string) {
 		s.Repo.Edit(t, file, "  greeting:", "  salute:")
 		s.Repo.Edit(t, deploymentFile(file), "key: greeting", "key: salute")
 		s.AwaitPhase(t, "production", s.Repo.Commit(t, "Another word"), "Healthy")
-		data, _, _ := unstructured.NestedMap(s.Cluster.Get(t, config).Object, "data")
+		data, _, _ := unstructured.NestedMap(s.Cluster.Must(t, config).Object, "data")
 		if data["greeting"] != nil || data["salute"] == nil {
 			t.Errorf("the ConfigMap has %v, of which %s kept a field", data, manager)
 		}

@@ -13,7 +13,7 @@ func TestAgentChangesOneValue(t *testing.T) {
 	kinds := []string{"ConfigMap", "Service", "ServiceAccount", "Ingress", "PodDisruptionBudget"}
 	before := map[string]string{}
 	for _, kind := range kinds {
-		before[kind] = s.Cluster.Get(t, s.Object(kind, "staging")).GetResourceVersion()
+		before[kind] = s.Cluster.Must(t, s.Object(kind, "staging")).GetResourceVersion()
 	}
 	var revision string
 	t.Run("PushAnotherImageForStaging", func(t *testing.T) {
@@ -23,7 +23,7 @@ func TestAgentChangesOneValue(t *testing.T) {
 		s.AwaitPhase(t, "staging", revision, "Healthy")
 	})
 	t.Run("HealthyIsSaidAfterThePodsAreThere", func(t *testing.T) {
-		deployment := s.Cluster.Get(t, s.Object("Deployment", "staging"))
+		deployment := s.Cluster.Must(t, s.Object("Deployment", "staging"))
 		for _, field := range []string{"updatedReplicas", "availableReplicas", "replicas"} {
 			if err := world.Has(2, "status", field)(deployment); err != nil {
 				t.Error(err)
@@ -32,7 +32,7 @@ func TestAgentChangesOneValue(t *testing.T) {
 	})
 	t.Run("NoOtherObjectIsWritten", func(t *testing.T) {
 		for _, kind := range kinds {
-			o := s.Cluster.Get(t, s.Object(kind, "staging"))
+			o := s.Cluster.Must(t, s.Object(kind, "staging"))
 			if kind != "PodDisruptionBudget" && o.GetResourceVersion() != before[kind] { // its status counts pods
 				t.Errorf("%s was written", kind)
 			}

@@ -52,7 +52,7 @@ func TestAgentDeploysTheExamples(t *testing.T) {
 	}
 	t.Run("PodTemplatesCarryNoLabelOfSluice", func(t *testing.T) {
 		for _, e := range examples {
-			deployment := s.Cluster.Get(t, world.Ref{Kind: "Deployment", Namespace: e.namespace(s, "production"), Name: e.application})
+			deployment := s.Cluster.Must(t, world.Ref{Kind: "Deployment", Namespace: e.namespace(s, "production"), Name: e.application})
 			template, _, _ := unstructured.NestedMap(deployment.Object, "spec", "template", "metadata")
 			if strings.Contains(world.Text(t, template), "sluice.dev") {
 				t.Errorf("%s: pod template has %v", e.application, template)
@@ -60,17 +60,11 @@ func TestAgentDeploysTheExamples(t *testing.T) {
 		}
 	})
 	t.Run("TheStateIsInOneSecretForEach", func(t *testing.T) {
-		list, err := s.Cluster.Core.CoreV1().Secrets(s.System).List(t.Context(), metav1.ListOptions{LabelSelector: "sluice.dev/agent=" + s.Name})
+		list, err := s.Cluster.Core.CoreV1().Secrets(s.System).List(t.Context(), metav1.ListOptions{LabelSelector: "state.sluice.dev/kind=state,state.sluice.dev/agent=" + s.Name})
 		if err != nil {
 			t.Fatal(err)
 		}
-		states := 0
-		for _, secret := range list.Items {
-			if strings.HasPrefix(secret.Name, "sluice-state-") {
-				states++
-			}
-		}
-		if states != 6 {
+		if states := len(list.Items); states != 6 {
 			t.Errorf("%d state Secrets, want 6", states)
 		}
 	})

@@ -23,7 +23,7 @@ func TestAgentRepairsDrift(t *testing.T) {
 		tell(t, "an edited field", began)
 	})
 	t.Run("ADeletedObjectIsBack", func(t *testing.T) {
-		old := s.Cluster.Get(t, service).GetUID()
+		old := s.Cluster.Must(t, service).GetUID()
 		began := time.Now()
 		if err := s.Cluster.Resource("Service", service.Namespace).Delete(t.Context(), service.Name, metav1.DeleteOptions{}); err != nil {
 			t.Fatal(err)
@@ -42,7 +42,7 @@ func TestAgentRepairsDrift(t *testing.T) {
 	t.Run("Lesson28_WhatOthersAddIsNoDrift", func(t *testing.T) {
 		edit(t, s, service, `{"metadata":{"annotations":{"example.com/seen":"yes"}}}`)
 		edit(t, s, deployment, `{"metadata":{"labels":{"example.com/team":"web"}}}`)
-		generation := s.Cluster.Get(t, deployment).GetGeneration()
+		generation := s.Cluster.Must(t, deployment).GetGeneration()
 		// A drift that is repaired afterwards shows that the earlier edits were looked at.
 		edit(t, s, s.Object("ConfigMap", "staging"), `{"data":{"index.html":"broken"}}`)
 		s.Cluster.AwaitObject(t, world.Patience, "repaired", s.Object("ConfigMap", "staging"), func(o *unstructured.Unstructured) error {
@@ -54,7 +54,7 @@ func TestAgentRepairsDrift(t *testing.T) {
 		if err := world.Has("yes", "metadata", "annotations", "example.com/seen")(s.Cluster.Get(t, service)); err != nil {
 			t.Error(err)
 		}
-		live := s.Cluster.Get(t, deployment)
+		live := s.Cluster.Must(t, deployment)
 		if err := world.Has("web", "metadata", "labels", "example.com/team")(live); err != nil || live.GetGeneration() != generation {
 			t.Errorf("the Deployment was written: %v, generation %d, before %d", err, live.GetGeneration(), generation)
 		}

@@ -34,7 +34,7 @@ func TestAgentMeetsManifestsThatTheAPIRefuses(t *testing.T) {
 		}
 	})
 	t.Run("Lesson01_AnImmutableFieldLeavesTheLiveObject", func(t *testing.T) {
-		uid := s.Cluster.Get(t, s.Object("Deployment", "staging")).GetUID()
+		uid := s.Cluster.Must(t, s.Object("Deployment", "staging")).GetUID()
 		s.Repo.Run(t, "revert", "--no-edit", revision)
 		s.Repo.Edit(t, stagingDeployment, "matchLabels: {app.kubernetes.io/name: shop}", "matchLabels: {app.kubernetes.io/name: shop, tier: web}")
 		bad := s.Repo.Commit(t, "Another selector")

@@ -14,7 +14,7 @@ func TestAgentMeetsANewName(t *testing.T) {
 	s := begin(t, "rename")
 	s.Deploy(t, "staging")
 	deployment := s.Object("Deployment", "staging")
-	old := s.Cluster.Get(t, deployment)
+	old := s.Cluster.Must(t, deployment)
 	t.Run("Lesson03_ARenamedApplicationKeepsItsWorkloads", func(t *testing.T) {
 		s.Repo.Edit(t, "sluice.yaml", "metadata: {name: shop}\n", "metadata: {name: store}\nwas: [shop]\n")
 		s.Repo.Commit(t, "A store")
@@ -38,7 +38,7 @@ func TestAgentMeetsANewName(t *testing.T) {
 		s.Repo.Edit(t, "sluice.yaml", "deploy/staging", "deploy/elsewhere")
 		s.Repo.Edit(t, "deploy/elsewhere/configmap.yaml", "Welcome to the shop", "Welcome to the store")
 		s.AwaitPhase(t, "production", s.Repo.Commit(t, "Moved"), "Healthy")
-		if live := s.Cluster.Get(t, deployment); live == nil || live.GetUID() != old.GetUID() {
+		if live := s.Cluster.Must(t, deployment); live.GetUID() != old.GetUID() {
 			t.Error("the Deployment was replaced")
 		}
 	})

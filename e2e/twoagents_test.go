@@ -12,7 +12,7 @@ func TestAgentMeetsAnother(t *testing.T) {
 	s.Deploy(t, "staging")
 	deployment := s.Object("Deployment", "staging")
 	other := s.NewRival(t, "other")
-	generation := s.Cluster.Get(t, deployment).GetGeneration()
+	generation := s.Cluster.Must(t, deployment).GetGeneration()
 	writes := s.Cluster.Values(t, deployment, "metadata", "resourceVersion")
 	before := len(writes())
 	other.Start(t)
@@ -22,7 +22,7 @@ func TestAgentMeetsAnother(t *testing.T) {
 	t.Run("TheyDoNotFight", func(t *testing.T) {
 		s.Agent.AwaitPolls(t)
 		other.AwaitPolls(t)
-		live := s.Cluster.Get(t, deployment)
+		live := s.Cluster.Must(t, deployment)
 		if live.GetGeneration() != generation || live.GetLabels()["sluice.dev/agent"] != s.Name {
 			t.Errorf("the Deployment was written: generation %d, before %d; labels %v", live.GetGeneration(), generation, live.GetLabels())
 		}
@@ -39,7 +39,7 @@ func TestAgentMeetsAnother(t *testing.T) {
 		s.Agent.AwaitPolls(t)
 		other.AwaitPolls(t)
 		s.AwaitGit(t, "staging")
-		if live := s.Cluster.Get(t, deployment); live.GetLabels()["sluice.dev/agent"] != s.Name {
+		if live := s.Cluster.Must(t, deployment); live.GetLabels()["sluice.dev/agent"] != s.Name {
 			t.Errorf("the Deployment has labels %v", live.GetLabels())
 		}
 	})

@@ -15,9 +15,6 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
-// credentialTimeout bounds the read of credentials from a Secret.
-const credentialTimeout = 10 * time.Second
-
 // passID is short and unique in the process, so that the log lines of one pass can be found together.
 func (a *Agent) passID() string { return strconv.FormatInt(a.passes.Add(1), 36) }
 
@@ -39,7 +36,7 @@ func (a *Agent) home() (typed.CoreV1Interface, error) {
 	if err != nil {
 		return nil, err
 	}
-	conf.UserAgent = "sluice"
+	conf.QPS, conf.UserAgent = -1, "sluice"
 	a.core, err = typed.NewForConfig(conf)
 	return a.core, err
 }

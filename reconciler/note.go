@@ -91,7 +91,7 @@ func (p *Pass) conclude(ctx context.Context, out Outcome, took time.Duration) {
 	}
 	if text := string(out.Verdict) + out.Reason; text != p.target.said {
 		p.target.said = text
-		p.log.Warn("Pass ended badly", "verdict", string(out.Verdict), "reason", out.Reason, "duration", took)
+		p.log.Warn("Pass ended badly", "verdict", string(out.Verdict), "reason", p.target.secrets.mask(out.Reason), "duration", took)
 	}
 }
 

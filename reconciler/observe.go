@@ -87,9 +87,9 @@ func (p *Pass) health() (policies.HealthStatus, string) {
 		if seen.Status == rollout.Current {
 			continue
 		}
-		well, terminal := p.diagnose(seen)
+		well := p.diagnose(seen)
 		p.NotWell = append(p.NotWell, well)
-		if terminal || seen.Status == rollout.Failed {
+		if well.Health == rollout.Failed {
 			worst = policies.Degraded
 		} else if worst == policies.Current {
 			worst = policies.InProgress
@@ -109,19 +109,20 @@ func (p *Pass) whyUnseen(entry apply.Entry) string {
 	return "not seen yet"
 }
 
-func (p *Pass) diagnose(seen rollout.Object) (notWell, bool) {
+// diagnose says why an object is not well. It has failed where a finding is the release's own fault, or where its
+// status says so and no finding blames the surroundings (a quota, a full cluster, a silent registry).
+func (p *Pass) diagnose(seen rollout.Object) notWell {
 	well := notWell{Object: apply.ID(seen.ID).String(), Health: seen.Status, Reason: seen.Message}
 	findings := p.site.observer.Diagnose(seen.ID)
-	for _, f := range findings {
-		if f.Terminal {
-			well.Health, well.Reason = rollout.Failed, f.Message
-			return well, true
-		}
+	if len(findings) == 0 {
+		return well
 	}
-	if len(findings) > 0 {
-		well.Reason = findings[0].Message
+	at := max(0, slices.IndexFunc(findings, func(f rollout.Finding) bool { return f.Terminal }))
+	well.Health, well.Reason = rollout.InProgress, findings[at].Message
+	if findings[at].Terminal {
+		well.Health = rollout.Failed
 	}
-	return well, false
+	return well
 }
 
 // worstReason is one line for people: the first object that is as bad as the whole.
@@ -139,7 +140,7 @@ func (p *Pass) worstReason(worst policies.HealthStatus) string {
 		return ""
 	}
 	first := p.NotWell[0]
-	reason := first.Object + ": " + first.Reason
+	reason := first.Object + ": " + p.target.secrets.mask(first.Reason)
 	if more := len(p.NotWell) - 1; more > 0 {
 		reason += fmt.Sprintf(" (and %d more)", more)
 	}
@@ -175,7 +176,7 @@ func (p *Pass) drift(ctx context.Context) error {
 // driftUnseen compares an object whose contents no watch shows: a Secret that moved since it was last compared.
 func (p *Pass) driftUnseen(ctx context.Context, entry apply.Entry, seen rollout.Object) error {
 	t := p.target
-	if t.secrets[entry.ID] == seen.ResourceVersion {
+	if t.compared[entry.ID] == seen.ResourceVersion {
 		return nil
 	}
 	hash, err := p.client().LiveHash(ctx, entry)
@@ -186,10 +187,10 @@ func (p *Pass) driftUnseen(ctx context.Context, entry apply.Entry, seen rollout.
 		p.Drifted[entry.ID] = "changed"
 		return nil
 	}
-	if t.secrets == nil {
-		t.secrets = map[apply.ID]string{}
+	if t.compared == nil {
+		t.compared = map[apply.ID]string{}
 	}
-	t.secrets[entry.ID] = seen.ResourceVersion
+	t.compared[entry.ID] = seen.ResourceVersion
 	return nil
 }
 

@@ -65,6 +65,7 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		return next
 	}
 	t.trace, t.objects, t.request = made.Trace, p.prepare(made.Objects), req
+	t.secrets = secretsOf(t.objects)
 	t.desired = make(map[apply.ID]bool, len(t.objects))
 	for _, o := range t.objects {
 		t.desired[apply.IDOf(o)] = true

@@ -158,7 +158,7 @@ func (p *Pass) tell(r policies.Record) error {
 	line := record.Line{
 		Application: p.Application, Environment: p.Environment, Cluster: p.site.name, Agent: p.agent.name,
 		Phase: record.Phase(r.Phase), Revision: r.Release.Revision, Trigger: r.Release.Trigger,
-		Inputs: r.Release.Inputs, Digest: r.Release.Digest, Reason: r.Reason, At: p.Seen.Now,
+		Inputs: r.Release.Inputs, Digest: r.Release.Digest, Reason: p.target.secrets.mask(r.Reason), At: p.Seen.Now,
 		Health: string(p.Seen.Health), Evidence: p.evidence(r),
 	}
 	if line.Revision == "" {
@@ -179,7 +179,7 @@ func (p *Pass) evidence(r policies.Record) record.Evidence {
 		e.Seconds = p.Seen.Now.Sub(r.Began).Round(time.Millisecond).Seconds()
 	}
 	for _, o := range p.NotWell {
-		e.NotWell = append(e.NotWell, record.Object{Object: o.Object, Health: string(o.Health), Reason: o.Reason})
+		e.NotWell = append(e.NotWell, record.Object{Object: o.Object, Health: string(o.Health), Reason: p.target.secrets.mask(o.Reason)})
 	}
 	return e
 }

@@ -223,9 +223,9 @@ func (s *site) event(ctx context.Context, k Key, line record.Line) {
 	at := metav1.NewTime(line.At)
 	namespace := s.agent.config.StateNamespace
 	event := &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s.%s", StateName(k), line.ID)},
+		ObjectMeta:     metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s.%s", StateName(k), line.ID)},
 		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: namespace, Name: StateName(k)},
-		Type: kind, Reason: string(line.Phase), Message: clip(line.Summary(), 1024), Count: 1,
+		Type:           kind, Reason: string(line.Phase), Message: clip(line.Summary(), 1024), Count: 1,
 		Source: corev1.EventSource{Component: "sluice"}, FirstTimestamp: at, LastTimestamp: at,
 		ReportingController: "sluice.dev/agent", ReportingInstance: s.agent.name,
 	}

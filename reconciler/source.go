@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync/atomic"
@@ -23,7 +24,9 @@ type source struct {
 	served  func(environment string) bool
 	changed func(*source) // told after each new snapshot
 	metrics *metrics
-	log     *slog.Logger
+
+	credentials *credentials // nil where the repository needs none
+	log         *slog.Logger
 
 	now     atomic.Pointer[snapshot]
 	poked   chan struct{}
@@ -98,6 +101,9 @@ func (s *source) report(err error) {
 		return
 	}
 	s.failing++
+	if errors.Is(err, gitsource.ErrAuth) {
+		s.credentials.forget()
+	}
 	if text := err.Error(); text != s.said {
 		s.said = text
 		s.log.Error("Repository was not polled", "err", err)

@@ -23,7 +23,6 @@ func (k Key) String() string { return k.Application + "/" + k.Environment }
 // savedVersion is written into each saved state; an agent refuses a newer one, lest it lose what it does not know.
 const savedVersion = 1
 
-
 // Saved is all that outlives the process for one key. It lies in a Secret of the target cluster, is written
 // before the effects it announces, and can be lost: Git notes and owner labels are enough to make it again.
 type Saved struct {
@@ -35,8 +34,8 @@ type Saved struct {
 	// Cluster is the UID of the cluster: state that was copied to another one does not count.
 	Cluster string `json:"cluster"`
 	// Rules is the revision whose rules are in force.
-	Rules string         `json:"rules,omitempty"`
-	State policies.State `json:"state"`
+	Rules     string          `json:"rules,omitempty"`
+	State     policies.State  `json:"state"`
 	Inventory apply.Inventory `json:"inventory,omitempty"`
 	Chain     record.Chain    `json:"chain,omitzero"`
 	// Outbox holds lines that Git does not have yet, and the closing lines of the last releases.

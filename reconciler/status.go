@@ -65,12 +65,12 @@ func (a *Agent) Ready() bool {
 func (p *Pass) summary(out Outcome) Status {
 	state := p.target.held.saved.State
 	s := Status{
-		Key: p.Key, Verdict: out.Verdict, Reason: out.Reason, Phase: state.Phase, Revision: state.Release.Revision,
+		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: state.Phase, Revision: state.Release.Revision,
 		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
 		Since: state.Since, At: p.agent.now(),
 	}
 	for _, o := range p.NotWell {
-		s.NotWell = append(s.NotWell, o.Object+": "+o.Reason)
+		s.NotWell = append(s.NotWell, o.Object+": "+p.target.secrets.mask(o.Reason))
 	}
 	return s
 }

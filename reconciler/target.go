@@ -37,11 +37,11 @@ type target struct {
 
 	held        held
 	loaded      bool
-	former      []Key          // whose state was taken over and is to be deleted
-	savedDigest string         // of the manifests that were saved
+	former      []Key           // whose state was taken over and is to be deleted
+	savedDigest string          // of the manifests that were saved
 	handed      map[string]bool // lines that the publisher has
-	ids         []string       // lines that Git has and the saved outbox still holds
-	changes     record.Changes // by the last apply and prune
+	ids         []string        // lines that Git has and the saved outbox still holds
+	changes     record.Changes  // by the last apply and prune
 	// rules is the environment's block that is in force; its revision is in the saved state.
 	rules *config.Environment
 	// trace and made are the last render; objects may be nil when they were dropped at rest.
@@ -58,7 +58,8 @@ type target struct {
 	tries     int    // passes in a row that ended badly
 	notBefore time.Time
 	audited   time.Time
-	secrets   map[apply.ID]string // resourceVersion of Secrets whose contents were compared
+	compared  map[apply.ID]string // resourceVersion of Secrets whose contents were compared
+	secrets   secretTexts         // what must never be shown
 	said      string              // the last bad outcome that was logged
 }
 

@@ -3,10 +3,7 @@ package reconciler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
@@ -15,47 +12,19 @@ import (
 
 // open prepares the mirror of a repository.
 func (a *Agent) open(repo config.Repository, hosts *gitsource.Hosts) (*source, error) {
-	git, err := gitsource.Open(gitsource.Config{
-		URL: repo.URL, Dir: filepath.Join(a.config.DataDir, "git", repo.Name),
-		Credentials: a.credentials(repo), Hosts: hosts,
-	})
+	conf := gitsource.Config{URL: repo.URL, Dir: filepath.Join(a.config.DataDir, "git", repo.Name), Hosts: hosts}
+	secrets := a.credentials(repo)
+	if secrets != nil {
+		conf.Credentials = secrets.get
+	}
+	git, err := gitsource.Open(conf)
 	if err != nil {
 		return nil, err
 	}
 	src := newSource(repo, git, a.log)
+	src.credentials = secrets
 	src.served, src.changed, src.metrics = a.serves, a.changed, a.metrics
 	return src, nil
-}
-
-// credentials reads them anew at each connection, so that they can be rotated.
-func (a *Agent) credentials(repo config.Repository) func() (gitsource.Credentials, error) {
-	if repo.Credentials == nil {
-		return nil
-	}
-	return func() (gitsource.Credentials, error) {
-		values, err := a.credentialValues(repo.Credentials)
-		if err != nil {
-			return gitsource.Credentials{}, fmt.Errorf("credentials of repository %q: %w", repo.Name, err)
-		}
-		return gitsource.CredentialsFrom(values), nil
-	}
-}
-
-func (a *Agent) credentialValues(ref *config.Credentials) (map[string][]byte, error) {
-	if ref.Directory != "" {
-		return config.LoadCredentials(ref.Directory)
-	}
-	core, err := a.home()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), credentialTimeout)
-	defer cancel()
-	secret, err := core.Secrets(a.config.StateNamespace).Get(ctx, ref.Secret, metav1.GetOptions{})
-	if err != nil {
-		return nil, fmt.Errorf("read Secret %s/%s: %w", a.config.StateNamespace, ref.Secret, err)
-	}
-	return config.PickCredentials(secret.Data)
 }
 
 func (a *Agent) newPublisher() *record.Publisher {

@@ -210,6 +210,14 @@ func (f *fixture) edit(id ID, manager, patch string, sub ...string) {
 	}
 }
 
+func (f *fixture) patchJSON(id ID, manager, patch string) {
+	f.Helper()
+	_, err := f.resource(id, "v1").Patch(context.Background(), id.Name, types.JSONPatchType, []byte(patch), metav1.PatchOptions{FieldManager: manager})
+	if err != nil {
+		f.Fatalf("patch %s: %v", id, err)
+	}
+}
+
 // applyAs applies an object server-side as some other manager.
 func (f *fixture) applyAs(manager, doc string) {
 	f.Helper()
@@ -368,4 +376,9 @@ func (f *fixture) owned() []*unstructured.Unstructured {
 		}
 	}
 	return made
+}
+
+func (f *fixture) putObject(obj *unstructured.Unstructured) {
+	f.Helper()
+	must(f.resource(IDOf(obj), "v1").Create(context.Background(), obj, metav1.CreateOptions{}))(f.T)
 }

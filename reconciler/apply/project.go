@@ -81,29 +81,32 @@ func project(b []byte, fields map[string]any, value any, at place) []byte {
 	return projectMap(b, fields, value, at)
 }
 
+// projectMap leaves out what is absent: the API server drops a field that is not there from managedFields at the next
+// write of anybody, as it does with "paused: false", so whether it is named says nothing.
 func projectMap(b []byte, fields map[string]any, value any, at place) []byte {
 	b = append(b, '{')
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
-		if at == inSpec && key == "f:replicas" {
+		child, ok := descend(value, key)
+		if !ok || at == inSpec && key == "f:replicas" {
 			continue
 		}
-		if b[len(b)-1] != '{' {
+		before := len(b)
+		if b[before-1] != '{' {
 			b = append(b, ',')
 		}
 		b = append(strconv.AppendQuote(b, key), ':')
-		child, ok := descend(value, key)
-		switch {
-		case !ok:
-			b = append(b, "absent"...)
-		case key == ".":
+		of, _ := fields[key].(map[string]any)
+		if key == "." {
 			b = append(b, "present"...)
-		default:
-			of, _ := fields[key].(map[string]any)
-			next := anywhere
-			if at == atRoot && key == "f:spec" {
-				next = inSpec
-			}
-			b = project(b, of, child, next)
+			continue
+		}
+		next := anywhere
+		if at == atRoot && key == "f:spec" {
+			next = inSpec
+		}
+		start := len(b)
+		if b = project(b, of, child, next); len(of) > 0 && string(b[start:]) == "{}" {
+			b = b[:before]
 		}
 	}
 	return append(b, '}')

@@ -40,7 +40,7 @@ func TestLesson01_AnInvalidReplacementLeavesTheLiveObject(t *testing.T) {
 		"Service":          {"its address and port are taken while it is there", service("200"), service("201"), ""},
 		"NotAsked":         {"nobody allowed it", strings.ReplaceAll(statefulSet, "RECREATE", "false"), strings.NewReplacer("RECREATE", "false", "serviceName: db", "serviceName: other").Replace(statefulSet), `(to delete it and create it anew annotate it with sluice.dev/recreate: "true")`},
 		"Invalid":          {"a field is invalid, not immutable", recreated, strings.ReplaceAll(recreated, "replicas: 3", "replicas: -3"), "spec.replicas: Invalid value: -3"},
-		"BothAtOnce":       {"an immutable field and an invalid one", job("a:1"), strings.ReplaceAll(job("a:2"), "Never", "Always"), "Unsupported value: \"Always\""},
+		"BothAtOnce":       {"an immutable field and an invalid one", job("a:1"), strings.ReplaceAll(job("a:2"), "Never", "Always"), "spec.template.spec.restartPolicy: Required value"},
 		"InvalidIfCreated": {"the API server looks at the rest only for a new one", recreated, strings.NewReplacer("serviceName: db", "serviceName: other", "name: db, image", "name: DB_, image").Replace(recreated), "spec.template.spec.containers[0].name: Invalid value"},
 		"Data":             {"a claim's data could not be had again", claim("fast"), claim("slow"), "(a PersistentVolumeClaim is never recreated)"},
 	}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -89,7 +90,7 @@ func described(id ID, s metav1.Status) (fields []string, reason string) {
 				continue
 			}
 			field := strings.TrimPrefix(cause.Field, ".")
-			text := field + ": " + cause.Message
+			text := field + ": " + withoutDump(cause.Message)
 			if id.secret() {
 				text = field + ": " + masked(cause)
 			}
@@ -105,6 +106,21 @@ func described(id ID, s metav1.Status) (fields []string, reason string) {
 		return nil, fmt.Sprintf("the API server refused it (%d %s)", s.Code, s.Reason)
 	}
 	return nil, s.Message
+}
+
+// withoutDump leaves out whole objects that the API server quotes: a Job's pod template fills a screen.
+func withoutDump(message string) string {
+	const prefix = "Invalid value: "
+	value, ok := strings.CutPrefix(message, prefix)
+	if !ok || !strings.HasPrefix(value, "{") && !strings.HasPrefix(value, "[") {
+		return message
+	}
+	decoder := json.NewDecoder(strings.NewReader(value))
+	var quoted json.RawMessage
+	if err := decoder.Decode(&quoted); err != nil {
+		return message
+	}
+	return prefix + strings.TrimPrefix(value[decoder.InputOffset():], ": ")
 }
 
 // describeUntyped names each field that the schema does not know or that has another type.

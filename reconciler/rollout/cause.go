@@ -19,7 +19,7 @@ var (
 		`initializing source docker://\S+: |reading manifest \S+ in \S+: )`)
 	generatedName = regexp.MustCompile(`^(pods "[^"]*" is forbidden: |Error creating: |Pod "[^"]*" is invalid: |` +
 		`create Pod \S+ in StatefulSet \S+ failed error: )`)
-	podVolume = regexp.MustCompile(` ?(for pod|pod) "[^"]*"`)
+	podName = regexp.MustCompile(` ?(for pod|pod) "[^"]*"| \(pod: "[^"]*", container: [^)]*\)`)
 )
 
 // imageCause is what the registry or runtime said; empty when the message has no cause.
@@ -103,7 +103,7 @@ func contains(s string, any ...string) bool {
 
 // brief is one line of bounded length, without the names of pods, which differ for the same cause.
 func brief(message string) string {
-	message = podVolume.ReplaceAllString(strings.Join(strings.Fields(message), " "), "")
+	message = podName.ReplaceAllString(strings.Join(strings.Fields(message), " "), "")
 	if len(message) > longest {
 		message = strings.ToValidUTF8(message[:longest], "") + "…"
 	}

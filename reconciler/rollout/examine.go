@@ -140,7 +140,7 @@ func (e *examination) misconfigured(c container, name string) {
 func (e *examination) ended(c container, name string, how exit, terminal bool) {
 	switch {
 	case how.is("OOMKilled"):
-		limit := "that its node has"
+		limit := "its node has"
 		if c.memory != "" {
 			limit = "its limit of " + c.memory
 		}

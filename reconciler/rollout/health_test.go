@@ -1,9 +1,13 @@
 package rollout
 
 import (
+	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 func TestHealth(t *testing.T) {
@@ -125,4 +129,38 @@ func TestDescribe_Workload(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDescribe_KeepsLittle holds many Deployments as an agent of a thousand applications does.
+func TestDescribe_KeepsLittle(t *testing.T) {
+	const count, most = 5000, 1500 // bytes for one, indexes included; the Deployment itself takes some 20,000
+	live := parse(t, manifest("Deployment", "web", "never-ready", "replicas: 3", ""))
+	raw, err := live.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	s := newStore()
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for i := range count {
+		one := &unstructured.Unstructured{}
+		if err := one.UnmarshalJSON(raw); err != nil {
+			t.Fatal(err)
+		}
+		one.SetName(fmt.Sprintf("web-%d", i))
+		one.SetNamespace(fmt.Sprintf("shop-%d", i/5))
+		one.SetUID(types.UID(fmt.Sprintf("00000000-0000-0000-0000-%012d", i)))
+		one.SetResourceVersion(fmt.Sprint(100000 + i))
+		one.SetLabels(map[string]string{LabelApplication: fmt.Sprintf("shop-%d", i/5), LabelEnvironment: "production"})
+		s.put(Describe(one, fmt.Sprintf("%064d", i)))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (after.HeapAlloc - before.HeapAlloc) / count; each > most {
+		t.Errorf("an object takes %d bytes, want at most %d", each, most)
+	} else {
+		t.Logf("an object takes %d bytes", each)
+	}
+	runtime.KeepAlive(s)
 }

@@ -1,0 +1,68 @@
+package reconciler
+
+import (
+	"cmp"
+	"encoding/base64"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// shortestSecret is how long a value must be to be masked: shorter ones are words such as "true", whose places in a
+// text would say what they are.
+const shortestSecret = 5
+
+// secretTexts are the values of a release's Secrets, plain and as they lie in the manifests. A probe's answer or an
+// admission webhook may repeat them; what people see never does.
+type secretTexts struct{ replacer *strings.Replacer }
+
+// secretsOf collects the values of all Secrets.
+func secretsOf(objects []*unstructured.Unstructured) secretTexts {
+	var values []string
+	for _, o := range objects {
+		if o.GetKind() != "Secret" || o.GetAPIVersion() != "v1" {
+			continue
+		}
+		plain, _, _ := unstructured.NestedStringMap(o.Object, "stringData") //nolint:errcheck // of another form: refused by the API server
+		for _, value := range plain {
+			values = append(values, value)
+		}
+		encoded, _, _ := unstructured.NestedStringMap(o.Object, "data") //nolint:errcheck // see above
+		for _, value := range encoded {
+			values = append(values, value)
+			if raw, err := base64.StdEncoding.DecodeString(value); err == nil {
+				values = append(values, string(raw))
+			}
+		}
+	}
+	return newSecretTexts(values)
+}
+
+func newSecretTexts(values []string) secretTexts {
+	var known []string
+	for _, value := range values {
+		for line := range strings.SplitSeq(value, "\n") {
+			if line = strings.TrimSpace(line); len(line) >= shortestSecret {
+				known = append(known, line)
+			}
+		}
+	}
+	if len(known) == 0 {
+		return secretTexts{}
+	}
+	slices.SortFunc(known, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	var pairs []string
+	for _, value := range slices.Compact(known) {
+		pairs = append(pairs, value, "<secret>")
+	}
+	return secretTexts{strings.NewReplacer(pairs...)}
+}
+
+// mask returns the text without any value of a Secret.
+func (s secretTexts) mask(text string) string {
+	if s.replacer == nil {
+		return text
+	}
+	return s.replacer.Replace(text)
+}
