@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -273,7 +272,7 @@ func TestFetchErrors(t *testing.T) {
 
 func TestFetchEndsWithItsContext(t *testing.T) {
 	srv := gittest.New(t)
-	srv.Commit(t, "shop", gittest.Change{Files: files(2000, "text")})
+	srv.Commit(t, "shop", gittest.Change{Files: files(manyFiles, "text")})
 	base, stalled := stalling(t, srv)
 	r := open(t, srv, "shop", func(c *gitsource.Config) { c.URL = base + "/shop.git" })
 	ctx, cancel := context.WithCancel(t.Context())
@@ -285,7 +284,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 
 func TestPauseInAPackEndsIt(t *testing.T) {
 	srv := gittest.New(t)
-	srv.Commit(t, "shop", gittest.Change{Files: files(2000, "text")})
+	srv.Commit(t, "shop", gittest.Change{Files: files(manyFiles, "text")})
 	base, _ := stalling(t, srv)
 	r := open(t, srv, "shop", func(c *gitsource.Config) { c.URL, c.Timeout = base+"/shop.git", 300*time.Millisecond })
 	if _, err := r.Fetch(t.Context(), main); !errors.Is(err, gitsource.ErrUnavailable) {
@@ -295,7 +294,7 @@ func TestPauseInAPackEndsIt(t *testing.T) {
 
 func TestLesson11_KilledInTheMiddleOfAClone(t *testing.T) {
 	srv := gittest.New(t)
-	tip := srv.Commit(t, "shop", gittest.Change{Files: files(2000, "text")})
+	tip := srv.Commit(t, "shop", gittest.Change{Files: files(manyFiles, "text")})
 	base, stalled := stalling(t, srv)
 	dir := t.TempDir()
 	cmd := exec.Command(os.Args[0])
@@ -305,16 +304,17 @@ func TestLesson11_KilledInTheMiddleOfAClone(t *testing.T) {
 	}
 	<-stalled
 	half := filepath.Join(dir, "*", "objects", "pack", "tmp_pack_*")
-	for len(glob(t, half)) == 0 { // the bytes are on their way
-		if t.Context().Err() != nil {
-			t.Fatal("no pack was begun")
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for look := time.NewTicker(time.Millisecond); len(glob(t, half)) == 0; <-look.C { // the bytes are on their way
+		if len(ended) > 0 {
+			t.Fatalf("the clone ended by itself: %v", <-ended)
 		}
-		runtime.Gosched()
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
+	if err := <-ended; err == nil || cmd.ProcessState.Exited() {
 		t.Fatalf("the process was not killed: %v", err)
 	}
 	if len(glob(t, half)) == 0 {

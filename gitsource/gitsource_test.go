@@ -57,7 +57,7 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestLesson12_HostsAreBounded(t *testing.T) {
 	srv := gittest.New(t)
-	srv.Commit(t, "shop", gittest.Change{Files: files(2000, "text")})
+	srv.Commit(t, "shop", gittest.Change{Files: files(manyFiles, "text")})
 	base, stalled := stalling(t, srv)
 	hosts := gitsource.NewHosts(1)
 	limited := func(c *gitsource.Config) { c.URL, c.Hosts = base+"/shop.git", hosts }

@@ -57,6 +57,9 @@ func overSSH(srv *gittest.Server, repo string) func(*gitsource.Config) {
 
 func in(dir string) func(*gitsource.Config) { return func(c *gitsource.Config) { c.Dir = dir } }
 
+// manyFiles make a pack of some 300 KB.
+const manyFiles = 8000
+
 func fetch(t testing.TB, r *gitsource.Repository, refs ...string) map[string]string {
 	t.Helper()
 	found, err := r.Fetch(t.Context(), refs...)
@@ -92,7 +95,8 @@ func files(n int, text string) map[string]string {
 	return out
 }
 
-// stalling passes requests on to the server, but stops in the middle of the answer to a fetch and says so.
+// stalling passes requests on to the server, but stops in the middle of the answer to a fetch and says so: after two of
+// Git's largest packets, which are taken in whole. Give it a repository of many files.
 func stalling(t testing.TB, srv *gittest.Server) (base string, stalled <-chan struct{}) {
 	t.Helper()
 	target, err := url.Parse(srv.HTTP())
@@ -104,7 +108,7 @@ func stalling(t testing.TB, srv *gittest.Server) (base string, stalled <-chan st
 	proxy.FlushInterval = -1
 	proxy.ModifyResponse = func(res *http.Response) error {
 		if strings.HasSuffix(res.Request.URL.Path, "/git-upload-pack") {
-			res.Body = &stallingBody{ReadCloser: res.Body, ctx: res.Request.Context(), stalled: ch, left: 20_000}
+			res.Body = &stallingBody{ReadCloser: res.Body, ctx: res.Request.Context(), stalled: ch, left: 140_000}
 		}
 		return nil
 	}

@@ -142,7 +142,7 @@ func (s *Server) uploadPack(conn io.Closer, channel ssh.Channel, repo, protocol 
 	}
 	in := &countingReader{r: channel}
 	err := s.process(repo, "upload-pack", s.environment(protocol), in, out, channel.Stderr())
-	s.counts.add(UploadPackSSH, 1, in.n, out.n)
+	s.counts.add(UploadPackSSH, 1, in.count(), out.n)
 	return exitStatus(err)
 }
 
@@ -160,7 +160,7 @@ func (s *Server) receivePack(conn io.Closer, channel ssh.Channel, repo string) u
 		out.mute = in // the greeting passes, the report does not
 	}
 	err := s.process(repo, "receive-pack", env, in, out, channel.Stderr())
-	s.counts.add(ReceivePackSSH, 1, in.n, out.n)
+	s.counts.add(ReceivePackSSH, 1, in.count(), out.n)
 	if in.fail || out.mute != nil {
 		conn.Close()
 	}
@@ -214,10 +214,10 @@ func (c *countingReader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-func (c *countingReader) started() bool {
+func (c *countingReader) count() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.n > 0
+	return c.n
 }
 
 // cutWriter counts, and breaks the connection where it was ordered to.
@@ -231,7 +231,7 @@ type cutWriter struct {
 
 // Write passes bytes on.
 func (c *cutWriter) Write(b []byte) (int, error) {
-	if c.mute != nil && c.mute.started() {
+	if c.mute != nil && c.mute.count() > 0 {
 		return len(b), nil
 	}
 	if c.cut > 0 && c.n+int64(len(b)) > c.cut {
