@@ -162,14 +162,18 @@ func TestFinal(t *testing.T) {
 		final  bool
 		want   string
 	}{
-		"TooMany":     {"overload passes", func(r *http.Request) (*http.Response, error) { return refuse(r, 429, "TooManyRequests"), nil }, false, "refused"},
-		"Server":      {"a fault of the server passes", func(r *http.Request) (*http.Response, error) { return refuse(r, 503, "ServiceUnavailable"), nil }, false, "refused"},
+		"TooMany": {"overload passes", func(r *http.Request) (*http.Response, error) {
+			return refuse(r, 429, "TooManyRequests", "refused"), nil
+		}, false, "refused"},
+		"Server": {"a fault of the server passes", func(r *http.Request) (*http.Response, error) {
+			return refuse(r, 503, "ServiceUnavailable", "refused"), nil
+		}, false, "refused"},
 		"Unreachable": {"so does one of the network", func(*http.Request) (*http.Response, error) { return nil, http.ErrServerClosed }, false, "Server closed"},
 		"Slow": {"and no answer in time", func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}, false, "the API server did not answer within 50ms"},
-		"Webhook": {"a webhook's word is final", func(r *http.Request) (*http.Response, error) { return refuse(r, 400, "BadRequest"), nil }, true, "refused"},
+		"Webhook": {"a webhook's word is final", func(r *http.Request) (*http.Response, error) { return refuse(r, 400, "BadRequest", "refused"), nil }, true, "refused"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

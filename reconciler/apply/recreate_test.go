@@ -122,3 +122,18 @@ func TestRecreate_IsNotCutShort(t *testing.T) {
 		t.Errorf("the old one is gone and no new one is there: %+v", result.Changes)
 	}
 }
+
+func TestLesson01_ARuleAboutChangesIsNoImmutableField(t *testing.T) {
+	f := setUp(t)
+	f.put(strings.NewReplacer("SCOPE", "Namespaced", "size: {type: integer}",
+		`size: {type: integer, x-kubernetes-validations: [{rule: "self >= oldSelf", message: "must not shrink"}]}`).Replace(definition))
+	f.served(ID{Kind: "CustomResourceDefinition", Group: "apiextensions.k8s.io", Name: "carts." + f.ns + ".example"})
+	cart := `{apiVersion: NS.example/v1, kind: Cart, metadata: {name: cart, namespace: NS, annotations: {sluice.dev/recreate: "true"}}, spec: {size: 3}}`
+	first := must(f.client.Apply(f.Context(), f.planned(f.request(cart))))(t)
+	req := f.request(strings.ReplaceAll(cart, "size: 3", "size: 2"))
+	req.Inventory = first.Entries
+	plan, err := f.client.Plan(f.Context(), req)
+	if err == nil || !strings.Contains(err.Error(), "must not shrink") || !Final(err) {
+		t.Errorf("plan %+v, error %v; want that it must not shrink", plan, err)
+	}
+}

@@ -19,8 +19,10 @@ var (
 	untyped = regexp.MustCompile(`failed to (?:create typed patch|convert new) object \([^)]*\)(?: to proper version)?: `)
 	// mistyped is one field in such a message.
 	mistyped = regexp.MustCompile(`(?:^|\s)\.(\S+): (field not declared in schema|expected \w+)`)
+	// passing is what forbids something for a while only: a quota, a namespace or a definition that is going.
+	passing = regexp.MustCompile(`exceeded quota|being terminated|is terminating`)
 	// unauthorized is what the API server says of a right that is missing.
-	unauthorized = regexp.MustCompile(`cannot (\w+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
+	unauthorized = regexp.MustCompile(`cannot ([\w:-]+) resource "([^"]+)" in API group "([^"]*)"(?: in the namespace "([^"]+)")?`)
 )
 
 // refusal turns the answer of the API server, or the lack of one, into an error of an object. The server quotes
@@ -56,7 +58,7 @@ func transient(s metav1.Status) bool {
 	case http.StatusConflict, http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusUnauthorized:
 		return true
 	case http.StatusForbidden:
-		return strings.Contains(s.Message, "exceeded quota") || strings.Contains(s.Message, "being terminated")
+		return passing.MatchString(s.Message)
 	case http.StatusUnprocessableEntity:
 		return replaced(s)
 	}
@@ -175,7 +177,7 @@ func (c *Client) denied(id ID, message, reason string) string {
 	if m[4] != "" {
 		resource += " in namespace " + m[4]
 	}
-	if m[1] == "impersonate" {
+	if strings.HasPrefix(m[1], "impersonate") { // "impersonate-on:serviceaccount:get" since Kubernetes 1.36
 		return fmt.Sprintf("the agent may not impersonate service account %q", c.account)
 	}
 	who := fmt.Sprintf("service account %q", c.account)

@@ -83,7 +83,7 @@ func TestLesson38_ReplicasHandedOverStayAsTheyAre(t *testing.T) {
 func (f *fixture) forbid(suffix string) {
 	f.wire.answers(func(r *http.Request) (*http.Response, error) {
 		if isWrite(r) && strings.HasSuffix(r.URL.Path, suffix) {
-			return refuse(r, http.StatusForbidden, "Forbidden"), nil
+			return refuse(r, http.StatusForbidden, "Forbidden", "refused"), nil
 		}
 		return nil, nil
 	})
@@ -111,6 +111,9 @@ func TestReplicas_ScaledByHand(t *testing.T) {
 			second := f.again(first, strings.ReplaceAll(deployment, "shop:1", "shop:2"))
 			if got, _ := replicasOf(f.live(id)); got != int64(n) {
 				t.Errorf("replicas %d; want %d", got, n)
+			}
+			if owners := scalingOf(f.live(id), false); owners != (scaling{foreign: "kubectl"}) {
+				t.Errorf("owners of the number: %+v; want only kubectl", owners)
 			}
 			req := f.request(strings.ReplaceAll(deployment, "shop:1", "shop:2"))
 			req.Inventory, req.Verify = second.Entries, true

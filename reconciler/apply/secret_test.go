@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -77,4 +80,20 @@ func TestLesson30_SecretsAreAppliedAsTheyAre(t *testing.T) {
 	}
 	saved, _ := json.Marshal(second.Entries)
 	f.silent(fmt.Sprintf("%s %+v %+v %+v", saved, plan.Changes, first.Changes, second.Changes))
+}
+
+func TestLesson36_WebhookThatQuotesTheValue(t *testing.T) {
+	for code, reason := range map[int]string{403: "Forbidden", 400: "BadRequest", 500: "InternalError", 422: "Invalid"} {
+		f := &fixture{T: t, ns: "a"}
+		c := &Client{cluster: &Cluster{}, account: "a/b"}
+		status := &apierrors.StatusError{ErrStatus: metav1.Status{Code: int32(code), Reason: metav1.StatusReason(reason), Message: `admission webhook "x" denied the request: hunter2 is weak`}}
+		refused := c.refusal(t.Context(), f.id("Secret", "s"), status)
+		if refused.Reason == "" || refused.Code != code {
+			t.Errorf("%+v; want a reason and %d", refused, code)
+		}
+		f.silent(fmt.Sprintf("%+v", refused))
+		if other := c.refusal(t.Context(), f.id("ConfigMap", "s"), status); !strings.Contains(other.Reason, "hunter2 is weak") {
+			t.Errorf("of another kind it does not say what the webhook said: %+v", other)
+		}
+	}
 }
