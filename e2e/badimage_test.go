@@ -17,7 +17,7 @@ func TestAgentMeetsABadImage(t *testing.T) {
 		s.Repo.Edit(t, stagingDeployment, firstImage, imageName+"missing")
 		bad = s.Repo.Commit(t, "An image that nobody has")
 		note := s.AwaitPhase(t, "staging", bad, "Failed")
-		if !note.Says("shop", imageName+"missing") || !note.Says("ImagePull") {
+		if !note.Says("Deployment", "shop", imageName+"missing", "does not exist") {
 			t.Errorf("the note does not name the image and what is wrong with it: %s", note.Text)
 		}
 	})

@@ -18,7 +18,7 @@ func TestAgentRepairsDrift(t *testing.T) {
 	s.Deploy(t)
 	deployment, service := s.Object("Deployment", "staging"), s.Object("Service", "staging")
 	t.Run("AnEditedFieldIsRepaired", func(t *testing.T) {
-		began := edit(t, s, deployment, `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"other:1"}]}}}}`)
+		began := edit(t, s, deployment, otherImage)
 		s.Cluster.AwaitObject(t, world.Patience, "repaired", deployment, world.Has(firstImage, imagePath()...))
 		tell(t, "an edited field", began)
 	})
@@ -76,7 +76,7 @@ func TestAgentRepairsDrift(t *testing.T) {
 		s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/staging}}\n", "directory: {path: deploy/staging}}\n    drift: {mode: report}\n")
 		s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
 		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Only tell"), "Healthy")
-		edit(t, s, deployment, `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"other:1"}]}}}}`)
+		edit(t, s, deployment, otherImage)
 		s.Agent.AwaitLog(t, "rift", "shop")
 		s.Agent.AwaitPolls(t)
 		if err := world.Has("other:1", imagePath()...)(s.Cluster.Get(t, deployment)); err != nil {
@@ -95,6 +95,10 @@ func TestAgentRepairsDrift(t *testing.T) {
 		}
 	})
 }
+
+// otherImage is what somebody does to the shop's live Deployment. Not its replicas: a number that a person has set is
+// that person's, as an autoscaler's is the autoscaler's.
+const otherImage = `{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"other:1"}]}}}}`
 
 // edit changes a live object as a person with kubectl would, and returns when.
 func edit(t *testing.T, s *world.Story, ref world.Ref, patch string) time.Time {

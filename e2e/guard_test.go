@@ -90,8 +90,8 @@ func TestAgentLetsNobodyIn(t *testing.T) {
 		})
 	}
 	t.Run("WhatRunsIsStillRepaired", func(t *testing.T) {
-		edit(t, s, s.Object("Deployment", "staging"), `{"spec":{"replicas":5}}`)
-		s.Cluster.AwaitObject(t, world.Patience, "repaired", s.Object("Deployment", "staging"), world.Has(2, "spec", "replicas"))
+		edit(t, s, s.Object("Deployment", "staging"), otherImage)
+		s.Cluster.AwaitObject(t, world.Patience, "repaired", s.Object("Deployment", "staging"), world.Has(firstImage, imagePath()...))
 	})
 }
 
@@ -119,12 +119,8 @@ func TestAgentRefusesAKubeconfigThatRunsPrograms(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Agent.Launch(t)
-			if code := s.Agent.AwaitEnd(t); code == 0 {
-				t.Error("the agent ended without an error")
-			}
-			if log := s.Agent.Log(t); !strings.Contains(log, faults[name].word) {
-				t.Errorf("the agent does not say why: %s", world.Tail(log, 5))
-			}
+			s.Agent.AwaitLog(t, "kubeconfig", faults[name].word, "refused")
+			s.Agent.Kill9(t)
 			if _, err := os.Stat(filepath.Join(s.Dir, "ran")); err == nil {
 				t.Error("the program was run")
 			}

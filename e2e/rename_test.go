@@ -83,7 +83,7 @@ func TestAgentRemovesAnEnvironment(t *testing.T) {
 		}
 		s.Repo.Edit(t, "sluice.yaml", "{path: deploy/production}}\n", "{path: deploy/production}}\n    state: absent\n")
 		s.Repo.Commit(t, "Nor is production")
-		s.Agent.AwaitLog(t, "production", "forbidden")
+		s.Agent.AwaitLog(t, "production", "may not")
 		s.Install(t, s.Names()) // the rights are back
 		awaitNothing(t, s, "production")
 	})

@@ -28,7 +28,6 @@ func TestAgentTakesRulesFromTheTip(t *testing.T) {
 		s.Repo.Edit(t, productionDeployment, nextImage, imageName+"1.31.0")
 		revision := s.Repo.Commit(t, "No YAML at all")
 		s.AwaitPhase(t, "production", revision, "Blocked")
-		edit(t, s, production, `{"spec":{"minReadySeconds":9}}`)
 		edit(t, s, s.Object("Service", "production"), `{"spec":{"selector":{"app.kubernetes.io/name":"other"}}}`)
 		s.Cluster.AwaitObject(t, world.Patience, "still repaired", s.Object("Service", "production"),
 			world.Has("shop", "spec", "selector", "app.kubernetes.io/name"))

@@ -48,9 +48,10 @@ func (p *Pass) rebuild(ctx context.Context) (Saved, error) {
 		}
 		if h.saved.Version != 0 {
 			moved := h.saved
-			moved.Key, moved.Chain = p.Key, fresh.Chain
+			moved.Key, moved.State.Applied = p.Key, false // the labels of its objects name the earlier key still
+			moved.Chain, err = p.chainFromNotes(ctx)
 			p.target.former = append(p.target.former, former)
-			return moved, nil
+			return moved, err
 		}
 	}
 	inventory, err := p.site.owned(ctx, p.Key)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"time"
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/config"
@@ -74,6 +75,7 @@ func (p *Pass) keepRules(env *config.Environment) {
 	}
 	if t.rules == nil || saved.Rules == "" || !reflect.DeepEqual(*t.rules, *env) {
 		saved.Rules = p.Place.snap.tip
+		t.notBefore = time.Time{} // what was refused may be allowed now, by adopt for one
 	}
 	t.rules = env
 }

@@ -86,6 +86,11 @@ func (s *source) poll(ctx context.Context) error {
 
 func (s *source) publish(next *snapshot) {
 	next.at = time.Now()
+	for _, found := range next.apps {
+		if found.app == nil || len(found.app.Environments) == 0 { // no environment could say it
+			s.log.Error("Application was not read", "dir", found.dir, "revision", next.tip, "err", found.faults)
+		}
+	}
 	s.now.Store(next)
 	s.changed(s)
 }

@@ -14,26 +14,36 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
 	d := &demo{say: &speaker{out: os.Stdout}}
 	flag.StringVar(&d.root, "root", "..", "top of the repository")
 	flag.BoolVar(&d.walk, "exit", false, "try the three things, then end")
 	flag.StringVar(&d.foreign, "kubeconfig", "", "use this cluster instead of an embedded one")
 	flag.Parse()
+	code := d.main(ctx)
+	stop()
+	os.Exit(code)
+}
+
+// main runs the demo and tidies up, whatever became of it. One that stays up has done its work when it is ended; one
+// that should try things has not.
+func (d *demo) main(ctx context.Context) int {
 	err := d.run(ctx)
+	ended := ctx.Err() != nil && errors.Is(err, context.Canceled)
+	if ended {
+		d.say.line("\nEnding")
+		err = nil
+	}
 	err = errors.Join(err, d.undoAll())
 	switch {
-	case err == nil:
-		d.say.line("Nothing is left behind.")
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		d.say.line("Ended. Nothing is left behind.")
-		if d.walk {
-			os.Exit(1) //nolint:gocritic // the signal handler may stay
-		}
-	default:
-		fmt.Fprintf(os.Stderr, "Error: %v\n", err)
-		os.Exit(1)
+	case err != nil:
+		_, _ = fmt.Fprintf(os.Stderr, "Error: %v\n", err)
+		return 1
+	case ended && d.walk:
+		_, _ = fmt.Fprintln(os.Stderr, "Error: ended before everything had happened")
+		return 1
 	}
+	d.say.line("Nothing is left behind.")
+	return 0
 }
 
 // demo is one run. Its fields are filled by the parts in the order of run.

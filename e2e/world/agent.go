@@ -161,25 +161,12 @@ func (a *Agent) Launch(t testing.TB) {
 	defer func() { _ = log.Close() }()
 	cmd := exec.Command(a.program, "agent", "--config", config, "--kubeconfig", filepath.Join(a.Dir, "kubeconfig"))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = a.Dir, log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = own()
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start agent: %v", err)
 	}
 	a.cmd, a.ended = cmd, make(chan error, 1)
 	go func(ended chan<- error) { ended <- cmd.Wait() }(a.ended)
-}
-
-// AwaitEnd waits until an agent that cannot go on has ended by itself, and returns its exit status.
-func (a *Agent) AwaitEnd(t testing.TB) int {
-	t.Helper()
-	select {
-	case <-a.ended:
-	case <-time.After(Patience):
-		t.Fatal("the agent goes on")
-	}
-	code := a.cmd.ProcessState.ExitCode()
-	a.cmd = nil
-	return code
 }
 
 // Kill9 ends the agent and its children at once. One that does not run stays so.

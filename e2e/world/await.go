@@ -179,3 +179,13 @@ func Field(o *unstructured.Unstructured, path ...string) string {
 	}
 	return fmt.Sprint(v)
 }
+
+// Must is Get where absence is a failure.
+func (c *Cluster) Must(t testing.TB, ref Ref) *unstructured.Unstructured {
+	t.Helper()
+	o := c.Get(t, ref)
+	if o == nil {
+		t.Fatalf("%s is not there", ref)
+	}
+	return o
+}

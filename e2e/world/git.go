@@ -46,7 +46,7 @@ func (g *Git) Start(t testing.TB) {
 	g.cmd = exec.Command(g.program, "serve", "--dir", g.dir, "--http", g.Address, "--user", g.User+":"+g.Password,
 		"--readonly-user", "guest:"+g.Password)
 	g.cmd.Stderr = os.Stderr
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	g.cmd.SysProcAttr = own()
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

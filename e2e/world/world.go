@@ -15,23 +15,32 @@ type World struct {
 	// Sluice and DevGit are the programs under test and the Git server's.
 	Sluice, DevGit string
 	Cluster        *Cluster
+
+	lock *os.File
 }
 
-// Open finds the programs and starts the cluster. A program that was not built is an error.
+// Open finds the programs and starts the cluster. A program that was not built is an error. E2E_SLUICE names another
+// program to test than bin/sluice.
 func Open(ctx context.Context) (*World, error) {
 	root, err := top()
 	if err != nil {
 		return nil, err
 	}
 	w := &World{Root: root}
-	if w.Sluice, err = binary(root, "bin/sluice"); err != nil {
-		return nil, err
+	if w.Sluice = os.Getenv("E2E_SLUICE"); w.Sluice == "" {
+		if w.Sluice, err = binary(root, "bin/sluice"); err != nil {
+			return nil, err
+		}
 	}
 	if w.DevGit, err = binary(root, "e2e/bin/devgit"); err != nil {
 		return nil, err
 	}
-	if w.Dir, err = os.MkdirTemp("", "sluice-e2e-"); err != nil {
+	sweep(root)
+	if w.Dir, err = os.MkdirTemp("", folders); err != nil {
 		return nil, err
+	}
+	if w.lock, err = lock(w.Dir); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(w.Dir))
 	}
 	if w.Cluster, err = StartCluster(ctx, root, filepath.Join(w.Dir, "cluster")); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(w.Dir))
@@ -41,7 +50,7 @@ func Open(ctx context.Context) (*World, error) {
 
 // Close ends what Open started.
 func (w *World) Close() error {
-	return errors.Join(w.Cluster.Stop(), os.RemoveAll(w.Dir))
+	return errors.Join(w.Cluster.Stop(), os.RemoveAll(w.Dir), w.lock.Close())
 }
 
 // top finds the repository above the working folder.

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+	"time"
+)
+
+// bed stands for a test in package world's functions: a run of the benchmark that ends at the first fault and takes
+// back what it did.
+type bed struct {
+	// TB is nil. It makes the type fit; whatever world calls is below.
+	testing.TB
+	ctx    context.Context
+	undo   []func()
+	failed bool
+}
+
+// fault is what a bed panics with.
+type fault struct{ error }
+
+// within runs do, undoes what it did, and returns the fault that ended it.
+func within(ctx context.Context, do func(*bed)) (err error) {
+	b := &bed{ctx: ctx}
+	defer func() {
+		if r := recover(); r != nil {
+			f, ok := r.(fault)
+			if !ok {
+				panic(r)
+			}
+			err = f.error
+		}
+		if b.failed && err == nil {
+			err = fmt.Errorf("something went wrong, see above")
+		}
+	}()
+	defer func() {
+		for _, undo := range slices.Backward(b.undo) {
+			undo()
+		}
+	}()
+	do(b)
+	return nil
+}
+
+func (b *bed) Helper()                  {}
+func (b *bed) Context() context.Context { return b.ctx }
+func (b *bed) Cleanup(undo func())      { b.undo = append(b.undo, undo) }
+func (b *bed) Failed() bool             { return b.failed }
+
+func (b *bed) Fatal(args ...any) { panic(fault{fmt.Errorf("%s", fmt.Sprint(args...))}) }
+
+func (b *bed) Fatalf(format string, args ...any) { panic(fault{fmt.Errorf(format, args...)}) }
+
+func (b *bed) Error(args ...any) {
+	b.failed = true
+	b.Logf("%s", fmt.Sprint(args...))
+}
+
+func (b *bed) Errorf(format string, args ...any) {
+	b.failed = true
+	b.Logf(format, args...)
+}
+
+func (b *bed) Log(args ...any) { b.Logf("%s", fmt.Sprint(args...)) }
+
+func (b *bed) Logf(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s "+format+"\n", append([]any{time.Now().Format("15:04:05")}, args...)...)
+}
+
+// must is for errors that end the run.
+func (b *bed) must(err error, what string) {
+	if err != nil {
+		b.Fatalf("%s: %w", what, err)
+	}
+}
