@@ -47,7 +47,7 @@ func (t *target) rest() { t.objects = nil }
 
 // publish hands waiting lines to the publisher, which writes them to Git in its own time.
 func (p *Pass) publish() {
-	outbox := p.target.held.saved.Outbox
+	outbox := p.target.held.outbox
 	if len(outbox.Waiting) == 0 || p.Place.source == nil {
 		return
 	}

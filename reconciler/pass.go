@@ -36,7 +36,8 @@ type Pass struct {
 	Wanted  policies.Plan
 	Effects []policies.Effect
 	Told    []policies.Record
-	Lines   []record.Line // that were made of what was told
+	Saved   bool          // the state lies in the cluster as it is here, and all lines in it
+	Lines   []record.Line // that were saved by this pass
 	NotWell []notWell
 	Drifted drifted
 	Steps   []step // how long each phase took

@@ -81,10 +81,11 @@ func (p *Pass) chainFromNotes(ctx context.Context) (record.Chain, error) {
 func save(ctx context.Context, p *Pass) Outcome {
 	if err := p.save(ctx); err != nil {
 		if apierrors.IsConflict(err) || errors.Is(err, errForeignState) || apierrors.IsAlreadyExists(err) {
-			p.target.loaded = false
+			p.target.loaded, p.target.made = false, nil
 		}
 		return retry(err)
 	}
+	p.Saved, p.Lines, p.target.made = true, p.target.made, nil
 	return next
 }
 
@@ -170,7 +171,7 @@ func (p *Pass) tell(r policies.Record) error {
 		return fmt.Errorf("make note line: %w", err)
 	}
 	saved.Chain, saved.Outbox = chain, saved.Outbox.Add(made)
-	p.Lines = append(p.Lines, made)
+	p.target.made = append(p.target.made, made)
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
 // The labels of the agent's own Secrets. They are others than those of the objects that applications own, so
@@ -44,6 +45,9 @@ type held struct {
 	saved           Saved
 	resourceVersion string
 	bytes           []byte // as they lie in the Secret, to see whether anything changed
+	// outbox is the one that lies in the Secret. Only its lines may be published: one that was not saved would be
+	// made again, with the same sequence, by the next process.
+	outbox record.Outbox
 }
 
 // StateName is the name of the Secret with the state of a key.
@@ -93,6 +97,7 @@ func (s *store) read(secret *corev1.Secret) (held, error) {
 	if h.saved.Cluster != s.cluster {
 		h.saved = Saved{Key: h.saved.Key}
 	}
+	h.outbox = h.saved.Outbox
 	return h, nil
 }
 
@@ -111,7 +116,7 @@ func (s *store) save(ctx context.Context, h *held) error {
 	if err != nil {
 		return fmt.Errorf("save state of %s: %w", h.saved.Key, err)
 	}
-	h.resourceVersion, h.bytes = written.ResourceVersion, data
+	h.resourceVersion, h.bytes, h.outbox = written.ResourceVersion, data, h.saved.Outbox
 	return nil
 }
 

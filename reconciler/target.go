@@ -3,7 +3,6 @@ package reconciler
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +39,7 @@ type target struct {
 	former      []Key           // whose state was taken over and is to be deleted
 	savedDigest string          // of the manifests that were saved
 	handed      map[string]bool // lines that the publisher has
+	made        []record.Line   // that are in the state here and not yet in the saved one
 	ids         []string        // lines that Git has and the saved outbox still holds
 	changes     record.Changes  // by the last apply and prune
 	// rules is the environment's block that is in force; its revision is in the saved state.
@@ -129,7 +129,14 @@ func (t *target) takeHurry() bool {
 	return hurry
 }
 
-// stale returns the owned objects that Git no longer has.
+// stale returns the owned objects that Git no longer has. An object that only moved to another API group keeps its UID
+// and is not stale.
 func (t *target) stale() apply.Inventory {
-	return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return t.desired[e.ID] })
+	var wanted apply.Inventory
+	for _, entry := range t.held.saved.Inventory {
+		if t.desired[entry.ID] {
+			wanted = append(wanted, entry)
+		}
+	}
+	return apply.Stale(t.held.saved.Inventory, wanted)
 }
