@@ -165,7 +165,7 @@ func (p *Pass) guarded(ctx context.Context) (out Outcome) {
 	defer func() {
 		if r := recover(); r != nil {
 			out = retry(fmt.Errorf("pass panicked: %v", r))
-			p.target.loaded = false
+			p.target.loaded, p.target.made = false, nil
 		}
 	}()
 	return p.run(ctx)

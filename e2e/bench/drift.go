@@ -17,8 +17,7 @@ func (g *ground) drift() {
 	g.drifts("edited", func(app application) {
 		ref := app.ref("Service")
 		r := g.story.Cluster.Resource(ref.Kind, ref.Namespace)
-		patch := []byte(`{"spec":{"ports":[{"name":"http","port":81}],"$setElementOrder/ports":[{"port":81}]}}`)
-		patch = []byte(`[{"op":"replace","path":"/spec/ports/0/port","value":81}]`)
+		patch := []byte(`[{"op":"replace","path":"/spec/ports/0/port","value":81}]`)
 		_, err := r.Patch(g.ctx, ref.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-edit"})
 		g.must(err, "edit object")
 		g.story.Cluster.AwaitObject(g, patience, "repaired", ref, world.Has(80, "spec", "ports", "0", "port"))
