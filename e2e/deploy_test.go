@@ -106,6 +106,36 @@ func TestAgentInstallation(t *testing.T) {
 	})
 }
 
+// TestAgentCreatesANamespace: only where the environment says so, and the component of examples/install gave the right.
+func TestAgentCreatesANamespace(t *testing.T) {
+	s := begin(t, "namespace")
+	fresh := s.Name + "-fresh"
+	binding := "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: everywhere-" + s.Name + "}\n" +
+		"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: sluice-application-" + s.Name + "}\n" +
+		"subjects: [{kind: ServiceAccount, name: shop, namespace: " + s.Apps + "}]\n"
+	s.Apply(t, world.ParseObjects(t, []byte(binding))[0])
+	s.Agent.Config.Permissions[0]["namespaces"] = []string{fresh}
+	s.Shop(t, "staging")
+	s.Repo.Edit(t, "sluice.yaml", "namespace: "+s.Staging, "namespace: "+fresh)
+	ref := world.Ref{Kind: "Namespace", Name: fresh}
+	t.Run("WithoutAWordItIsNotCreated", func(t *testing.T) {
+		revision := s.Repo.Commit(t, "A namespace that is not there")
+		s.Agent.Start(t)
+		s.Repo.AwaitNote(t, world.Patience, "a refusal", "staging", func(n world.Note) bool {
+			return n.On == revision && n.Says(fresh, "not found")
+		})
+		if s.Cluster.Get(t, ref) != nil {
+			t.Error("it was created")
+		}
+	})
+	t.Run("WithCreateNamespaceItIs", func(t *testing.T) {
+		s.Repo.Edit(t, "sluice.yaml", "    namespace:", "    createNamespace: true\n    namespace:")
+		s.Repo.Commit(t, "Create it")
+		s.Cluster.AwaitObject(t, world.Patience, "deployed", world.Ref{Kind: "Deployment", Namespace: fresh, Name: "shop"},
+			world.Has(2, "status", "availableReplicas"))
+	})
+}
+
 type example struct {
 	application, dir string
 	repo             *world.Repo

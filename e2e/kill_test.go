@@ -28,7 +28,10 @@ func TestAgentIsKilledAtAnyInstant(t *testing.T) {
 		var pushes sync.WaitGroup
 		instants := make([]time.Duration, kills)
 		for i := range instants {
-			instants[i] = time.Duration(chance.IntN(900)) * time.Millisecond
+			instants[i] = time.Duration(chance.IntN(500)) * time.Millisecond // while it starts
+			if i%2 == 1 {
+				instants[i] = time.Duration(chance.IntN(2000)) * time.Millisecond // while it works
+			}
 		}
 		commits := kills * 3 / 2
 		plan := make([]int, commits)

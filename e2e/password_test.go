@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -62,5 +63,42 @@ func TestAgentHasAWrongPassword(t *testing.T) {
 				}
 			}
 		}
+	})
+}
+
+// TestAgentHasReadOnlyCredentials: who may not write to the repository deploys all the same; what would have been a note
+// stays in the cluster, and that is said once.
+func TestAgentHasReadOnlyCredentials(t *testing.T) {
+	s := begin(t, "readonly")
+	s.Shop(t, "staging")
+	s.Repo.Commit(t, "The shop")
+	s.Credentials(t, s.System, "git-shop", "guest", s.Git.Password)
+	s.Agent.Start(t)
+	t.Run("ItDeploys", func(t *testing.T) {
+		s.AwaitGit(t, "staging")
+		s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+		s.Repo.Commit(t, "The next image")
+		s.AwaitGit(t, "staging")
+	})
+	t.Run("ItSaysOnceThatNothingIsWritten", func(t *testing.T) {
+		s.Agent.AwaitLog(t, "credentials may only read")
+		s.Agent.AwaitPolls(t)
+		said := 0
+		for line := range strings.Lines(s.Agent.Log(t)) {
+			if strings.Contains(line, `"level":"ERROR"`) || strings.Contains(line, `"level":"WARN"`) {
+				said++
+			}
+		}
+		if said != 1 {
+			t.Errorf("said %d times, want once:\n%s", said, world.Tail(s.Agent.Log(t), 30))
+		}
+	})
+	t.Run("TheEventsTellWhatHappened", func(t *testing.T) {
+		world.Await(t, world.Patience, "an Event says Healthy", func() error {
+			if len(s.Events(t, s.System, "Healthy")) == 0 && len(s.Events(t, s.Staging, "Healthy")) == 0 {
+				return errors.New("none does")
+			}
+			return nil
+		})
 	})
 }

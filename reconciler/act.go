@@ -13,10 +13,10 @@ import (
 )
 
 // A refused release is offered again after a while, since rules of the cluster change too: after 15 s at
-// first, and at least every 10 minutes.
+// first, and at least every 2 minutes.
 const (
 	firstOffer = 15 * time.Second
-	lastOffer  = 10 * time.Minute
+	lastOffer  = 2 * time.Minute
 )
 
 // act carries out the effects that are due, in order. What became of them is seen by the next pass, which

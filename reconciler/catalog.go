@@ -35,9 +35,6 @@ func (c *catalog) update(served func(string) bool) []Key {
 		}
 		for _, found := range snap.apps {
 			if found.app == nil {
-				found.app = c.before(src, found.dir)
-			}
-			if found.app == nil {
 				continue
 			}
 			name := found.app.Metadata.Name
@@ -59,21 +56,6 @@ func (c *catalog) update(served func(string) bool) []Key {
 	c.places, c.clashes = places, clashes
 	c.mu.Unlock()
 	return keys
-}
-
-// before is the application that a folder had before its file became one that says not even a name: its rules go on,
-// and the faults are told. Nil when nothing is remembered.
-func (c *catalog) before(src *source, dir string) *config.Application {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	for _, places := range c.places {
-		for _, p := range places {
-			if p.source == src && p.dir == dir {
-				return p.app
-			}
-		}
-	}
-	return nil
 }
 
 // find returns where an application is. Where its name clashes, the error names everybody concerned.

@@ -52,9 +52,35 @@ func discover(git *gitsource.Repository, repo config.Repository, revision string
 	s := &snapshot{tip: revision, tree: tree}
 	for _, dir := range dirs {
 		app, faults := config.Load(tree, dir)
+		if app == nil {
+			app = lastNamed(git, revision, dir)
+		}
 		s.apps = append(s.apps, discovered{dir: dir, app: app, faults: faults})
 	}
 	return s, nil
+}
+
+// longestMemory bounds how far back a file is searched that says not even a name any more.
+const longestMemory = 100
+
+// lastNamed is the application that a folder had before its file became one that cannot be read: its faults are told
+// to the environments that it had, and their last rules hold. Nil where the history does not say.
+func lastNamed(git *gitsource.Repository, revision, dir string) *config.Application {
+	for range longestMemory {
+		parent, ok, err := git.FirstParent(revision)
+		if err != nil || !ok {
+			return nil
+		}
+		tree, err := git.Tree(parent)
+		if err != nil {
+			return nil
+		}
+		if app, _ := config.Load(tree, dir); app != nil {
+			return app
+		}
+		revision = parent
+	}
+	return nil
 }
 
 // wanted are the refs, beside the polled branch, that environments follow; a name that ends in * is a prefix.

@@ -126,7 +126,8 @@ func (p *Publisher) failed(l *lane, q *queue, now time.Time, err error) {
 		wait = p.cfg.ReadOnlyRetry
 	}
 	q.notBefore = now.Add(p.cfg.Jitter(wait))
-	if q.logged != q.status.LastError || now.Sub(q.loggedAt) >= logEvery {
+	told := q.status.ReadOnly && p.cfg.OnReadOnly != nil // once for the repository, below
+	if !told && (q.logged != q.status.LastError || now.Sub(q.loggedAt) >= logEvery) {
 		q.logged, q.loggedAt = q.status.LastError, now
 		p.cfg.Log.Warn("Push of status failed", "repository", l.repository, "env", q.environment,
 			"lines", len(q.order), "readOnly", q.status.ReadOnly, "err", q.status.LastError)
