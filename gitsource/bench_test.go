@@ -3,7 +3,6 @@ package gitsource_test
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/sluice-cd/sluice/gitsource/gittest"
@@ -88,11 +87,7 @@ func BenchmarkClone(b *testing.B) {
 	history(b, srv, "big", 20_000)
 	b.ReportAllocs()
 	for b.Loop() {
-		dir, err := os.MkdirTemp(b.TempDir(), "")
-		if err != nil {
-			b.Fatal(err)
-		}
-		fetch(b, open(b, srv, "big", in(dir)), main)
+		fetch(b, open(b, srv, "big", in(b.TempDir())), main)
 	}
 }
 

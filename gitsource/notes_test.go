@@ -241,7 +241,7 @@ func TestAppendNotesUnderFaults(t *testing.T) {
 			if !errors.Is(err, tc.want) {
 				t.Fatalf("%s: got %v, want %v", tc.reason, err, tc.want)
 			}
-			if tc.want == gitsource.ErrRefused && !strings.Contains(err.Error(), "refused by order") {
+			if errors.Is(tc.want, gitsource.ErrRefused) && !strings.Contains(err.Error(), "refused by order") {
 				t.Errorf("%s: got %v", tc.reason, err)
 			}
 			srv.Lift()

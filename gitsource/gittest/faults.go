@@ -101,14 +101,14 @@ type counts struct {
 	by map[string]Count
 }
 
-func (c *counts) add(kind string, requests, in, out int64) {
+func (c *counts) add(kind string, in, out int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.by == nil {
 		c.by = map[string]Count{}
 	}
 	n := c.by[kind]
-	c.by[kind] = Count{n.Requests + requests, n.In + in, n.Out + out}
+	c.by[kind] = Count{n.Requests + 1, n.In + in, n.Out + out}
 }
 
 // Requests is what was counted since the start or the last ResetRequests, by kind.

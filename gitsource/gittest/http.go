@@ -81,7 +81,7 @@ func (s *Server) serveGit(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !s.admit(w, r, c) {
-		s.counts.add(Refused, 1, 0, 0)
+		s.counts.add(Refused, 0, 0)
 		return
 	}
 	if slow, ok := s.faults.take(Slow, repo); ok {
@@ -161,7 +161,7 @@ func is(users map[string]string, user, password string) bool {
 // run hands the request to git http-backend, and lets go wrong what was ordered.
 func (s *Server) run(w http.ResponseWriter, r *http.Request, c call) {
 	out := &countingWriter{ResponseWriter: w}
-	defer func() { s.counts.add(c.kind, 1, int64(len(c.body)), out.n) }()
+	defer func() { s.counts.add(c.kind, int64(len(c.body)), out.n) }()
 	env := s.environment(r.Header.Get("Git-Protocol"))
 	r.Header.Del("Git-Protocol") // it is in the environment, unless the server is to be old
 	env = append(env, "GIT_PROJECT_ROOT="+s.cfg.Dir, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=gittest")

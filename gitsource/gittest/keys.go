@@ -70,11 +70,11 @@ func newEd25519() (crypto.PrivateKey, error) {
 func newECDSA() (crypto.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
 
 // loadKey reads a key, or makes it the first time.
-func loadKey(path string, make func() (crypto.PrivateKey, error)) ([]byte, ssh.Signer, error) {
+func loadKey(path string, fresh func() (crypto.PrivateKey, error)) ([]byte, ssh.Signer, error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		var key crypto.PrivateKey
-		if key, err = make(); err != nil {
+		if key, err = fresh(); err != nil {
 			return nil, nil, err
 		}
 		block, err := ssh.MarshalPrivateKey(key, "")

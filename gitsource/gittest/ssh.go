@@ -56,7 +56,7 @@ func (s *Server) serveConn(raw net.Conn, config *ssh.ServerConfig) {
 	})
 	conn, channels, requests, err := ssh.NewServerConn(raw, config)
 	if err != nil {
-		s.counts.add(Refused, 1, 0, 0)
+		s.counts.add(Refused, 0, 0)
 		return
 	}
 	go ssh.DiscardRequests(requests) // ends with the connection
@@ -119,7 +119,7 @@ func (s *Server) command(conn io.Closer, channel ssh.Channel, line, protocol str
 		return 1
 	}
 	if push && readOnly {
-		s.counts.add(Refused, 1, 0, 0)
+		s.counts.add(Refused, 0, 0)
 		fmt.Fprintln(channel.Stderr(), "ERROR: The key you are authenticating with has been marked as read only.")
 		return 1
 	}
@@ -142,7 +142,7 @@ func (s *Server) uploadPack(conn io.Closer, channel ssh.Channel, repo, protocol 
 	}
 	in := &countingReader{r: channel}
 	err := s.process(repo, "upload-pack", s.environment(protocol), in, out, channel.Stderr())
-	s.counts.add(UploadPackSSH, 1, in.count(), out.n)
+	s.counts.add(UploadPackSSH, in.count(), out.n)
 	return exitStatus(err)
 }
 
@@ -160,7 +160,7 @@ func (s *Server) receivePack(conn io.Closer, channel ssh.Channel, repo string) u
 		out.mute = in // the greeting passes, the report does not
 	}
 	err := s.process(repo, "receive-pack", env, in, out, channel.Stderr())
-	s.counts.add(ReceivePackSSH, 1, in.count(), out.n)
+	s.counts.add(ReceivePackSSH, in.count(), out.n)
 	if in.fail || out.mute != nil {
 		conn.Close()
 	}

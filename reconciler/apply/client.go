@@ -97,17 +97,15 @@ func (c *Client) patch(ctx context.Context, k kind, id ID, pt types.PatchType, b
 	return answer, err
 }
 
-func (c *Client) create(ctx context.Context, k kind, id ID, obj *unstructured.Unstructured, manager string, dry bool) (
-	answer *unstructured.Unstructured, err error) {
+func (c *Client) create(ctx context.Context, k kind, id ID, obj *unstructured.Unstructured, manager string, dry bool) error {
 	opts := metav1.CreateOptions{FieldManager: manager, FieldValidation: metav1.FieldValidationStrict}
 	if dry {
 		opts.DryRun = []string{metav1.DryRunAll}
 	}
-	err = c.do(ctx, dry, func(ctx context.Context) error {
-		answer, err = c.at(k, id).Create(ctx, obj, opts)
+	return c.do(ctx, dry, func(ctx context.Context) error {
+		_, err := c.at(k, id).Create(ctx, obj, opts)
 		return err
 	})
-	return answer, err
 }
 
 // remove deletes an object as long as it is the very one, in the very state, that was looked at.

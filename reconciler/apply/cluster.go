@@ -200,7 +200,7 @@ func (c *Cluster) EnsureNamespace(ctx context.Context, name string, labels map[s
 	obj.SetGroupVersionKind(schema.GroupVersionKind{Version: "v1", Kind: "Namespace"})
 	obj.SetName(name)
 	obj.SetLabels(labels)
-	switch _, err := c.self.create(ctx, namespaceKind, id, obj, AgentManager, false); {
+	switch err := c.self.create(ctx, namespaceKind, id, obj, AgentManager, false); {
 	case apierrors.IsAlreadyExists(err):
 		return false, nil
 	case err != nil:

@@ -64,7 +64,7 @@ func TestCluster_EnsureNamespace(t *testing.T) {
 
 func TestCluster_ClientsAreTheServiceAccount(t *testing.T) {
 	f := setUp(t)
-	if f.cluster.As("a/b") != f.cluster.As("a/b") {
+	if first, second := f.cluster.As("a/b"), f.cluster.As("a/b"); first != second {
 		t.Error("a client is made anew for each call")
 	}
 	var user string

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// ErrGone: an object is not in the cluster.
+// ErrGone says that an object is not in the cluster.
 var ErrGone = errors.New("it is not in the cluster")
 
 // keep says why an object of ours is not deleted; empty: it goes.

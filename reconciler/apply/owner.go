@@ -93,7 +93,7 @@ func written(entry metav1.ManagedFieldsEntry) int {
 	if entry.FieldsV1 == nil || entry.Subresource != "" {
 		return 0
 	}
-	return len(entry.FieldsV1.Raw)
+	return len(entry.FieldsV1.GetRawBytes())
 }
 
 // claim decides whether a live object may be written to. Known: it is the one that the inventory has, so that labels

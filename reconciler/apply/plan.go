@@ -12,6 +12,7 @@ import (
 // Action is what happens, or happened, to an object.
 type Action string
 
+// The actions. Skipped is what was to be done and was not, for a reason.
 const (
 	Created    Action = "created"
 	Configured Action = "configured"

@@ -55,7 +55,7 @@ func (c *Client) mayRecreate(ctx context.Context, s *step, refused error) *Objec
 		return said
 	}
 	twin := s.twin()
-	if _, err := c.create(ctx, s.kind, s.ID, twin, Manager, true); err != nil {
+	if err := c.create(ctx, s.kind, s.ID, twin, Manager, true); err != nil {
 		invalid := c.refusal(ctx, s.ID, err)
 		invalid.Reason = "not recreated, the replacement is refused: " + invalid.Reason
 		return invalid

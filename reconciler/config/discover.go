@@ -80,7 +80,7 @@ func hasApplication(tree fs.FS, dir string) bool {
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
-// ErrNoApplication: no folder has an application of that name.
+// ErrNoApplication says that no folder has an application of that name.
 var ErrNoApplication = errors.New("there is no application")
 
 // Locate is the folder of an application at a revision: the present folder if the application is there, else

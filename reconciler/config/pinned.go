@@ -10,7 +10,7 @@ import (
 	"github.com/sluice-cd/sluice/render"
 )
 
-// ErrNoEnvironment: the file has no environment of that name.
+// ErrNoEnvironment says that the file has no environment of that name.
 var ErrNoEnvironment = errors.New("there is no environment")
 
 // ParseSource reads, of sluice.yaml at a pinned revision, how an environment is rendered, and nothing else:

@@ -34,7 +34,7 @@ func TestSignerSurvivesPEM(t *testing.T) {
 func TestSignerPrintsItsPublicKey(t *testing.T) {
 	signer := newKey(t)
 	private := base64.StdEncoding.EncodeToString(signer.private)
-	encoded, err := json.Marshal(signer)
+	encoded, err := json.Marshal(signer) //nolint:staticcheck // that nothing is exported is what is tested
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,8 +92,8 @@ func absent(message string) bool {
 	return contains(strings.ToLower(message), "not found", "couldn't find key", "references non-existent", "not registered")
 }
 
-func contains(s string, any ...string) bool {
-	for _, a := range any {
+func contains(s string, parts ...string) bool {
+	for _, a := range parts {
 		if strings.Contains(s, a) {
 			return true
 		}

@@ -33,8 +33,9 @@ func (k FindingKind) external() bool {
 	switch k {
 	case ImageUnavailable, Unschedulable, NodeLost, Quota:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // Finding is why a workload is not as it should be.

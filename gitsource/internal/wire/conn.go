@@ -272,7 +272,7 @@ type packReader struct {
 func (r *packReader) Read(b []byte) (int, error) {
 	n, err := r.in.Read(b)
 	r.timer.Reset(r.timeout)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = r.fault(fmt.Errorf("read pack: %w", err))
 	}
 	return n, err

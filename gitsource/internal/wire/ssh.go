@@ -67,7 +67,7 @@ func (c *sshChannel) start(path string) error {
 	c.session = session
 	if c.service == UploadPack {
 		// A server that accepts no environment answers in version 0, which is understood as well.
-		_ = session.Setenv("GIT_PROTOCOL", "version=2") //nolint:errcheck
+		_ = session.Setenv("GIT_PROTOCOL", "version=2") //nolint:errcheck // see above
 	}
 	if c.stdin, err = session.StdinPipe(); err != nil {
 		return err
