@@ -182,7 +182,7 @@ func (a *Agent) end(t testing.TB, signal syscall.Signal) {
 	}
 	_ = syscall.Kill(-a.cmd.Process.Pid, signal)
 	select {
-	case <-a.ended:
+	case <-a.ended: //nolint:errcheck // how it ended is in its log
 	case <-time.After(30 * time.Second):
 		_ = syscall.Kill(-a.cmd.Process.Pid, syscall.SIGKILL)
 		t.Errorf("the agent did not end within 30 s of %v", signal)
@@ -246,7 +246,7 @@ func (a *Agent) Get(path string) (string, error) {
 	return string(text), nil
 }
 
-// Sluice runs the command line in a folder and returns stdout, stderr and the exit status.
+// CLI runs sluice in a folder and returns stdout, stderr and the exit status.
 func (s *Story) CLI(t testing.TB, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.Sluice, args...)
