@@ -189,13 +189,11 @@ verify: $(LINT) ## Formatting, vet, linter, tidy modules, generated files; a cle
 	@echo "==> gofmt"; unformatted=$$(gofmt -l cmd e2e gitsource policies reconciler render) || exit 1; \
 	[ -z "$$unformatted" ] || { echo "Error: not formatted:" $$unformatted >&2; echo "Try: gofmt -w" $$unformatted >&2; exit 1; }
 	$(call timed,Modules are tidy,$(GO) mod tidy -diff && (cd e2e && $(GO) mod tidy -diff) && (cd e2e/cluster && $(GO) mod tidy -diff))
-	$(call timed,go vet$(comma) all modules,$(MAKE) test-vet)
-	$(call timed,Linter,$(LINT) run ./... && (cd e2e && ../$(LINT) run --config ../.golangci.yml ./...))
+	@$(MAKE) test-vet
+	$(call timed,Linter,bad=; $(LINT) run ./... || bad=1; (cd e2e && ../$(LINT) run --config ../.golangci.yml ./...) || bad=1; test -z "$$bad")
 	$(call timed,Reference page and schemas are what the types say,$(GO) test -count=1 ./reconciler/config)
 	@if [ -n "$$CI" ] && [ -n "$$(git status --porcelain)" ]; then \
 		echo "Error: the tree is not clean:" >&2; git status --short >&2; git --no-pager diff --stat >&2; exit 1; fi
-
-comma := ,
 
 .PHONY: clean
 clean: ## Removes what was built
