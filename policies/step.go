@@ -53,7 +53,8 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	return s, effects(s, p, o, prune), told
 }
 
-// refuse notes that no release can be made of a revision; what runs stays.
+// refuse notes that no release can be made of a revision; what runs stays. A later revision that asks for what runs says
+// so, or Git's last word would be that the environment is Blocked.
 func refuse(s State, p Plan, told []Record) (State, []Record) {
 	if p.Refused == s.Refused {
 		return s, told
@@ -62,9 +63,12 @@ func refuse(s State, p Plan, told []Record) (State, []Record) {
 		return s, told // Git cannot be asked: what was known stays known
 	}
 	s.Refused = p.Refused
-	if p.Refused != (Refusal{}) {
+	switch {
+	case p.Refused != (Refusal{}):
 		r := Release{Revision: p.Refused.Revision, Trigger: p.Refused.Trigger}
 		told = append(told, Record{Phase: Blocked, Release: r, Reason: p.Refused.Reason})
+	case !isNew(s, p.Release) && (s.Phase == Healthy || s.Phase == Failed):
+		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: "the same release as " + short(s.Release.Revision)})
 	}
 	return s, told
 }

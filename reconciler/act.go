@@ -3,7 +3,7 @@ package reconciler
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +23,9 @@ const (
 // follows at once.
 func act(ctx context.Context, p *Pass) Outcome {
 	p.watchPods()
+	if p.Allowed == nil {
+		return next // nobody to act as
+	}
 	for _, effect := range p.Effects {
 		var out Outcome
 		switch effect {
@@ -40,18 +43,28 @@ func act(ctx context.Context, p *Pass) Outcome {
 	return next
 }
 
-// watchPods watches the pods of the namespace while a release is in flight.
+// watchPods watches the pods of the release's namespaces while it is in flight.
 func (p *Pass) watchPods() {
 	t, state := p.target, p.target.held.saved.State
-	inFlight := state.Phase == policies.Progressing || state.Phase == policies.Failed
-	if inFlight && t.following == "" {
-		t.following = p.Rules.Namespace
-		p.site.observer.Follow(t.following, true)
+	var want []string
+	if state.Phase == policies.Progressing || state.Phase == policies.Failed {
+		for _, entry := range t.held.saved.Inventory {
+			if (entry.Group == "apps" || entry.Group == "batch") && entry.Namespace != "" && !slices.Contains(want, entry.Namespace) {
+				want = append(want, entry.Namespace)
+			}
+		}
 	}
-	if !inFlight && t.following != "" {
-		p.site.observer.Follow(t.following, false)
-		t.following = ""
+	for _, namespace := range want {
+		if !slices.Contains(t.following, namespace) {
+			p.site.observer.Follow(namespace, true)
+		}
 	}
+	for _, namespace := range t.following {
+		if !slices.Contains(want, namespace) {
+			p.site.observer.Follow(namespace, false)
+		}
+	}
+	t.following = want
 }
 
 // serviceAccount is whom the application is impersonated as.
@@ -78,34 +91,37 @@ func (p *Pass) owner() apply.Owner {
 // apply sends the objects of the release.
 func (p *Pass) apply(ctx context.Context) Outcome {
 	t := p.target
-	if wait := t.notBefore.Sub(p.Seen.Now); wait > 0 && !t.takeHurry() {
-		return Outcome{Verdict: Stall, Reason: p.target.held.saved.State.Reason, After: wait}
+	if wait := t.attempt.notBefore.Sub(p.Seen.Now); wait > 0 && !t.takeHurry() {
+		return Outcome{Verdict: Stall, Reason: t.held.saved.State.Reason, After: wait}
 	}
 	if p.Rules.CreateNamespace {
 		if _, err := p.site.apply.EnsureNamespace(ctx, p.Rules.Namespace, nil); err != nil {
 			return retry(err)
 		}
 	}
-	later, err := p.send(ctx, nil, false)
-	return p.settled(later, err)
+	_, later, err := p.send(ctx, nil, false)
+	return p.settled(ctx, later, err)
 }
 
 // settled remembers what became of an apply.
-func (p *Pass) settled(later bool, err error) Outcome {
-	t := p.target
-	switch {
-	case err != nil && !apply.Final(err):
+func (p *Pass) settled(ctx context.Context, later bool, err error) Outcome {
+	if err != nil && !apply.Final(err) {
 		return retry(err)
+	}
+	attempt := &p.target.attempt
+	attempt.began = p.target.held.saved.State.Began
+	switch {
 	case err != nil:
-		t.applied, t.why = policies.ApplyRefused, err.Error()
-		wait := min(firstOffer<<min(t.tries, 8), lastOffer)
-		t.tries++
-		t.notBefore = p.Seen.Now.Add(wait)
+		attempt.result, attempt.why = policies.ApplyRefused, err.Error()
+		wait := min(firstOffer<<min(attempt.tries, 8), lastOffer)
+		attempt.tries++
+		attempt.notBefore = p.Seen.Now.Add(wait)
 	case later:
-		t.applied, t.why = policies.ApplyLater, ""
+		attempt.result, attempt.why = policies.ApplyLater, ""
+		p.site.reshape(ctx)
 		return Outcome{Verdict: Wait, Reason: "definitions were applied; the rest waits until they are served", After: time.Second}
 	default:
-		t.applied, t.why, t.tries = policies.ApplyDone, "", 0
+		attempt.result, attempt.why, attempt.tries = policies.ApplyDone, "", 0
 	}
 	return again
 }
@@ -113,31 +129,12 @@ func (p *Pass) settled(later bool, err error) Outcome {
 // again lets the next pass see what this one did.
 var again = Outcome{Verdict: Wait, After: time.Nanosecond}
 
-// repair applies again what drifted, or compares everything where that is asked for.
-func (p *Pass) repair(ctx context.Context) Outcome {
-	t := p.target
-	verify := p.verifyDue()
-	if _, err := p.send(ctx, p.Drifted, verify); err != nil {
-		if !apply.Final(err) {
-			return retry(err)
-		}
-		return Outcome{Verdict: Stall, Reason: fmt.Sprintf("drift is not repaired: %v", err), After: lastOffer, Err: err}
-	}
-	if verify {
-		t.audited = p.Seen.Now
-		t.mu.Lock()
-		t.verify = false
-		t.mu.Unlock()
-	}
-	return again
-}
-
 // send plans and applies the objects of the release in the saved state; later says that only definitions went.
-func (p *Pass) send(ctx context.Context, drifted map[apply.ID]string, verify bool) (later bool, err error) {
+func (p *Pass) send(ctx context.Context, drifted map[apply.ID]string, verify bool) (changes []apply.Change, later bool, err error) {
 	t, saved := p.target, &p.target.held.saved
 	objects, err := p.manifests(ctx)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	client := p.client()
 	plan, err := client.Plan(ctx, apply.Request{
@@ -145,18 +142,24 @@ func (p *Pass) send(ctx context.Context, drifted map[apply.ID]string, verify boo
 		Verify: verify, Drifted: drifted,
 	})
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	result, err := client.Apply(ctx, plan)
-	if result != nil {
-		saved.Inventory = apply.Union(result.Entries, saved.Inventory)
-		for _, seen := range result.Answers {
-			p.site.note(p.Key, seen)
-		}
-		t.changes = counted(result.Changes)
-		p.changed(result.Changes)
+	if result == nil {
+		return nil, plan.Definitions, err
 	}
-	return plan.Definitions, err
+	saved.Inventory = apply.Union(result.Entries, saved.Inventory)
+	for _, answer := range result.Answers {
+		p.site.note(p.Key, answer)
+		if id := apply.IDOf(answer); id.Kind == "Secret" { // no watch shows what is in it
+			t.saw(id, answer.GetResourceVersion())
+		}
+	}
+	if drifted == nil {
+		t.changes = counted(result.Changes)
+	}
+	p.changed(result.Changes)
+	return result.Changes, plan.Definitions, err
 }
 
 // prune deletes what Git no longer has, or everything where the environment is absent.
@@ -166,10 +169,14 @@ func (p *Pass) prune(ctx context.Context) Outcome {
 	if p.Wanted.Absent {
 		gone = saved.Inventory
 	}
+	if !p.Wanted.Absent && len(gone) == 0 {
+		return next
+	}
 	changes, err := p.client().Prune(ctx, p.owner(), gone, apply.PruneOptions{Allow: p.Rules.Prune.Delete})
 	dropped := map[apply.ID]bool{}
 	for _, c := range changes {
 		dropped[c.ID] = true
+		delete(p.target.compared, c.ID)
 	}
 	saved.Inventory = saved.Inventory.Without(dropped)
 	p.changed(changes)

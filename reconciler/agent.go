@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,22 +36,23 @@ type Config struct {
 
 // Agent reconciles. Make it with New, and call Run once.
 type Agent struct {
-	config       *config.Agent
-	rulesVersion string
-	kubeconfig   string
-	name         string
-	identity     string
-	log          *slog.Logger
-	now          func() time.Time
+	config     *config.Agent
+	kubeconfig string
+	name       string
+	identity   string
+	log        *slog.Logger
+	now        func() time.Time
 
 	catalog   *catalog
 	sites     map[config.ClusterRef]*site
 	queue     workqueue.TypedRateLimitingInterface[Key]
 	publisher *record.Publisher
+	notes     *noteReader
 	metrics   *metrics
 	status    *board
 
 	passes atomic.Int64
+	idle   chan struct{} // closed when the last pass has ended
 
 	mu      sync.Mutex
 	targets map[Key]*target
@@ -60,9 +64,9 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{
 		config: cfg.Agent, kubeconfig: cfg.Kubeconfig, name: cfg.Agent.Metadata.Name, identity: cfg.Identity,
 		log: cfg.Log, now: time.Now, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
-		targets: map[Key]*target{}, metrics: newMetrics(cfg.Registry), status: newBoard(),
-		rulesVersion: "start",
+		targets: map[Key]*target{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
 	}
+	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
 	a.publisher = a.newPublisher()
 	for _, served := range cfg.Agent.Environments {
@@ -93,9 +97,8 @@ const (
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var running sync.WaitGroup
 	publishing, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
-	var published sync.WaitGroup
+	var running, working, published sync.WaitGroup
 	published.Go(func() { a.publisher.Run(publishing) })
 	for _, s := range a.sites {
 		running.Go(func() {
@@ -108,13 +111,18 @@ func (a *Agent) Run(ctx context.Context) error {
 		running.Go(func() { src.run(ctx) })
 	}
 	for range a.config.Concurrency {
-		running.Go(func() { a.work(ctx) })
+		working.Go(func() { a.work(ctx) })
 	}
 	<-ctx.Done()
 	a.queue.ShutDown()
+	working.Wait()
+	close(a.idle) // the leases may go
 	running.Wait()
 	stopPublishing()
 	published.Wait()
+	for _, src := range a.catalog.sources {
+		_ = src.git.Close() //nolint:errcheck // the mirror stays as it is
+	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -128,7 +136,9 @@ func (a *Agent) work(ctx context.Context) {
 		if shutdown {
 			return
 		}
-		a.pass(ctx, key)
+		if ctx.Err() == nil { // what is left in the queue is for the next process
+			a.pass(ctx, key)
+		}
 		a.queue.Done(key)
 	}
 }
@@ -146,16 +156,12 @@ func (a *Agent) pass(ctx context.Context, key Key) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	t.mu.Lock()
-	t.cancel = cancel
-	t.mu.Unlock()
+	t.begin(cancel)
 	p := &Pass{Key: key, ID: a.passID(), agent: a, target: t, site: s}
 	p.log = a.log.With("app", key.Application, "env", key.Environment, "pass", p.ID)
 	began := time.Now()
 	out := p.guarded(ctx)
-	t.mu.Lock()
-	t.cancel = nil
-	t.mu.Unlock()
+	t.end()
 	p.conclude(ctx, out, time.Since(began))
 	a.schedule(key, out)
 }
@@ -164,8 +170,9 @@ func (a *Agent) pass(ctx context.Context, key Key) {
 func (p *Pass) guarded(ctx context.Context) (out Outcome) {
 	defer func() {
 		if r := recover(); r != nil {
+			p.log.Error("Pass panicked", "err", r, "stack", string(debug.Stack()))
 			out = retry(fmt.Errorf("pass panicked: %v", r))
-			p.target.loaded, p.target.made = false, nil
+			p.target.unload()
 		}
 	}()
 	return p.run(ctx)
@@ -197,19 +204,27 @@ func (a *Agent) target(key Key) *target {
 	return t
 }
 
-// changed is told of each new snapshot: it wakes the keys that the change concerns, and interrupts their passes.
-func (a *Agent) changed(src *source) {
-	for _, key := range a.catalog.update(a.serves) {
+// changed is told of each new snapshot: it wakes the keys that the change concerns, and interrupts their passes. It may
+// concern keys of other repositories: the end of a clash of names does. The first snapshot of a repository wakes also who
+// is not in it: what runs of them can be looked after now.
+func (a *Agent) changed(first bool) {
+	keys, gone := a.catalog.update(a.serves)
+	if first {
+		a.mu.Lock()
+		gone = slices.AppendSeq(gone, maps.Keys(a.targets))
+		a.mu.Unlock()
+	}
+	for _, key := range slices.Concat(keys, gone) {
 		found, err := a.catalog.find(key.Application)
-		if err == nil && found.source != src {
-			continue
-		}
 		t := a.target(key)
 		t.mu.Lock()
-		stands := err == nil && t.basis.stands(found, key)
+		stands := err == nil && t.basis.stands(found)
+		urgent := err != nil || t.basis.urgent(found)
 		t.mu.Unlock()
-		if !stands {
+		if !stands && urgent {
 			t.interrupt()
+		}
+		if !stands {
 			a.queue.Add(key)
 		}
 	}
@@ -220,9 +235,5 @@ func (a *Agent) serves(environment string) bool {
 	return ok
 }
 
-// spread gives each agent and moment another share of d, so that slow work does not come all at once.
-func (a *Agent) spread(d time.Duration) time.Duration {
-	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %d", a.name, time.Now().UnixNano())
-	return time.Duration(h.Sum64() % uint64(max(d, 1)))
-}
+// spread is a random share of d, so that slow work does not come all at once.
+func (a *Agent) spread(d time.Duration) time.Duration { return rand.N(max(d, 1)) }

@@ -2,6 +2,8 @@ package reconciler
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,9 +20,10 @@ import (
 // passID is short and unique in the process, so that the log lines of one pass can be found together.
 func (a *Agent) passID() string { return strconv.FormatInt(a.passes.Add(1), 36) }
 
-// wakeAll queues every key that Git has.
-func (a *Agent) wakeAll() {
-	for _, key := range a.catalog.update(a.serves) {
+// wakeAll queues every key that Git has, and these.
+func (a *Agent) wakeAll(more []Key) {
+	keys, gone := a.catalog.update(a.serves)
+	for _, key := range slices.Concat(keys, gone, more) {
 		a.queue.Add(key)
 	}
 }
@@ -37,6 +40,7 @@ func (a *Agent) home() (typed.CoreV1Interface, error) {
 		return nil, err
 	}
 	conf.QPS, conf.UserAgent = -1, "sluice"
+	a.metrics.counted(conf, "local")
 	a.core, err = typed.NewForConfig(conf)
 	return a.core, err
 }
@@ -91,12 +95,32 @@ func (a *Agent) ask(k Key, verify bool) {
 	a.queue.Add(k)
 }
 
-// watchState watches the metadata of state Secrets; their contents are this agent's own and need no reading.
-func (s *site) watchState(ctx context.Context, selector string) (watch.Interface, error) {
+// stateSecrets are the Secrets of this agent in a cluster, by their metadata: what is in them it wrote itself.
+func (s *site) stateSecrets() (metadata.ResourceInterface, error) {
 	client, err := metadata.NewForConfig(s.rest)
 	if err != nil {
 		return nil, err
 	}
-	secrets := client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(s.agent.config.StateNamespace)
+	return client.Resource(corev1.SchemeGroupVersion.WithResource("secrets")).Namespace(s.agent.config.StateNamespace), nil
+}
+
+func (s *site) watchState(ctx context.Context, selector string) (watch.Interface, error) {
+	secrets, err := s.stateSecrets()
+	if err != nil {
+		return nil, err
+	}
 	return secrets.Watch(ctx, metav1.ListOptions{LabelSelector: selector})
+}
+
+// listManifests lists the Secrets with manifests.
+func (s *site) listManifests(ctx context.Context) ([]metav1.PartialObjectMetadata, error) {
+	secrets, err := s.stateSecrets()
+	if err != nil {
+		return nil, err
+	}
+	list, err := secrets.List(ctx, metav1.ListOptions{LabelSelector: stateAgent + "=" + s.agent.name + "," + stateKind + "=manifests"})
+	if err != nil {
+		return nil, fmt.Errorf("list manifests in namespace %q: %w", s.agent.config.StateNamespace, err)
+	}
+	return list.Items, nil
 }

@@ -6,32 +6,26 @@ import (
 	"strings"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
-// reserved namespaces are nobody's; the agent's own is added to them.
-var reserved = [...]string{"kube-system", "kube-public", "kube-node-lease"}
-
-// guard asks the rules that manifests must pass before anything is applied.
+// guard asks the rules that manifests must pass before anything is applied. They are those of agent.yaml, which stay
+// while the process runs: what passed once need not be asked again.
 func guard(_ context.Context, p *Pass) Outcome {
-	if p.Wanted.Release == (policies.Release{}) {
-		return next
-	}
 	t := p.target
-	if t.objects == nil && t.guarded == p.agent.rulesVersion {
-		return next // passed before, by the same rules, and dropped since
+	if p.Wanted.Release == (policies.Release{}) || t.guarded {
+		return next
 	}
 	kinds := p.Allowed.Kinds
 	g := policies.Guard{
-		Namespaces: p.Allowed.Namespaces, Reserved: append(reserved[:], p.agent.config.StateNamespace),
+		Namespaces: p.Allowed.Namespaces, Reserved: append(config.ReservedNamespaces(), p.agent.config.StateNamespace),
 		Allow: kinds.Allow, ClusterWide: kinds.ClusterWide, Deny: kinds.Deny,
 	}
 	if refused := g.Check(t.objects); len(refused) > 0 {
+		release := p.Wanted.Release
 		p.Wanted.Release = policies.Release{}
-		t.mu.Lock()
-		t.basis.known = false
-		t.mu.Unlock()
-		return p.refuse(p.Revision, errors.New(strings.Join(refused, "; ")))
+		return p.refuseRelease(release, errors.New(strings.Join(refused, "; ")))
 	}
-	t.guarded = p.agent.rulesVersion
+	t.guarded = true
 	return next
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,24 +35,60 @@ const (
 var errLeaseLost = errors.New("lease was lost")
 
 // lead runs do while the agent holds its lease in the cluster, and waits for the lease before. A process that was
-// killed and started again with the same identity has it at once.
+// killed and started again with the same identity has it at once. The context of do ends with the lease; the lease ends
+// after the last pass.
 func (s *site) lead(ctx context.Context, do func(context.Context) error) error {
-	leases, err := coordination.NewForConfig(s.rest)
+	started := make(chan context.Context, 1)
+	elector, err := s.elector(func(leading context.Context) { started <- leading })
 	if err != nil {
 		return err
 	}
-	lock := &resourcelock.LeaseLock{
-		LeaseMeta:  metav1.ObjectMeta{Namespace: s.agent.config.StateNamespace, Name: "sluice-agent-" + s.agent.name},
-		Client:     leases,
-		LockConfig: resourcelock.ResourceLockConfig{Identity: s.agent.identity},
+	electing, release := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer release()
+	ended := make(chan struct{})
+	running.Go(func() { defer close(ended); elector.Run(electing) })
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-ended:
+		return s.lost()
+	case leading := <-started:
+		working, stop := context.WithCancel(ctx)
+		defer stop()
+		defer context.AfterFunc(leading, stop)()
+		err := do(working)
+		if ctx.Err() != nil {
+			<-s.agent.idle // nobody else may begin before
+			return ctx.Err()
+		}
+		if leading.Err() != nil {
+			return s.lost()
+		}
+		return err
 	}
-	var failed error
-	done := make(chan struct{})
-	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock: lock, LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
+}
+
+func (s *site) lost() error {
+	return fmt.Errorf("%w in namespace %q", errLeaseLost, s.agent.config.StateNamespace)
+}
+
+func (s *site) elector(started func(context.Context)) (*leaderelection.LeaderElector, error) {
+	leases, err := coordination.NewForConfig(s.rest)
+	if err != nil {
+		return nil, err
+	}
+	return leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
+		Lock: &resourcelock.LeaseLock{
+			LeaseMeta:  metav1.ObjectMeta{Namespace: s.agent.config.StateNamespace, Name: "sluice-agent-" + s.agent.name},
+			Client:     leases,
+			LockConfig: resourcelock.ResourceLockConfig{Identity: s.agent.identity},
+		},
+		LeaseDuration: leaseDuration, RenewDeadline: renewDeadline, RetryPeriod: retryPeriod,
 		ReleaseOnCancel: true, Name: "sluice",
 		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(ctx context.Context) { defer close(done); failed = do(ctx) },
+			OnStartedLeading: started,
 			OnStoppedLeading: func() {},
 			OnNewLeader: func(identity string) {
 				if identity != s.agent.identity {
@@ -60,22 +97,6 @@ func (s *site) lead(ctx context.Context, do func(context.Context) error) error {
 			},
 		},
 	})
-	if err != nil {
-		return err
-	}
-	elector.Run(ctx)
-	if ctx.Err() != nil && !elector.IsLeader() {
-		select {
-		case <-done:
-		default: // never led, or just ended
-		}
-		return ctx.Err()
-	}
-	<-done
-	if failed != nil && !errors.Is(failed, context.Canceled) {
-		return failed
-	}
-	return fmt.Errorf("%w in namespace %q", errLeaseLost, s.agent.config.StateNamespace)
 }
 
 // signingKey reads the agent's key, or makes it at the first start. Replicas share it.

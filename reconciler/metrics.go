@@ -2,7 +2,6 @@ package reconciler
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -19,6 +18,10 @@ type metrics struct {
 	objects  *prometheus.CounterVec
 	health   *prometheus.GaugeVec
 	releases *prometheus.CounterVec
+	drifts   *prometheus.CounterVec
+	repairs  prometheus.Histogram
+	git      *prometheus.CounterVec
+	api      *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -45,34 +48,76 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_releases_total", Help: "Lines that were recorded, by phase.",
 		}, []string{"application", "environment", "phase"}),
+		drifts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_drift_total", Help: "Objects that differed from Git, by what became of it.",
+		}, []string{"application", "environment", "result"}),
+		repairs: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "sluice_drift_repair_seconds", Help: "How long it took from the word of a watch until drift was repaired.",
+			Buckets: []float64{.02, .05, .1, .2, .5, 1, 5, 30, 300},
+		}),
+		git: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_git_requests_total", Help: "What was asked of Git servers, by kind and result.",
+		}, []string{"repository", "kind", "result"}),
+		api: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_api_requests_total", Help: "Requests to API servers, by verb and status code.",
+		}, []string{"cluster", "verb", "code"}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.passes, m.phases, m.polls, m.renders, m.objects, m.health, m.releases)
+		registry.MustRegister(m.passes, m.phases, m.polls, m.renders, m.objects, m.health, m.releases, m.drifts, m.repairs, m.git, m.api)
 	}
 	return m
 }
 
-func (m *metrics) passed(p *Pass, out Outcome, _ time.Duration) {
+func (m *metrics) passed(p *Pass, out Outcome) {
 	m.passes.WithLabelValues(string(out.Verdict)).Inc()
 	for _, s := range p.Steps {
 		m.phases.WithLabelValues(s.Phase).Observe(s.Took.Seconds())
 	}
-	well := 0.0
-	if p.Seen.Health == policies.Current {
-		well = 1
+	switch p.Seen.Health {
+	case "": // nothing was seen
+	case policies.Current:
+		m.health.WithLabelValues(p.Application, p.Environment).Set(1)
+	default:
+		m.health.WithLabelValues(p.Application, p.Environment).Set(0)
 	}
-	m.health.WithLabelValues(p.Application, p.Environment).Set(well)
 	for _, line := range p.Lines {
 		m.releases.WithLabelValues(p.Application, p.Environment, string(line.Phase)).Inc()
 	}
 }
 
-func (m *metrics) polled(repository string, err error) {
-	result := "ok"
-	if err != nil {
-		result = "error"
+// drop forgets a key that is another's now.
+func (m *metrics) drop(k Key) { m.health.DeleteLabelValues(k.Application, k.Environment) }
+
+func (m *metrics) drifted(k Key, d drift) {
+	result := "reported"
+	if d.Repaired {
+		result = "repaired"
+		m.repairs.Observe(d.Took.Seconds())
 	}
-	m.polls.WithLabelValues(repository, result).Inc()
+	m.drifts.WithLabelValues(k.Application, k.Environment, result).Inc()
+}
+
+// The kinds of requests to Git servers.
+const (
+	gitPoll  = "poll"  // what the branches are, and what is new
+	gitNotes = "notes" // the same for notes
+	gitPush  = "push"
+)
+
+func (m *metrics) asked(repository, kind string, err error) {
+	m.git.WithLabelValues(repository, kind, result(err)).Inc()
+}
+
+func (m *metrics) polled(repository string, err error) {
+	m.polls.WithLabelValues(repository, result(err)).Inc()
+	m.asked(repository, gitPoll, err)
+}
+
+func result(err error) string {
+	if err != nil {
+		return "error"
+	}
+	return "ok"
 }
 
 func (m *metrics) rendered(hit bool) { m.renders.WithLabelValues(strconv.FormatBool(hit)).Inc() }

@@ -2,18 +2,22 @@ package reconciler
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/sluice-cd/sluice/policies"
-	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
 // note ends a pass that carried out nothing: it says how the environment is.
 func note(_ context.Context, p *Pass) Outcome {
 	state := p.target.held.saved.State
-	wait := p.untilAudit()
+	wait := time.Duration(0) // nothing but a commit is of use
+	if state.Applied && !p.Wanted.Absent && p.Allowed != nil {
+		wait = sooner(p.untilAudit(), p.Later)
+	}
+	if p.Blind != nil {
+		wait = sooner(wait, time.Minute)
+	}
 	switch {
 	case p.Wanted.Paused:
 		return Outcome{Verdict: Ready, Reason: "paused"}
@@ -22,14 +26,30 @@ func note(_ context.Context, p *Pass) Outcome {
 	case state.Phase == policies.Failed:
 		return Outcome{Verdict: Stall, Reason: state.Reason, After: wait}
 	case state.Phase == policies.Progressing:
-		return Outcome{Verdict: Wait, Reason: state.Reason, After: min(wait, time.Minute)}
+		return Outcome{Verdict: Wait, Reason: state.Reason, After: sooner(wait, time.Minute)}
 	case state.Held != "":
 		return Outcome{Verdict: Wait, Reason: state.Held, After: wait}
+	case p.Blind != nil:
+		return retry(p.Blind)
+	case p.Fought != "":
+		return Outcome{Verdict: Stall, Reason: p.Fought, After: wait}
+	case p.Gone != "":
+		return Outcome{Verdict: Wait, Reason: p.Gone, After: wait}
+	case p.Wanted.Absent:
+		return Outcome{Verdict: Ready, Reason: "absent"}
 	case p.unseen():
-		return Outcome{Verdict: Ready, After: min(wait, time.Minute)} // the first list of a watch wakes the key
+		return Outcome{Verdict: Ready, After: sooner(wait, time.Minute)} // the first list of a watch wakes the key
 	}
 	p.target.rest()
 	return Outcome{Verdict: Ready, After: wait}
+}
+
+// sooner is the shorter of two waits; zero is for ever.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
 }
 
 // unseen reports whether the watch of some owned kind has not answered yet.
@@ -45,63 +65,25 @@ func (p *Pass) unseen() (waits bool) {
 // rest drops what is not needed while nothing happens; the trace and the names stay.
 func (t *target) rest() { t.objects = nil }
 
-// publish hands waiting lines to the publisher, which writes them to Git in its own time.
+// publish hands waiting lines, as they were saved, to the publisher, which writes them to Git in its own time.
 func (p *Pass) publish() {
-	outbox := p.target.held.outbox
-	if len(outbox.Waiting) == 0 || p.Place.source == nil {
+	t := p.target
+	if len(t.held.outbox.Waiting) == 0 || p.Place.source == nil {
 		return
 	}
-	if lines := p.target.unpublished(outbox.Lines()); len(lines) > 0 {
-		p.agent.write(p.Place.source, p.Key, lines, p.target)
-	}
-}
-
-// unpublished returns the lines that were not handed over by this process yet.
-func (t *target) unpublished(lines []record.Line) []record.Line {
-	var fresh []record.Line
-	if t.handed == nil {
-		t.handed = map[string]bool{}
-	}
-	for _, line := range lines {
+	fresh := map[string][]record.Line{}
+	for _, line := range t.held.outbox.Lines() {
 		if !t.handed[line.ID] {
+			fresh[line.Environment] = append(fresh[line.Environment], line) // an earlier name's goes to its own ref
+		}
+	}
+	for environment, lines := range fresh {
+		if t.handed == nil {
+			t.handed = map[string]bool{}
+		}
+		for _, line := range lines {
 			t.handed[line.ID] = true
-			fresh = append(fresh, line)
 		}
-	}
-	return fresh
-}
-
-// conclude turns the outcome of a pass into all that is told of it: status, log, event, metric, note. It is the
-// only place that does.
-func (p *Pass) conclude(ctx context.Context, out Outcome, took time.Duration) {
-	p.publish()
-	state := p.target.held.saved.State
-	p.agent.status.set(p.Key, p.summary(out))
-	p.agent.metrics.passed(p, out, took)
-	for _, line := range p.Lines {
-		p.log.Info("Release was recorded", "phase", string(line.Phase), "revision", line.Revision, "reason", line.Reason)
-		p.site.event(ctx, p.Key, line)
-	}
-	if out.Verdict != Retry && out.Verdict != Stall {
-		if p.target.said != "" && out.Verdict == Ready {
-			p.log.Info("Environment is well again", "phase", string(state.Phase))
-			p.target.said = ""
-		}
-		return
-	}
-	if text := string(out.Verdict) + out.Reason; text != p.target.said {
-		p.target.said = text
-		p.log.Warn("Pass ended badly", "verdict", string(out.Verdict), "reason", p.target.secrets.mask(out.Reason), "duration", took)
-	}
-}
-
-// changed logs what was done to the cluster.
-func (p *Pass) changed(changes []apply.Change) {
-	for _, c := range changes {
-		if c.Action == apply.Unchanged {
-			continue
-		}
-		p.log.Info("Object was "+string(c.Action), "object", c.ID.String(), "fields", fmt.Sprint(c.Fields), "reason", c.Reason)
-		p.agent.metrics.object(c.Action)
+		p.agent.write(p.Place.source, environment, lines, t)
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
@@ -19,41 +18,41 @@ type notWell struct {
 	Reason string
 }
 
-// drifted are the objects whose live fields differ from what was applied.
-type drifted map[apply.ID]string
-
 // observe sees how the objects of the release in the saved state are, from the watches alone.
 func observe(ctx context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	p.Seen.Now = p.agent.now()
-	if t.release.Same(saved.State.Release) || saved.State.Phase == "" {
-		p.Seen.Apply, p.Seen.ApplyReason = t.applied, t.why
+	if t.attempt.began.Equal(saved.State.Began) {
+		p.Seen.Apply, p.Seen.ApplyReason = t.attempt.result, t.attempt.why
 	}
 	p.watch()
-	p.Drifted = drifted{}
 	p.Seen.Health, p.Seen.HealthReason = p.health()
+	p.count()
+	if saved.State.Applied && !p.Wanted.Absent && !p.Wanted.Paused {
+		p.drift(ctx)
+	}
+	return next
+}
+
+// count counts what is owned and what of it Git no longer has. Objects that were about to be created when a process died
+// have no UID: they may be there or not, so they count only where nothing else does, and are looked at.
+func (p *Pass) count() {
+	saved, nameless := &p.target.held.saved, 0
 	for _, entry := range saved.Inventory {
-		if entry.UID != "" {
+		if entry.UID != "" || p.Wanted.Absent {
 			p.Seen.Owned++
 		}
 	}
-	if t.desired != nil || p.Wanted.Absent {
-		for _, entry := range t.stale() {
-			if entry.UID != "" || p.Wanted.Absent {
-				p.Seen.Stale++
-			}
+	for _, entry := range p.target.stale() {
+		if entry.UID == "" {
+			nameless++
+			continue
 		}
+		p.Seen.Stale++
 	}
-	if saved.State.Applied && p.Rules.Drift.Mode != "ignore" {
-		if err := p.drift(ctx); err != nil {
-			return retry(err)
-		}
+	if p.Seen.Stale == 0 {
+		p.Seen.Stale = min(nameless, 1)
 	}
-	p.Seen.Drifted = len(p.Drifted)
-	if p.verifyDue() && p.Seen.Drifted == 0 && saved.State.Applied {
-		p.Seen.Drifted = 1
-	}
-	return next
 }
 
 // watch makes sure that each kind that is owned is watched.
@@ -145,65 +144,4 @@ func (p *Pass) worstReason(worst policies.HealthStatus) string {
 		reason += fmt.Sprintf(" (and %d more)", more)
 	}
 	return reason
-}
-
-// drift compares what the watches saw with what was applied. Only a mismatch costs a request.
-func (p *Pass) drift(ctx context.Context) error {
-	for _, entry := range p.inRelease() {
-		if entry.UID == "" {
-			continue
-		}
-		seen, ok := p.site.observer.Get(rollout.ID(entry.ID))
-		switch {
-		case !ok:
-			if p.site.synced(entry, p.Rules.Namespace) {
-				p.Drifted[entry.ID] = "deleted"
-			}
-		case seen.Deleting:
-		case seen.UID != entry.UID:
-			p.Drifted[entry.ID] = "made anew by somebody else"
-		case seen.Hash != "" && seen.Hash != entry.Hash:
-			p.Drifted[entry.ID] = "changed"
-		case seen.Hash == "":
-			if err := p.driftUnseen(ctx, entry, seen); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// driftUnseen compares an object whose contents no watch shows: a Secret that moved since it was last compared.
-func (p *Pass) driftUnseen(ctx context.Context, entry apply.Entry, seen rollout.Object) error {
-	t := p.target
-	if t.compared[entry.ID] == seen.ResourceVersion {
-		return nil
-	}
-	hash, err := p.client().LiveHash(ctx, entry)
-	if err != nil {
-		return err
-	}
-	if hash != entry.Hash {
-		p.Drifted[entry.ID] = "changed"
-		return nil
-	}
-	if t.compared == nil {
-		t.compared = map[apply.ID]string{}
-	}
-	t.compared[entry.ID] = seen.ResourceVersion
-	return nil
-}
-
-// verifyDue reports whether every object is to be compared now: a person asked, or the audit is due.
-func (p *Pass) verifyDue() bool {
-	t := p.target
-	t.mu.Lock()
-	asked := t.verify
-	t.mu.Unlock()
-	return asked || p.Seen.Now.Sub(t.audited) >= p.agent.config.Audit.Std()
-}
-
-// untilAudit is the time until the next audit.
-func (p *Pass) untilAudit() time.Duration {
-	return max(time.Second, p.agent.config.Audit.Std()-p.Seen.Now.Sub(p.target.audited))
 }

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/rollout"
@@ -20,19 +21,20 @@ import (
 const searchers = 8
 
 // owned returns what carries the owner labels of a key: the inventory of a key whose state was lost. All kinds are
-// searched once for all keys, in one request each; what was found is handed out once.
+// searched once for all keys, in one request each, and again when one asks for the second time.
 func (s *site) owned(ctx context.Context, k Key) (apply.Inventory, error) {
 	s.searching.Lock()
 	defer s.searching.Unlock()
-	if s.found == nil {
+	if s.found == nil || s.asked[k] {
 		found, err := s.search(ctx)
 		if err != nil {
 			return nil, err
 		}
-		s.found = found
+		s.found, s.asked = found, map[Key]bool{}
 	}
 	inventory := s.found[k]
 	delete(s.found, k)
+	s.asked[k] = true
 	return apply.Union(inventory, nil), nil
 }
 
@@ -43,7 +45,9 @@ func (s *site) search(ctx context.Context) (map[Key]apply.Inventory, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := metadata.NewForConfig(s.rest)
+	quiet := rest.CopyConfig(s.rest)
+	quiet.WarningHandler = rest.NoWarnings{} // nobody chose the old kinds that are listed
+	client, err := metadata.NewForConfig(quiet)
 	if err != nil {
 		return nil, err
 	}

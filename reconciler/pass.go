@@ -24,23 +24,27 @@ type Pass struct {
 	log    *slog.Logger
 
 	Place    place              // where the application is; zero where Git does not say
-	Rules    config.Environment // in force
-	Allowed  *config.Permission
-	Words    config.Release // the release file
-	Revision string         // that the environment follows
-	Source   render.Source  // at Revision
-	Dir      string         // of sluice.yaml at Revision
+	Gone     string             // why Git says nothing more of the environment
+	Rules    config.Environment // in force; zero where there are none
+	Allowed  *config.Permission // by agent.yaml; nil: nothing may be touched
+	Words    config.Release     // the release file
+	Revision string             // that the environment follows
+	Source   render.Source      // at Revision
+	Dir      string             // of sluice.yaml at Revision
 	Tree     *gitsource.Tree
 
 	Seen    policies.Observation
 	Wanted  policies.Plan
 	Effects []policies.Effect
 	Told    []policies.Record
-	Saved   bool          // the state lies in the cluster as it is here, and all lines in it
 	Lines   []record.Line // that were saved by this pass
 	NotWell []notWell
 	Drifted drifted
-	Steps   []step // how long each phase took
+	Drifts  []drift       // that were repaired or reported
+	Blind   error         // why drift could not be looked for
+	Fought  string        // what is not repaired for a while, since it drifts again and again
+	Later   time.Duration // when it is
+	Steps   []step        // how long each phase took
 }
 
 // step is a phase that ran.
@@ -71,7 +75,10 @@ type Outcome struct {
 	Err     error
 }
 
-var next = Outcome{Verdict: Next}
+var (
+	next       = Outcome{Verdict: Next}
+	superseded = Outcome{Verdict: Superseded, Reason: errSuperseded.Error()}
+)
 
 // phase is a named part of a pass.
 type phase struct {
@@ -99,8 +106,11 @@ func (p *Pass) run(ctx context.Context) Outcome {
 		began := time.Now()
 		out := ph.run(ctx, p)
 		p.Steps = append(p.Steps, step{ph.name, time.Since(began)})
-		if context.Cause(ctx) != nil && errors.Is(context.Cause(ctx), errSuperseded) {
-			return Outcome{Verdict: Superseded, Reason: errSuperseded.Error()}
+		switch {
+		case errors.Is(context.Cause(ctx), errSuperseded):
+			return superseded
+		case ctx.Err() != nil:
+			return retry(ctx.Err())
 		}
 		if out.Verdict != Next {
 			return out
@@ -111,6 +121,3 @@ func (p *Pass) run(ctx context.Context) Outcome {
 
 // retry makes an outcome of a passing fault.
 func retry(err error) Outcome { return Outcome{Verdict: Retry, Reason: err.Error(), Err: err} }
-
-// stall makes an outcome of a fault that only something new can mend.
-func stall(err error) Outcome { return Outcome{Verdict: Stall, Reason: err.Error(), Err: err} }

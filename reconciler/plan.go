@@ -12,11 +12,13 @@ func plan(_ context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	before := saved.State
 	saved.State, p.Effects, p.Told = policies.Step(before, p.Wanted, p.Seen)
+	p.Told = append(t.moved, p.Told...)
+	t.moved = nil
 	if saved.State.Began != before.Began && saved.State.Phase == policies.Progressing {
-		t.applied, t.why, t.tries = policies.NotApplied, "", 0
-		t.notBefore = p.Seen.Now
+		t.attempt = attempt{began: saved.State.Began}
 	}
-	if slices.Contains(p.Effects, policies.Apply) && t.objects != nil {
+	writes := slices.Contains(p.Effects, policies.Apply) || slices.Contains(p.Effects, policies.Repair)
+	if writes && t.objects != nil && t.release.Same(saved.State.Release) {
 		saved.Inventory = p.site.apply.Before(p.owner(), t.objects, saved.Inventory)
 	}
 	return next

@@ -5,43 +5,58 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/render"
 )
 
-// longestWalk bounds how many commits are looked at for the one that brought a release.
-const longestWalk = 1000
+// renderLimit is how long one render may take: a hundred times what a large one needs. A template that loops for ever
+// then costs one pass a minute, once for each revision.
+const renderLimit = time.Minute
 
 // rendered turns the revision into manifests. Where every answer that the last render got from Git is the
-// same, that render is the answer.
+// same, that render is the answer, and so is its refusal.
 func rendered(ctx context.Context, p *Pass) Outcome {
 	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := t.release.Inputs != "" && t.trace.Holds(p.Tree, req)
+	hit := t.trace.Holds(p.Tree, req) || t.overdue == p.Revision && t.refusal != ""
 	p.agent.metrics.rendered(hit)
 	if !hit {
 		if out := p.render(ctx, req); out.Verdict != Next {
 			return out
 		}
 	}
-	t.mu.Lock()
-	t.basis.request, t.basis.trace, t.basis.known = req, t.trace, t.refusal == ""
-	t.mu.Unlock()
-	if t.refusal != "" {
-		return p.refuse(p.Revision, errors.New(t.refusal))
+	if !p.know(func(b *basis) { b.follow, b.revision, b.request, b.trace = p.Rules.Follow, p.Revision, req, t.trace }) {
+		return superseded
 	}
 	release := t.release
-	release.Revision = p.Revision
-	release.Trigger = p.trigger(release)
+	release.Revision, release.Trigger = p.Revision, p.trigger(t.release, req)
+	if t.refusal != "" {
+		return p.refuseRelease(release, errors.New(t.refusal))
+	}
 	p.Wanted.Release = release
 	return next
+}
+
+// refuseRelease refuses a revision that cannot be rendered, or whose manifests may not be applied. Commits that change
+// nothing of it are not told again: where the tip is followed, the one that brought it is.
+func (p *Pass) refuseRelease(release policies.Release, err error) Outcome {
+	switch {
+	case p.Rules.Follow.Tip():
+		release.Revision = release.Trigger
+	case !p.Rules.Follow.Pin:
+		req := p.request()
+		release.Revision, _ = brought(p.Place.source.git, p.Revision, nothingKnown, func(then *gitsource.Tree) bool { return p.sameInputs(then, req) })
+	}
+	return p.refuse(release.Revision, release.Trigger, err)
 }
 
 func (p *Pass) request() render.Request {
@@ -52,19 +67,30 @@ func (p *Pass) request() render.Request {
 	}
 }
 
-// render renders anew. A fault of the files is remembered as a refusal; a cancelled context is not.
+// render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
-	t.trace, t.release, t.objects, t.desired, t.refusal, t.guarded = render.Trace{}, policies.Release{}, nil, nil, "", ""
-	made, err := render.Render(ctx, p.Tree, req)
-	if ctx.Err() != nil {
+	t.rendering = rendering{secrets: t.secrets}
+	limited, cancel := context.WithTimeout(ctx, renderLimit)
+	defer cancel()
+	made, err := render.Render(limited, p.Tree, req)
+	switch {
+	case ctx.Err() != nil:
 		return retry(ctx.Err())
-	}
-	if err != nil {
-		t.refusal = err.Error()
+	case limited.Err() != nil:
+		t.overdue, t.refusal = p.Revision, fmt.Sprintf("render: it took longer than %s", renderLimit)
+		return next
+	case err != nil && passing(ctx, err):
+		return retry(err)
+	case err != nil:
+		trace, known := render.TraceOf(err)
+		if !known { // a panic: nobody can say what it depended on
+			t.overdue = p.Revision
+		}
+		t.trace, t.refusal = trace, err.Error()
 		return next
 	}
-	t.trace, t.objects, t.request = made.Trace, p.prepare(made.Objects), req
+	t.trace, t.objects = made.Trace, p.prepare(made.Objects)
 	t.secrets = secretsOf(t.objects)
 	t.desired = make(map[apply.ID]bool, len(t.objects))
 	for _, o := range t.objects {
@@ -72,67 +98,6 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
 	return next
-}
-
-// trigger is the commit that brought the release: the newest on the way back along first parents that
-// changed, against its own first parent, the pin or, without one, the inputs; or the value of retry.
-func (p *Pass) trigger(release policies.Release) string {
-	saved := p.target.held.saved.State.Release
-	revision := p.Place.snap.tip
-	if !p.Rules.Follow.Pin {
-		revision = p.Revision
-	}
-	for range longestWalk {
-		if saved.Same(release) && (revision == saved.Revision || revision == saved.Trigger) && saved.Trigger != "" {
-			return saved.Trigger
-		}
-		parent, ok, err := p.Place.source.git.FirstParent(revision)
-		if err != nil || !ok || !p.sameAt(parent) {
-			return revision
-		}
-		revision = parent
-	}
-	return revision
-}
-
-// sameAt reports whether an older commit asks for the same: the same pin, or without one the same inputs, and
-// the same retry.
-func (p *Pass) sameAt(revision string) bool {
-	tree, err := p.Place.source.git.Tree(revision)
-	if err != nil {
-		return false
-	}
-	words, _, err := config.LoadRelease(tree, p.Place.dir, p.Environment, p.Rules.Was)
-	if err != nil || words.Retry != p.Words.Retry {
-		return false
-	}
-	if p.Rules.Follow.Pin {
-		return words.Revision == p.Words.Revision
-	}
-	file := path.Join(p.Dir, "sluice.yaml")
-	now, err := p.Tree.Object(file)
-	if err != nil {
-		return false
-	}
-	if then, err := tree.Object(file); err != nil || then != now && !p.sameSource(tree) {
-		return false
-	}
-	return p.target.trace.Holds(tree, p.request())
-}
-
-// sameSource reports whether the environment was rendered in the same way at another revision.
-func (p *Pass) sameSource(tree render.Tree) bool {
-	app, faults := config.Load(tree, p.Dir)
-	if app == nil || len(faults.For(p.Environment)) > 0 {
-		return false
-	}
-	env, ok := app.Environment(p.Environment)
-	if !ok {
-		return false
-	}
-	req := p.request()
-	req.Source, req.Namespace, req.Labels, req.Annotations = env.Source, env.Namespace, env.Labels, env.Annotations
-	return p.target.trace.Holds(tree, req)
 }
 
 // manifests are the objects of the release in the saved state: those of the last render where they are the
@@ -145,13 +110,18 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
 		made, err := render.Render(ctx, p.Tree, p.request())
 		if err == nil {
-			return p.prepare(made.Objects), nil
+			t.objects = p.prepare(made.Objects)
+			return t.objects, nil
 		}
 	}
 	if len(saved.Active) == 0 {
 		return nil, fmt.Errorf("manifests of release %s are not saved", saved.State.Release.Revision)
 	}
-	return p.site.store.manifests(ctx, saved.Active)
+	objects, err := p.site.store.manifests(ctx, saved.Active)
+	if err == nil && t.objects == nil {
+		t.secrets = secretsOf(objects)
+	}
+	return objects, err
 }
 
 // prepare makes of what was rendered what is sent: no namespace where the cluster knows the kind as cluster-wide, and no
@@ -160,15 +130,6 @@ func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Uns
 	objects = p.site.apply.Scoped(objects)
 	leave(objects, p.Rules.Drift.Leave)
 	return objects
-}
-
-// object is the Git object of a file beside sluice.yaml; empty where there is none.
-func object(snap *snapshot, dir, file string) string {
-	hash, err := snap.tree.Object(path.Join(dir, file))
-	if err != nil {
-		return ""
-	}
-	return hash
 }
 
 // leave takes the fields out that belong to somebody else.

@@ -4,19 +4,28 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"time"
 
+	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/record"
 )
+
+// foreignLook is how often an environment of another agent is looked at again.
+const foreignLook = time.Minute
 
 // choose finds out which revision the environment is to be at, and by whose rules. What cannot be chosen is
 // a refusal: nothing new starts, and what runs is looked after as before.
 func choose(ctx context.Context, p *Pass) Outcome {
+	if heir, ok := p.agent.catalog.heir(p.Key); ok {
+		p.target.unload()
+		p.target.rendering = rendering{}
+		return Outcome{Verdict: Wait, Reason: fmt.Sprintf("it is %s now", heir)}
+	}
 	if err := p.load(ctx); err != nil {
 		if errors.Is(err, errForeignState) {
-			return stall(err)
+			return Outcome{Verdict: Stall, Reason: err.Error(), After: foreignLook, Err: err}
 		}
 		return retry(err)
 	}
@@ -28,107 +37,82 @@ func choose(ctx context.Context, p *Pass) Outcome {
 		return p.withoutGit()
 	}
 	if err != nil {
-		return p.refuse("", err)
+		return p.refuse("", "", err) // a clash of names: nobody is looked after
 	}
 	p.Place = found
-	if err := p.rules(); err != nil {
-		return p.refuse(found.snap.tip, err)
+	p.look()
+	p.target.held.saved.Repository = found.source.repo.URL
+	if err := p.settle(); err != nil {
+		return p.refuseFiles(err)
 	}
-	if err := p.words(); err != nil {
-		return p.refuse(found.snap.tip, err)
-	}
-	if p.Rules.State == config.Absent {
-		p.Wanted.Absent = true
+	if p.Gone != "" || p.Rules.State == config.Absent {
+		p.Wanted.Absent = p.Gone == ""
+		if !p.know(func(b *basis) { b.settled = true }) {
+			return superseded
+		}
 		return next
 	}
 	if err := p.follow(ctx); err != nil {
-		return p.refuse(found.snap.tip, err)
+		if passing(ctx, err) {
+			return retry(err)
+		}
+		trigger := p.filesTrigger()
+		return p.refuse(trigger, trigger, err)
 	}
-	p.basis()
 	return next
 }
 
-// rules takes the environment's block at the tip, or where that is faulty the last valid one.
-func (p *Pass) rules() error {
-	faults := p.Place.faults.For(p.Environment)
-	if env, ok := p.Place.app.Environment(p.Environment); ok && len(faults) == 0 {
-		p.Rules = *env
-		p.keepRules(env)
-		return nil
-	}
-	last, err := p.lastRules()
-	if err != nil {
-		return err
-	}
-	p.Rules = *last
-	p.Wanted.Refused = policies.Refusal{Revision: p.Place.snap.tip, Trigger: p.Place.snap.tip, Reason: faults.Error()}
-	return nil
+// passing reports whether an error says nothing of what Git has.
+func passing(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || errors.Is(err, gitsource.ErrBroken) || errors.Is(err, gitsource.ErrUnavailable)
 }
 
-// keepRules remembers valid rules; the saved state names another revision only when they are others.
-func (p *Pass) keepRules(env *config.Environment) {
-	t, saved := p.target, &p.target.held.saved
-	if t.rules == nil && saved.Rules != "" {
-		if last, err := p.lastRules(); err == nil {
-			t.rules = last
-		}
+// settle finds the rules, what agent.yaml permits, and the words of people. After an error as much of it is in force as
+// was valid before.
+func (p *Pass) settle() error {
+	faults := p.rules()
+	if err := p.permit(); err != nil {
+		return errors.Join(faults, err)
 	}
-	if t.rules == nil || saved.Rules == "" || !reflect.DeepEqual(*t.rules, *env) {
-		saved.Rules = p.Place.snap.tip
-		t.notBefore = time.Time{} // what was refused may be allowed now, by adopt for one
-	}
-	t.rules = env
+	return errors.Join(faults, p.words())
 }
 
-// lastRules are those of the revision in the saved state.
-func (p *Pass) lastRules() (*config.Environment, error) {
-	if p.target.rules != nil {
-		return p.target.rules, nil
-	}
-	faults := p.Place.faults.For(p.Environment)
-	revision := p.target.held.saved.Rules
-	if revision == "" {
-		return nil, faults
-	}
-	tree, err := p.Place.source.git.Tree(revision)
-	if err != nil {
-		return nil, fmt.Errorf("%w; the last valid rules, of %s, are not to be had: %w", faults, revision, err)
-	}
-	dir, err := config.Locate(tree, p.Application, p.Place.dir, p.Place.source.repo)
-	if err != nil {
-		return nil, fmt.Errorf("%w; the last valid rules, of %s: %w", faults, revision, err)
-	}
-	app, then := config.Load(tree, dir)
-	if len(then.For(p.Environment)) > 0 {
-		return nil, fmt.Errorf("%w; the last valid rules, of %s: %w", faults, revision, then.For(p.Environment))
-	}
-	env, ok := app.Environment(p.Environment)
-	if !ok {
-		return nil, fmt.Errorf("%w; revision %s has no environment %q", faults, revision, p.Environment)
-	}
-	p.target.rules = env
-	return env, nil
-}
-
-// words reads the release file at the tip and what agent.yaml permits.
-func (p *Pass) words() error {
-	words, _, err := config.LoadRelease(p.Place.snap.tree, p.Place.dir, p.Environment, p.Rules.Was)
-	if err != nil {
-		return err
-	}
-	p.Words = words
-	p.Wanted.Paused = words.Paused || p.Rules.State == config.Paused
-	p.Wanted.PruneLimit = int(p.Rules.Prune.Limit)
-	p.Wanted.Repair = p.Rules.Drift.Mode == config.RepairDrift
-	if words.Prune != nil {
-		p.Wanted.Permit = words.Prune.Revision
+// permit finds what agent.yaml permits. The namespace counts as much as those of the objects: the service account is
+// looked for there.
+func (p *Pass) permit() error {
+	if p.Rules.Name == "" {
+		return nil // no rules at all, which is an error already
 	}
 	allowed, ok := p.agent.config.Permission(p.Application, p.Environment)
 	if !ok {
 		return fmt.Errorf("agent.yaml permits application %q nothing in environment %q: add it under permissions", p.Application, p.Environment)
 	}
+	if !p.agent.config.MayTouch(allowed, p.Rules.Namespace) {
+		return fmt.Errorf("environments[%s].namespace: namespace %q is not among the namespaces of the application's permission in agent.yaml", p.Environment, p.Rules.Namespace)
+	}
 	p.Allowed = allowed
 	return nil
+}
+
+// words reads the release file at the tip; where it is faulty, the last valid words are in force.
+func (p *Pass) words() error {
+	tree, dir := p.Place.snap.tree, p.Place.dir
+	words, _, err := config.LoadRelease(tree, dir, p.Environment, p.Rules.Was)
+	if err != nil {
+		older(p.Place.source.git, tree.Revision(), func(then *gitsource.Tree) bool {
+			var faults error
+			words, _, faults = config.LoadRelease(then, dir, p.Environment, p.Rules.Was)
+			return faults == nil
+		})
+	}
+	p.Words = words
+	p.Wanted.Paused = words.Paused || p.Rules.State == config.Paused
+	p.Wanted.PruneLimit = int(p.Rules.Prune.Limit)
+	p.Wanted.Repair = p.Allowed != nil && p.Rules.Drift.Mode == config.RepairDrift
+	if words.Prune != nil {
+		p.Wanted.Permit = words.Prune.Revision
+	}
+	return err
 }
 
 // follow finds the revision, its tree and the environment's source in it.
@@ -139,7 +123,7 @@ func (p *Pass) follow(ctx context.Context) error {
 		return err
 	}
 	p.Revision = revision
-	if revision == p.Place.snap.tip && p.Wanted.Refused == (policies.Refusal{}) {
+	if revision == p.Place.snap.tip {
 		p.Tree, p.Dir, p.Source = p.Place.snap.tree, p.Place.dir, p.Rules.Source
 		return nil
 	}
@@ -157,47 +141,55 @@ func (p *Pass) follow(ctx context.Context) error {
 
 func (p *Pass) followed(ctx context.Context) (string, error) {
 	if !p.Rules.Follow.Pin {
-		return p.Place.snap.follow(p.Rules.Follow)
+		return p.Place.snap.follow(p.Rules.Follow, p.Application)
 	}
-	file := config.ReleasePath(p.Environment)
-	pin := p.Words.Revision
-	if pin == "" {
+	file, pin, tip := config.ReleasePath(p.Environment), p.Words.Revision, p.Place.snap.tip
+	switch {
+	case pin == "":
 		return "", fmt.Errorf("%s: revision: is not set, and the environment follows its pin", file)
+	case p.target.pin == ancestry{pin, tip}:
+		return pin, nil
 	}
-	known, err := p.Place.source.git.IsAncestor(ctx, pin, p.Place.snap.tip)
-	if err != nil {
+	known, err := p.Place.source.git.IsAncestor(ctx, pin, tip)
+	if err != nil && !errors.Is(err, gitsource.ErrNotFound) {
 		return "", fmt.Errorf("%s: revision: %w", file, err)
 	}
-	if !known {
+	if !known && !p.provenByNote(ctx, pin) {
 		return "", fmt.Errorf("%s: revision: %s is not in the history of branch %q", file, pin, p.Place.source.repo.Branch)
 	}
+	p.target.pin = ancestry{pin, tip}
 	return pin, nil
 }
 
+// provenByNote reports whether a note that counts names a revision as proven here: branches are rewritten, and Git keeps
+// such a revision by the notes. Notes that cannot be read prove nothing.
+func (p *Pass) provenByNote(ctx context.Context, revision string) bool {
+	lines, err := p.agent.notes.of(ctx, p.Place.source, p.Key)
+	if err != nil {
+		return false
+	}
+	counting := record.Counting(lines, record.Verify(lines, p.agent.keyring(p.site)))
+	for _, line := range record.Proven(counting, record.Subject{Application: p.Application, Environment: p.Environment}) {
+		if line.Revision == revision {
+			return true
+		}
+	}
+	return false
+}
+
 // refuse notes why nothing new may start, and lets the pass go on with what runs.
-func (p *Pass) refuse(revision string, err error) Outcome {
-	p.Wanted.Refused = policies.Refusal{Revision: revision, Trigger: revision, Reason: err.Error()}
+func (p *Pass) refuse(revision, trigger string, err error) Outcome {
+	p.Wanted.Refused = policies.Refusal{Revision: revision, Trigger: trigger, Reason: err.Error()}
 	return next
 }
 
-// withoutGit goes on with what runs while Git does not say anything of the application.
-func (p *Pass) withoutGit() Outcome {
-	if p.target.rules == nil {
-		return Outcome{Verdict: Wait, Reason: errGone.Error()}
+// refuseFiles refuses what sluice.yaml and the release file say. The commit that brought them is told, once.
+func (p *Pass) refuseFiles(err error) Outcome {
+	if p.know(func(b *basis) { b.settled = true }) {
+		trigger := p.filesTrigger()
+		p.refuse(trigger, trigger, err)
+		p.Wanted.Absent = p.Allowed != nil && p.Rules.State == config.Absent
+		return next
 	}
-	p.Rules = *p.target.rules
-	return next
-}
-
-// basis notes what the choice depended on, so that a later commit that changes none of it wakes nobody.
-func (p *Pass) basis() {
-	p.target.mu.Lock()
-	defer p.target.mu.Unlock()
-	p.target.basis = basis{
-		dir:      p.Place.dir,
-		file:     object(p.Place.snap, p.Place.dir, "sluice.yaml"),
-		release:  object(p.Place.snap, p.Place.dir, config.ReleasePath(p.Environment)),
-		revision: p.Revision,
-		tip:      p.Rules.Follow.Tip(),
-	}
+	return superseded
 }

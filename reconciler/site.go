@@ -2,14 +2,12 @@ package reconciler
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
@@ -36,14 +34,15 @@ type site struct {
 	store    *store
 	maker    record.Maker
 	uid      string
-	shape    render.Capabilities
 
 	mu      sync.Mutex
+	shape   render.Capabilities
 	isReady bool
 	initial map[Key]held // as they were at the start, each handed out once
 
 	searching sync.Mutex
-	found     map[Key]apply.Inventory // what carries our labels, searched once when a state was missing
+	found     map[Key]apply.Inventory // what carries our labels, searched when a state is missing
+	asked     map[Key]bool            // who got its part of it
 }
 
 func newSite(a *Agent, ref config.ClusterRef) *site {
@@ -73,8 +72,11 @@ func (s *site) run(ctx context.Context) error {
 			return err
 		}
 		running.Go(func() { s.listen(ctx) })
-		s.agent.wakeAll()
+		s.agent.wakeAll(s.remembered())
 		<-ctx.Done()
+		s.mu.Lock()
+		s.isReady = false // where the lease is lost, no pass begins any more
+		s.mu.Unlock()
 		return ctx.Err()
 	})
 }
@@ -91,6 +93,7 @@ func (s *site) connect(ctx context.Context) error {
 			return err
 		}
 		conf.QPS, conf.UserAgent = -1, "sluice"
+		s.agent.metrics.counted(conf, s.name)
 		return s.open(ctx, conf)
 	})
 }
@@ -118,7 +121,7 @@ func (s *site) open(ctx context.Context, conf *rest.Config) error {
 	s.store = &store{secrets: core.Secrets(s.agent.config.StateNamespace), namespace: s.agent.config.StateNamespace, agent: s.agent.name, cluster: uid}
 	s.observer = rollout.New(rollout.Config{
 		REST: conf, Agent: s.agent.name, Hash: cluster.Hash, Log: s.log,
-		Wake: func(k rollout.Key, _ rollout.Reason) { s.agent.queue.Add(Key(k)) },
+		Wake: s.wake,
 	})
 	return nil
 }
@@ -133,7 +136,7 @@ func (s *site) untilDone(ctx context.Context, failed string, try func(context.Co
 		}
 		if text := err.Error(); text != said {
 			said = text
-			s.log.Error(failed, "err", err)
+			s.log.Error("Cluster is not ready", "reason", failed, "err", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -143,16 +146,53 @@ func (s *site) untilDone(ctx context.Context, failed string, try func(context.Co
 	}
 }
 
-// begin reads all state in one request.
+// begin reads all state in one request, and removes manifests that a process which died wrote for nothing.
 func (s *site) begin(ctx context.Context) error {
 	all, err := s.store.all(ctx)
 	if err != nil {
 		return err
 	}
+	manifests, err := s.listManifests(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range orphans(manifests, all) {
+		if err := s.store.forget(ctx, name); err != nil {
+			return err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.initial, s.isReady = all, true
 	return nil
+}
+
+// wake is told by the watches.
+func (s *site) wake(k rollout.Key, why rollout.Reason) {
+	if why == rollout.DriftCandidate || why == rollout.Deleted {
+		s.agent.target(Key(k)).notice(s.agent.now())
+	}
+	s.agent.queue.Add(Key(k))
+}
+
+// remembered are the keys that had state at the start: Git may have lost some.
+func (s *site) remembered() []Key {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Collect(maps.Keys(s.initial))
+}
+
+// leftBehind are those of earlier keys whose state is still there, since a process died before it deleted it.
+func (s *site) leftBehind(former []Key) (left []Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range former {
+		if _, ok := s.initial[k]; ok {
+			delete(s.initial, k)
+			left = append(left, k)
+		}
+	}
+	return left
 }
 
 // state returns a key's saved state: the first time as it was read at the start, later anew. Where the agent has
@@ -168,7 +208,27 @@ func (s *site) state(ctx context.Context, k Key) (held, error) {
 	return s.store.load(ctx, k)
 }
 
-func (s *site) capabilities() render.Capabilities { return s.shape }
+func (s *site) capabilities() render.Capabilities {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shape
+}
+
+// reshape asks the cluster anew what it serves. Charts may ask for it, so everybody looks again where it changed; a
+// cluster that does not answer has not.
+func (s *site) reshape(ctx context.Context) {
+	if err := s.apply.Refresh(ctx); err != nil {
+		return
+	}
+	fresh := render.Capabilities{KubeVersion: s.apply.Version(), APIVersions: s.apply.APIVersions()}
+	s.mu.Lock()
+	same := s.shape.KubeVersion == fresh.KubeVersion && slices.Equal(s.shape.APIVersions, fresh.APIVersions)
+	s.shape = fresh
+	s.mu.Unlock()
+	if !same {
+		s.agent.wakeAll(nil)
+	}
+}
 
 // watch makes sure that the kind of an owned object is watched.
 func (s *site) watch(e apply.Entry, namespace, account string) {
@@ -212,31 +272,4 @@ func (s *site) note(k Key, live *unstructured.Unstructured) {
 	seen := rollout.Describe(live, s.apply.Hash(live))
 	seen.Key = rollout.Key(k)
 	s.observer.Note(seen)
-}
-
-// event tells the cluster what became of a release. That it cannot be told stops nothing.
-func (s *site) event(ctx context.Context, k Key, line record.Line) {
-	kind := corev1.EventTypeNormal
-	if line.Phase == record.Failed || line.Phase == record.Blocked {
-		kind = corev1.EventTypeWarning
-	}
-	at := metav1.NewTime(line.At)
-	namespace := s.agent.config.StateNamespace
-	event := &corev1.Event{
-		ObjectMeta:     metav1.ObjectMeta{Namespace: namespace, Name: fmt.Sprintf("%s.%s", StateName(k), line.ID)},
-		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: namespace, Name: StateName(k)},
-		Type:           kind, Reason: string(line.Phase), Message: clip(line.Summary(), 1024), Count: 1,
-		Source: corev1.EventSource{Component: "sluice"}, FirstTimestamp: at, LastTimestamp: at,
-		ReportingController: "sluice.dev/agent", ReportingInstance: s.agent.name,
-	}
-	if _, err := s.core.Events(namespace).Create(ctx, event, metav1.CreateOptions{}); err != nil && !apierrors.IsAlreadyExists(err) && ctx.Err() == nil {
-		s.log.Debug("Event was not written", "err", err)
-	}
-}
-
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	return s[:most-3] + "..."
 }

@@ -3,10 +3,8 @@ package reconciler
 import (
 	"context"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -20,27 +18,21 @@ type snapshot struct {
 	refs map[string]string // full name to hash, of all refs that some environment follows
 	tree *gitsource.Tree   // at the tip
 	apps []discovered
-	at   time.Time
 }
 
 // discovered is an application at the tip, with the faults of its file.
 type discovered struct {
 	dir    string
-	app    *config.Application // nil where the file says not even a name
+	object string // Git object of its file
+	app    *config.Application
 	faults config.Faults
+	// broken: the file says nothing of any environment. app is then what it was before, so that everybody concerned is
+	// told; nil where it never was any better.
+	broken bool
 }
 
-// find returns the application of this name.
-func (s *snapshot) find(name string) (discovered, bool) {
-	i := slices.IndexFunc(s.apps, func(d discovered) bool { return d.app != nil && d.app.Metadata.Name == name })
-	if i < 0 {
-		return discovered{}, false
-	}
-	return s.apps[i], true
-}
-
-// discover reads the applications at a revision.
-func discover(git *gitsource.Repository, repo config.Repository, revision string) (*snapshot, error) {
+// discover reads the applications at a revision. Files that are the same as in the old snapshot are not read again.
+func discover(git *gitsource.Repository, repo config.Repository, revision string, old *snapshot) (*snapshot, error) {
 	tree, err := git.Tree(revision)
 	if err != nil {
 		return nil, err
@@ -51,37 +43,52 @@ func discover(git *gitsource.Repository, repo config.Repository, revision string
 	}
 	s := &snapshot{tip: revision, tree: tree}
 	for _, dir := range dirs {
-		app, faults := config.Load(tree, dir)
-		if app == nil {
-			app = lastNamed(git, revision, dir)
+		found, ok := old.same(dir, objectAt(tree, dir, config.FileName))
+		if !ok {
+			found = read(git, tree, dir)
 		}
-		s.apps = append(s.apps, discovered{dir: dir, app: app, faults: faults})
+		s.apps = append(s.apps, found)
 	}
 	return s, nil
 }
 
-// longestMemory bounds how far back a file is searched that says not even a name any more.
-const longestMemory = 100
-
-// lastNamed is the application that a folder had before its file became one that cannot be read: its faults are told
-// to the environments that it had, and their last rules hold. Nil where the history does not say.
-func lastNamed(git *gitsource.Repository, revision, dir string) *config.Application {
-	for range longestMemory {
-		parent, ok, err := git.FirstParent(revision)
-		if err != nil || !ok {
-			return nil
-		}
-		tree, err := git.Tree(parent)
-		if err != nil {
-			return nil
-		}
-		if app, _ := config.Load(tree, dir); app != nil {
-			return app
-		}
-		revision = parent
+// same returns what was discovered in a folder, where its file is still this object.
+func (s *snapshot) same(dir, object string) (discovered, bool) {
+	if s == nil || object == "" {
+		return discovered{}, false
 	}
-	return nil
+	i := slices.IndexFunc(s.apps, func(d discovered) bool { return d.dir == dir && d.object == object })
+	if i < 0 {
+		return discovered{}, false
+	}
+	return s.apps[i], true
 }
+
+// read reads the application of a folder.
+func read(git *gitsource.Repository, tree *gitsource.Tree, dir string) discovered {
+	app, faults := config.Load(tree, dir)
+	found := discovered{dir: dir, object: objectAt(tree, dir, config.FileName), app: app, faults: faults}
+	if found.broken = len(faults) > 0 && speechless(app); !found.broken {
+		return found
+	}
+	seen := found.object
+	older(git, tree.Revision(), func(then *gitsource.Tree) bool {
+		object := objectAt(then, dir, config.FileName)
+		if object == "" || object == seen {
+			return object == "" // the file is not older than that
+		}
+		seen = object
+		if before, _ := config.Load(then, dir); !speechless(before) {
+			found.app = before
+			return true
+		}
+		return false
+	})
+	return found
+}
+
+// speechless reports whether a file told of no environment at all.
+func speechless(app *config.Application) bool { return app == nil || len(app.Environments) == 0 }
 
 // wanted are the refs, beside the polled branch, that environments follow; a name that ends in * is a prefix.
 func (s *snapshot) wanted(served func(string) bool) []string {
@@ -105,7 +112,8 @@ func (s *snapshot) wanted(served func(string) bool) []string {
 }
 
 // follow returns the revision that an environment follows, other than by pin.
-func (s *snapshot) follow(f config.Follow) (string, error) {
+// Tags with a path count for the application of that name alone.
+func (s *snapshot) follow(f config.Follow, application string) (string, error) {
 	switch {
 	case f.Branch != "":
 		if hash, ok := s.refs["refs/heads/"+f.Branch]; ok {
@@ -113,15 +121,15 @@ func (s *snapshot) follow(f config.Follow) (string, error) {
 		}
 		return "", fmt.Errorf("branch %q is not in the repository", f.Branch)
 	case f.Tag != "":
-		return s.newestTag(f.Tag)
+		return s.newestTag(f.Tag, application)
 	default:
 		return s.tip, nil
 	}
 }
 
-// newestTag returns the commit of the highest version tag in a range. Tags may begin with v and with a
-// path, as in shop/v1.2.3.
-func (s *snapshot) newestTag(allowed string) (string, error) {
+// newestTag returns the commit of the highest version tag in a range. Tags may begin with v, and in a repository with
+// several applications with the name of the one that they are for, as in shop/v1.2.3.
+func (s *snapshot) newestTag(allowed, application string) (string, error) {
 	constraint, err := semver.NewConstraint(allowed)
 	if err != nil {
 		return "", fmt.Errorf("tag range %q: %w", allowed, err)
@@ -130,7 +138,10 @@ func (s *snapshot) newestTag(allowed string) (string, error) {
 	var revision string
 	for ref, hash := range s.refs {
 		name, isTag := strings.CutPrefix(ref, "refs/tags/")
-		version, err := semver.NewVersion(path.Base(name))
+		if of, number, ok := strings.Cut(name, "/"); ok && of == application {
+			name = number
+		}
+		version, err := semver.NewVersion(name)
 		if !isTag || err != nil || !constraint.Check(version) {
 			continue
 		}
@@ -182,7 +193,7 @@ func take(git *gitsource.Repository, repo config.Repository, refs map[string]str
 	if old != nil && old.tip == tip {
 		*next = *old
 	} else {
-		fresh, err := discover(git, repo, tip)
+		fresh, err := discover(git, repo, tip, old)
 		if err != nil {
 			return nil, err
 		}

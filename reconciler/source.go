@@ -22,7 +22,8 @@ type source struct {
 	repo    config.Repository
 	git     *gitsource.Repository
 	served  func(environment string) bool
-	changed func(*source) // told after each new snapshot
+	changed func(first bool) // told after each new snapshot of this source
+	tidy    func()           // called after each poll
 	metrics *metrics
 
 	credentials *credentials // nil where the repository needs none
@@ -56,6 +57,7 @@ func (s *source) run(ctx context.Context) {
 			return
 		}
 		s.report(err)
+		s.tidy()
 		timer := time.NewTimer(s.wait())
 		select {
 		case <-ctx.Done():
@@ -85,14 +87,14 @@ func (s *source) poll(ctx context.Context) error {
 }
 
 func (s *source) publish(next *snapshot) {
-	next.at = time.Now()
+	old := s.now.Load()
 	for _, found := range next.apps {
-		if found.app == nil || len(found.app.Environments) == 0 { // no environment could say it
+		if _, known := old.same(found.dir, found.object); !known && found.broken && speechless(found.app) { // no environment can say it
 			s.log.Error("Application was not read", "dir", found.dir, "revision", next.tip, "err", found.faults)
 		}
 	}
 	s.now.Store(next)
-	s.changed(s)
+	s.changed(old == nil)
 }
 
 // report logs an error when it is another one than before, and once when it is over.
@@ -140,5 +142,9 @@ func untilFiring(poll config.Poll, now time.Time) time.Duration {
 	if err != nil {
 		return longestWait
 	}
-	return schedule.Next(now.In(zone)).Sub(now) + time.Millisecond
+	at := schedule.Next(now.In(zone))
+	if at.IsZero() { // the 30th of February
+		return longestWait
+	}
+	return at.Sub(now) + time.Millisecond
 }

@@ -19,6 +19,7 @@ type Status struct {
 	Trigger  string                `json:"trigger,omitempty"`
 	Health   policies.HealthStatus `json:"health,omitempty"`
 	NotWell  []string              `json:"notWell,omitempty"`
+	Drifted  []string              `json:"drifted,omitempty"` // objects and fields that differ from Git
 	Objects  int                   `json:"objects"`
 	Since    time.Time             `json:"since,omitzero"`
 	At       time.Time             `json:"at"`
@@ -36,6 +37,12 @@ func (b *board) set(k Key, s Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last[k] = s
+}
+
+func (b *board) drop(k Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.last, k)
 }
 
 // Status returns how all keys are, sorted by application and environment.
@@ -67,7 +74,7 @@ func (p *Pass) summary(out Outcome) Status {
 	s := Status{
 		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: state.Phase, Revision: state.Release.Revision,
 		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
-		Since: state.Since, At: p.agent.now(),
+		Drifted: p.Drifted.list(), Since: state.Since, At: p.agent.now(),
 	}
 	for _, o := range p.NotWell {
 		s.NotWell = append(s.NotWell, o.Object+": "+p.target.secrets.mask(o.Reason))

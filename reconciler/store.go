@@ -45,6 +45,7 @@ type held struct {
 	saved           Saved
 	resourceVersion string
 	bytes           []byte // as they lie in the Secret, to see whether anything changed
+	fault           error  // why saved could not be read, and is zero
 	// outbox is the one that lies in the Secret. Only its lines may be published: one that was not saved would be
 	// made again, with the same sequence, by the next process.
 	outbox record.Outbox
@@ -63,7 +64,7 @@ func (s *store) all(ctx context.Context) (map[Key]held, error) {
 	for i := range list.Items {
 		h, err := s.read(&list.Items[i])
 		if err != nil {
-			return nil, err
+			continue // its own key says so, when it reads it again
 		}
 		found[h.saved.Key] = h
 	}
@@ -88,8 +89,12 @@ func (s *store) read(secret *corev1.Secret) (held, error) {
 		return held{}, fmt.Errorf("%w: %q, by Secret %s/%s; this one is %q", errForeignState, other, s.namespace, secret.Name, s.agent)
 	}
 	h := held{resourceVersion: secret.ResourceVersion, bytes: secret.Data["state"]}
-	if err := decode(h.bytes, &h.saved); err != nil {
-		return held{}, fmt.Errorf("read state in Secret %s/%s: %w", s.namespace, secret.Name, err)
+	if err := decode(h.bytes, &h.saved); err != nil { // it can be lost, so it can be spoilt
+		key := Key{secret.Labels[stateApplication], secret.Labels[stateEnvironment]}
+		return held{
+			saved: Saved{Key: key}, resourceVersion: secret.ResourceVersion, bytes: h.bytes,
+			fault: fmt.Errorf("read state in Secret %s/%s: %w", s.namespace, secret.Name, err),
+		}, nil
 	}
 	if h.saved.Version > savedVersion {
 		return held{}, fmt.Errorf("read state in Secret %s/%s: written by a newer agent (version %d, known %d)", s.namespace, secret.Name, h.saved.Version, savedVersion)
@@ -128,6 +133,10 @@ func (s *store) write(ctx context.Context, secret *corev1.Secret, h *held) (*cor
 	}
 	secret.ResourceVersion = h.resourceVersion
 	written, err := s.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: apply.Manager})
+	if apierrors.IsNotFound(err) { // somebody deleted it; what is remembered is all that is left
+		secret.ResourceVersion = ""
+		return s.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: apply.Manager})
+	}
 	if !apierrors.IsConflict(err) {
 		return written, err
 	}
@@ -145,7 +154,24 @@ func (s *store) write(ctx context.Context, secret *corev1.Secret, h *held) (*cor
 	return s.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: apply.Manager})
 }
 
-// forget deletes a state.
+// orphans are Secrets with manifests that none of these states names: a process that died left them.
+func orphans(manifests []metav1.PartialObjectMetadata, states map[Key]held) []string {
+	named := map[string]bool{}
+	for _, h := range states {
+		for _, name := range append(slices.Clone(h.saved.Active), h.saved.Proven...) {
+			named[name] = true
+		}
+	}
+	var orphans []string
+	for _, secret := range manifests {
+		if _, ok := states[Key{secret.Labels[stateApplication], secret.Labels[stateEnvironment]}]; ok && !named[secret.Name] {
+			orphans = append(orphans, secret.Name)
+		}
+	}
+	return orphans
+}
+
+// forget deletes a Secret of ours.
 func (s *store) forget(ctx context.Context, name string) error {
 	if err := s.secrets.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete Secret %s/%s: %w", s.namespace, name, err)
@@ -156,8 +182,12 @@ func (s *store) forget(ctx context.Context, name string) error {
 // chunk is how much of the compressed manifests goes into one Secret, which holds 1 MiB at most.
 const chunk = 900 << 10
 
+// manifestsName names a part of the manifests of a release: a second try finds what the first one wrote.
+func manifestsName(k Key, digest string, part int) string {
+	return fmt.Sprintf("%s.%.12s.%d", StateName(k), digest, part)
+}
+
 // saveManifests writes the objects of a release once, in as many Secrets as they need, and returns their names.
-// The names are a function of prefix, so that a second try finds what the first one wrote.
 func (s *store) saveManifests(ctx context.Context, k Key, digest string, objects []*unstructured.Unstructured) ([]string, error) {
 	data, err := encode(objects)
 	if err != nil {
@@ -165,7 +195,7 @@ func (s *store) saveManifests(ctx context.Context, k Key, digest string, objects
 	}
 	var names []string
 	for part := range slices.Chunk(data, chunk) {
-		name := fmt.Sprintf("%s.%.12s.%d", StateName(k), digest, len(names))
+		name := manifestsName(k, digest, len(names))
 		secret := s.secret(name, "manifests", k)
 		secret.Data = map[string][]byte{"manifests": part}
 		immutable := true

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -32,67 +33,70 @@ type target struct {
 	confirmed []string                // lines that Git has by now
 	verify    bool                    // compare every object at the next pass
 	hurry     bool                    // a person asked: no back-off holds the next pass
-	following string                  // namespace whose pods are watched, empty at rest
+	noticed   time.Time               // when a watch reported what may be drift; zero where none did since
 
-	held        held
-	loaded      bool
-	former      []Key           // whose state was taken over and is to be deleted
-	savedDigest string          // of the manifests that were saved
-	handed      map[string]bool // lines that the publisher has
-	made        []record.Line   // that are in the state here and not yet in the saved one
-	ids         []string        // lines that Git has and the saved outbox still holds
-	changes     record.Changes  // by the last apply and prune
+	memory
+	handed  map[string]bool // lines that the publisher has and the saved outbox still holds
+	audited time.Time
+	said    string // the last bad outcome that was logged
+}
+
+// memory is what goes with the saved state and is dropped with it.
+type memory struct {
+	held   held
+	loaded bool
+	former []Key             // whose state was taken over and is to be deleted
+	unsaid []record.Line     // lines that are in the state and wait for it to be saved
+	moved  []policies.Record // to be told of an environment that has another name now
+	ids    []string          // lines that Git has and the saved outbox still holds
+	// changes by the last apply and prune of the release in the state.
+	changes record.Changes
 	// rules is the environment's block that is in force; its revision is in the saved state.
 	rules *config.Environment
-	// trace and made are the last render; objects may be nil when they were dropped at rest.
-	request render.Request
+	pin   ancestry // the last pin that was found in the history
+	walk  walked   // where the last trigger was looked for
+
+	rendering
+	attempt   attempt
+	following []string            // namespaces whose pods are watched, none at rest
+	compared  map[apply.ID]string // resourceVersion of Secrets whose contents were compared
+	drifting  drifting
+}
+
+// rendering is the last render, or why there is none.
+type rendering struct {
 	trace   render.Trace
 	release policies.Release
-	objects []*unstructured.Unstructured
-	desired map[apply.ID]bool // the objects that made has, kept at rest
-	refusal string            // why the last render or its guard failed
-	guarded string            // what the guard was last asked about
+	objects []*unstructured.Unstructured // nil when they were dropped at rest
+	desired map[apply.ID]bool            // the objects that it has, kept at rest
+	secrets secretTexts                  // what must never be shown
+	refusal string                       // why it failed
+	overdue string                       // the revision whose render did not end in time
+	guarded bool                         // the guard let it pass
+}
 
-	applied   policies.ApplyResult
-	why       string // of applied
-	tries     int    // passes in a row that ended badly
+// ancestry is a pin that is in the history of a tip.
+type ancestry struct{ pin, tip string }
+
+// walked is the trigger that was found for a release, from some revision on.
+type walked struct {
+	release       policies.Release
+	from, trigger string
+}
+
+// attempt is what became of the applies of the release that began at a time.
+type attempt struct {
+	began     time.Time
+	result    policies.ApplyResult
+	why       string
+	tries     int // refusals in a row
 	notBefore time.Time
-	audited   time.Time
-	compared  map[apply.ID]string // resourceVersion of Secrets whose contents were compared
-	secrets   secretTexts         // what must never be shown
-	said      string              // the last bad outcome that was logged
 }
 
-// basis is what a pass depended on in Git. While all of it stands, a new commit is none of the key's business.
-type basis struct {
-	known    bool
-	dir      string
-	file     string // Git object of sluice.yaml
-	release  string // Git object of the release file
-	revision string // that was followed, where it is not the tip
-	tip      bool
-	request  render.Request
-	trace    render.Trace
-}
-
-// stands reports whether a new snapshot changes nothing for the key.
-func (b basis) stands(p place, key Key) bool {
-	if !b.known || b.dir != p.dir || b.file != object(p.snap, p.dir, "sluice.yaml") ||
-		b.release != object(p.snap, p.dir, config.ReleasePath(key.Environment)) {
-		return false
-	}
-	if b.tip {
-		return b.trace.Holds(p.snap.tree, b.request)
-	}
-	env, ok := p.app.Environment(key.Environment)
-	if !ok {
-		return false
-	}
-	if env.Follow.Pin {
-		return true // the release file is what says it, and stands
-	}
-	revision, err := p.snap.follow(env.Follow)
-	return err == nil && revision == b.revision
+// unload forgets what goes with the saved state, so that it is read again.
+func (t *target) unload() {
+	following := t.following // the watches go on
+	t.memory = memory{following: following, rendering: t.rendering}
 }
 
 // interrupt cancels the running pass, if any.
@@ -102,6 +106,22 @@ func (t *target) interrupt() {
 	if t.cancel != nil {
 		t.cancel(errSuperseded)
 	}
+}
+
+// begin notes the running pass, and end that there is none.
+func (t *target) begin(cancel context.CancelCauseFunc) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.cancel = cancel
+}
+
+func (t *target) end() { t.begin(nil) }
+
+// busy reports whether a pass runs.
+func (t *target) busy() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.cancel != nil
 }
 
 // confirm notes that Git has these lines.
@@ -129,14 +149,31 @@ func (t *target) takeHurry() bool {
 	return hurry
 }
 
-// stale returns the owned objects that Git no longer has. An object that only moved to another API group keeps its UID
-// and is not stale.
-func (t *target) stale() apply.Inventory {
-	var wanted apply.Inventory
-	for _, entry := range t.held.saved.Inventory {
-		if t.desired[entry.ID] {
-			wanted = append(wanted, entry)
-		}
+// notice notes when a watch reported what may be drift.
+func (t *target) notice(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.noticed.IsZero() {
+		t.noticed = at
 	}
-	return apply.Stale(t.held.saved.Inventory, wanted)
+}
+
+// takeNoticed returns, once, when a watch reported what may be drift.
+func (t *target) takeNoticed() time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at := t.noticed
+	t.noticed = time.Time{}
+	return at
+}
+
+// stale returns the owned objects that the release in the state does not have; none where its objects are not known.
+// An object that only moved to another API group keeps its UID and is not stale.
+func (t *target) stale() apply.Inventory {
+	inventory := t.held.saved.Inventory
+	if t.desired == nil || !t.release.Same(t.held.saved.State.Release) {
+		return nil
+	}
+	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !t.desired[e.ID] })
+	return apply.Stale(inventory, wanted)
 }

@@ -23,7 +23,7 @@ func (a *Agent) open(repo config.Repository, hosts *gitsource.Hosts) (*source, e
 	}
 	src := newSource(repo, git, a.log)
 	src.credentials = secrets
-	src.served, src.changed, src.metrics = a.serves, a.changed, a.metrics
+	src.served, src.changed, src.tidy, src.metrics = a.serves, a.changed, a.notes.sweep, a.metrics
 	return src, nil
 }
 
@@ -39,32 +39,33 @@ func (a *Agent) newPublisher() *record.Publisher {
 	})
 }
 
+// notes reports whether status is written to the repository.
+func (s *source) notes() bool { return s.repo.WriteBack.Notes == nil || *s.repo.WriteBack.Notes }
+
 // write hands lines to the publisher.
-func (a *Agent) write(src *source, k Key, lines []record.Line, t *target) {
-	if back := src.repo.WriteBack; back.Notes != nil && !*back.Notes {
+func (a *Agent) write(src *source, environment string, lines []record.Line, t *target) {
+	if !src.notes() {
 		return
 	}
 	target := record.Target{
-		Repository: src.git.URL(), Environment: k.Environment, Notes: src.git, MinPush: src.repo.WriteBack.Interval.Std(),
+		Repository: src.git.URL(), Environment: environment, Notes: pushes{src.git, src.repo.Name, a.metrics},
+		MinPush: src.repo.WriteBack.Interval.Std(),
 	}
 	a.publisher.Add(target, lines, t.confirm)
 }
 
-// notes reads what Git says of an environment.
-func (a *Agent) notes(ctx context.Context, src *source, environment string) ([]record.ParsedLine, error) {
-	ref := record.Ref(environment)
-	refs, err := src.git.Fetch(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := refs[ref]; !ok {
-		return nil, nil
-	}
-	notes, err := src.git.ReadNotes(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	return record.ParseNotes(notes), nil
+// pushes counts the pushes of a repository.
+type pushes struct {
+	*gitsource.Repository
+	name    string
+	metrics *metrics
+}
+
+// AppendNotes implements record.Notes.
+func (p pushes) AppendNotes(ctx context.Context, ref string, add map[string][]string, keep []string) (string, error) {
+	commit, err := p.Repository.AppendNotes(ctx, ref, add, keep)
+	p.metrics.asked(p.name, gitPush, err)
+	return commit, err
 }
 
 // keyring is whose lines count: the agent's own key, and those that agent.yaml lists.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,6 +46,11 @@ func (r request) what() string {
 
 // upkeep is what an agent may ask while it has nothing to do.
 func (r request) upkeep() bool { return r.Verb == "watch" || r.Object.Resource == "leases" }
+
+// caused leaves out what an agent would have asked anyway.
+func caused(requests []request) []request {
+	return slices.DeleteFunc(slices.Clone(requests), func(r request) bool { return r.Object.Resource == "leases" })
+}
 
 // audit reads the API server's log as it grows. Impersonated requests count for who impersonates.
 type audit struct {

@@ -36,7 +36,7 @@ func (g *ground) one() {
 	tries := float64(g.options.tries)
 	g.spread("agent-one-latency", latencies)
 	g.report.add("agent-one-cpu", used.cpu.Seconds()/tries, "s", "")
-	g.report.add("agent-one-requests", float64(len(used.requests))/tries, "requests", "")
+	g.report.add("agent-one-requests", float64(len(caused(used.requests)))/tries, "requests", "")
 	g.report.add("agent-one-others-rendered", rendered, "renders", "")
 	g.report.add("agent-one-others-requests", float64(others), "requests", "")
 	g.report.Requests["agent-one"] = tally(used.requests)

@@ -17,7 +17,7 @@
 // agent's has its start, its lease, its clone and its renders in it. When everything is applied, and when all
 // Deployments are available, is seen by the same watches for both.
 //
-// Requests are distinct ones of the API server's audit log; a watch is one. CPU and memory are the kernel's, of the
-// process and its children. A figure of several tries says in its name which it is: the median has the plain name,
-// "-worst" is the worst.
+// Requests are distinct ones of the API server's audit log; a watch is one. What a commit or a drift costs leaves out
+// the lease, which goes on by itself. CPU and memory are the kernel's, of the process and its children. Of several
+// tries the median has the plain name, "-worst" is the worst.
 package main

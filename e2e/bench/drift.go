@@ -17,10 +17,10 @@ func (g *ground) drift() {
 	g.drifts("edited", func(app application) {
 		ref := app.ref("Service")
 		r := g.story.Cluster.Resource(ref.Kind, ref.Namespace)
-		patch := []byte(`[{"op":"replace","path":"/spec/ports/0/port","value":81}]`)
+		patch := []byte(`[{"op":"replace","path":"/spec/ports/0/targetPort","value":"other"}]`)
 		_, err := r.Patch(g.ctx, ref.Name, types.JSONPatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-edit"})
 		g.must(err, "edit object")
-		g.story.Cluster.AwaitObject(g, patience, "repaired", ref, world.Has(80, "spec", "ports", "0", "port"))
+		g.story.Cluster.AwaitObject(g, patience, "repaired", ref, world.Has("http", "spec", "ports", "0", "targetPort"))
 	})
 	g.drifts("deleted", func(app application) {
 		ref := app.ref("ConfigMap")
@@ -47,6 +47,6 @@ func (g *ground) drifts(what string, do func(application)) {
 		requests = append(requests, g.usage(began, cpu, enough).requests...)
 	}
 	g.spread("agent-drift-"+what, took)
-	g.report.add("agent-drift-"+what+"-requests", float64(len(requests))/float64(g.options.tries), "requests", "")
+	g.report.add("agent-drift-"+what+"-requests", float64(len(caused(requests)))/float64(g.options.tries), "requests", "")
 	g.report.Requests["agent-drift-"+what] = tally(requests)
 }

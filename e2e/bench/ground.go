@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +21,7 @@ import (
 
 const (
 	// patience is how long anything may take.
-	patience = 10 * time.Minute
+	patience = 5 * time.Minute
 	// interval between polls, but for the idle agent.
 	interval = "500ms"
 	firstTag = "1.0.0"
@@ -46,7 +47,14 @@ func layGround(b *bed, r *report, o options, size string, n int) *ground {
 	b.Logf("Starting a cluster")
 	w, err := world.Open(b.ctx)
 	b.must(err, "open world")
-	b.Cleanup(func() { b.must(w.Close(), "close world") })
+	b.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	if o.agent != "" {
+		w.Sluice = o.agent
+	}
 	const name = "bench"
 	s := &world.Story{
 		World: w, Name: name, Dir: filepath.Join(w.Dir, name),
@@ -71,7 +79,9 @@ func layGround(b *bed, r *report, o options, size string, n int) *ground {
 	}
 	s.Repo.Commit(b, "All applications")
 	g.prepareAgent()
-	g.lookout, err = newLookout(b.ctx, w.Cluster.Admin)
+	ctx, stop := context.WithCancel(b.ctx)
+	b.Cleanup(stop) // before the cluster ends
+	g.lookout, err = newLookout(ctx, w.Cluster.Admin)
 	b.must(err, "watch cluster")
 	return g
 }

@@ -2,7 +2,8 @@ package main
 
 import "slices"
 
-// largeName marks the figures of the large monorepo: agent500-cold-applied, floor500-bare-cpu.
+// largeName marks the figures of the large monorepo, which has five times as many applications: 500 where the small one
+// has its 100. agent500-cold-applied, floor500-bare-cpu.
 const largeName = "500"
 
 // group is figures that are measured together.
@@ -22,11 +23,11 @@ func smallGroups(size string) []group {
 			run: (*ground).one, agent: true},
 		{figures: names("agent-drift", "edited", "edited-worst", "edited-requests", "deleted", "deleted-worst", "deleted-requests"),
 			run: (*ground).drift, agent: true},
-		{figures: names("agent-forced", "time", "cpu", "requests"), run: (*ground).forced, agent: true},
 		{figures: slices.Concat(names("agent-all", "applied", "available", "cpu", "requests-per-object", "applied-bare", "available-bare"),
 			names("floor-all", "dryrun-applied", "dryrun-available", "bare-applied", "bare-available")),
 			run: (*ground).all, floors: true, agent: true},
-		{figures: names("agent-idle", "cpu", "requests", "watches"), run: (*ground).idle, agent: true},
+		{figures: names("agent-forced", "time", "cpu", "requests"), run: (*ground).forced, agent: true},
+		{figures: names("agent-idle", "cpu", "requests", "upkeep"), run: (*ground).idle, agent: true},
 	}
 }
 
@@ -62,12 +63,12 @@ func needs(r *report, groups []group) bool {
 // them.
 func measureGround(b *bed, r *report, o options, size string, applications int, groups []group) {
 	groups = slices.DeleteFunc(groups, func(g group) bool { return !r.wants(g.figures...) })
-	any := func(of func(group) bool) bool { return slices.ContainsFunc(groups, of) }
+	some := func(of func(group) bool) bool { return slices.ContainsFunc(groups, of) }
 	g := layGround(b, r, o, size, applications)
-	if any(func(g group) bool { return g.floors }) {
+	if some(func(g group) bool { return g.floors }) {
 		g.floors()
 	}
-	if any(func(g group) bool { return g.agent }) {
+	if some(func(g group) bool { return g.agent }) {
 		g.cold()
 	}
 	for _, group := range groups {

@@ -15,6 +15,7 @@ import (
 // options are the flags.
 type options struct {
 	run          *regexp.Regexp
+	agent        string
 	out          string
 	applications int
 	idle         time.Duration
@@ -28,6 +29,7 @@ func main() {
 	var o options
 	run := flag.String("run", ".", "only figures whose names match")
 	flag.StringVar(&o.out, "out", "bench.json", "file for the figures")
+	flag.StringVar(&o.agent, "agent", "", "program to measure instead of bin/sluice")
 	flag.IntVar(&o.applications, "apps", 100, "applications in the monorepo; the large one has five times as many")
 	flag.DurationVar(&o.idle, "idle", time.Minute, "how long to look at an idle agent")
 	flag.IntVar(&o.tries, "tries", 5, "how often single commits and drifts are tried")

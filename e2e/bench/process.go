@@ -12,7 +12,7 @@ import (
 // tick is the kernel's unit of CPU time for programs, the same on every Linux.
 const tick = 10 * time.Millisecond
 
-// group of processes: the agent and its children, which are in its process group.
+// processes is a process group: the agent and its children.
 type processes int
 
 // stat is what /proc says of a process after its name, from the third field on.
