@@ -68,7 +68,11 @@ func refuse(s State, p Plan, told []Record) (State, []Record) {
 		r := Release{Revision: p.Refused.Revision, Trigger: p.Refused.Trigger}
 		told = append(told, Record{Phase: Blocked, Release: r, Reason: p.Refused.Reason})
 	case !isNew(s, p.Release) && (s.Phase == Healthy || s.Phase == Failed):
-		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: "the same release as " + short(s.Release.Revision)})
+		reason := "the same release as " + short(s.Release.Revision)
+		if s.Reason != "" {
+			reason += ": " + s.Reason
+		}
+		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: reason})
 	}
 	return s, told
 }
