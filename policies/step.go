@@ -119,8 +119,6 @@ func advance(s State, o Observation, told []Record) (State, []Record) {
 		return s, told
 	case o.Health == Degraded:
 		return enter(s, Failed, o.HealthReason, o, told)
-	case s.Phase == Progressing:
-		s.Reason = o.HealthReason
 	}
 	return s, told
 }

@@ -26,7 +26,7 @@ func note(_ context.Context, p *Pass) Outcome {
 	case state.Phase == policies.Failed:
 		return Outcome{Verdict: Stall, Reason: state.Reason, After: wait}
 	case state.Phase == policies.Progressing:
-		return Outcome{Verdict: Wait, Reason: state.Reason, After: sooner(wait, time.Minute)}
+		return Outcome{Verdict: Wait, Reason: p.Seen.HealthReason, After: sooner(wait, time.Minute)}
 	case state.Held != "":
 		return Outcome{Verdict: Wait, Reason: state.Held, After: wait}
 	case p.Blind != nil:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -90,7 +91,13 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		t.trace, t.refusal = trace, err.Error()
 		return next
 	}
-	t.trace, t.objects = made.Trace, p.prepare(made.Objects)
+	if t.trace = made.Trace; len(made.Hooks) > 0 {
+		h := made.Hooks[0]
+		t.refusal = fmt.Sprintf("the chart has hooks, such as %s %q (%s), which are not supported yet; it is not deployed without them",
+			h.Object.GetKind(), h.Object.GetName(), strings.Join(h.Events, ", "))
+		return next
+	}
+	t.objects = p.prepare(made.Objects)
 	t.secrets = secretsOf(t.objects)
 	t.desired = make(map[apply.ID]bool, len(t.objects))
 	for _, o := range t.objects {

@@ -39,6 +39,7 @@ type site struct {
 	shape   render.Capabilities
 	isReady bool
 	initial map[Key]held // as they were at the start, each handed out once
+	handed  map[Key]bool // whose state was handed out since
 
 	searching sync.Mutex
 	found     map[Key]apply.Inventory // what carries our labels, searched when a state is missing
@@ -163,7 +164,7 @@ func (s *site) begin(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.initial, s.isReady = all, true
+	s.initial, s.handed, s.isReady = all, map[Key]bool{}, true
 	return nil
 }
 
@@ -195,14 +196,16 @@ func (s *site) leftBehind(former []Key) (left []Key) {
 	return left
 }
 
-// state returns a key's saved state: the first time as it was read at the start, later anew. Where the agent has
-// none, another agent may.
+// state returns a key's saved state: the first time as it was read at the start, later anew. Where this agent had none
+// then, another may have: it is found out when the state is created, which fails, and is read the second time.
 func (s *site) state(ctx context.Context, k Key) (held, error) {
 	s.mu.Lock()
 	h, ok := s.initial[k]
+	first := !s.handed[k]
 	delete(s.initial, k)
+	s.handed[k] = true
 	s.mu.Unlock()
-	if ok {
+	if ok || first {
 		return h, nil
 	}
 	return s.store.load(ctx, k)

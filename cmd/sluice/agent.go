@@ -50,7 +50,7 @@ programs or refers to files is refused.`,
 
 func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	log := newLog(stderr, flags)
-	rules, err := loadAgent(flags.config)
+	rules, err := config.LoadAgent(flags.config)
 	if err != nil {
 		return err
 	}
@@ -81,14 +81,6 @@ func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	err = agent.Run(ctx)
 	log.Info("Agent stopped")
 	return err
-}
-
-func loadAgent(file string) (*config.Agent, error) {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read agent.yaml: %w", err)
-	}
-	return config.ParseAgent(file, data)
 }
 
 // newLog makes the process's one logger and hands it to the libraries that log.

@@ -57,6 +57,8 @@ func newRoot() *cobra.Command {
 		Long: `Sluice brings Kubernetes clusters to what Git says, and writes what became of it back to the commits.
 
 Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.`,
+		Args:          arguments(cobra.NoArgs), // which makes an unknown command a usage error
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}

@@ -58,10 +58,10 @@ func reportFaults(cmd *cobra.Command, output string, files int, faults config.Fa
 		}
 	}
 	if len(faults) > 0 {
-		return fmt.Errorf("%d faults in %d files", len(faults), files)
+		return fmt.Errorf("faults: %d, in files: %d", len(faults), files)
 	}
 	if output != "json" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d files are valid\n", files)
+		fmt.Fprintf(cmd.ErrOrStderr(), "Valid: %d\n", files)
 	}
 	return nil
 }
@@ -109,7 +109,8 @@ func applicationFiles(root string) ([]string, error) {
 	return files, err
 }
 
-// validateFile parses a file as what its kind says; one without a kind is a release file.
+// validateFile parses a file as what its kind says. A release file, which has none, is told by its folder, and a file
+// without a kind that should have one by its name.
 func validateFile(file string) config.Faults {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -123,7 +124,7 @@ func validateFile(file string) config.Faults {
 		_ = yaml.Unmarshal(data, &kind) //nolint:errcheck // what does not parse is reported by the parser below
 	}
 	switch {
-	case kind.Kind == "Agent" || strings.HasPrefix(filepath.Base(file), "agent"):
+	case kind.Kind == config.KindAgent || kind.Kind == "" && strings.HasPrefix(filepath.Base(file), "agent"):
 		_, err = config.ParseAgent(file, data)
 	case isRelease:
 		_, err = config.ParseRelease(file, data)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -44,7 +46,8 @@ func versionCommand() *cobra.Command {
 			if output == "json" {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(b)
 			}
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "sluice %s %s %s\n", b.Version, b.Revision, b.Go)
+			words := slices.DeleteFunc([]string{"sluice", b.Version, b.Revision, b.Go}, func(word string) bool { return word == "" })
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), strings.Join(words, " "))
 			return err
 		},
 	}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/gittest"
+	"github.com/sluice-cd/sluice/reconciler/record"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": main}) }
+
+// TestScripts runs the command lines of testdata/script: what they print, where, and how they end is a contract. Each has
+// a Git server of its own, at $GIT, which lets in the user of the folder $CREDENTIALS. Beside the usual commands they know
+//
+//	commit REPO FOLDER           commits a folder's files to a repository of the server, and sets $HEAD
+//	note REPO APP ENV PHASE [REASON]  writes what an agent would on $HEAD; its public key is in $WORK/keys
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:   "testdata/script",
+		Setup: func(env *testscript.Env) error { return setUp(t, env) },
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"commit": func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).commit(ts, args) },
+			"note":   func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).note(ts, args) },
+		},
+	})
+}
+
+// scriptBed is what a script has beside its files.
+type scriptBed struct {
+	t      *testing.T
+	git    *gittest.Server
+	signer *record.Signer
+	chains map[record.Subject]record.Chain
+}
+
+type bedKey struct{}
+
+func bedOf(ts *testscript.TestScript) *scriptBed { return ts.Value(bedKey{}).(*scriptBed) }
+
+func setUp(t *testing.T, env *testscript.Env) error {
+	signer, err := record.NewKey()
+	if err != nil {
+		return err
+	}
+	git, err := gittest.Start(gittest.Config{Dir: env.Getenv("WORK") + "/.server", Users: map[string]string{"agent": gittest.Password}})
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { _ = git.Close() })
+	env.Values[bedKey{}] = &scriptBed{t, git, signer, map[record.Subject]record.Chain{}}
+	credentials := env.Getenv("WORK") + "/.credentials"
+	if err := os.MkdirAll(credentials, 0o700); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{"username": "agent", "password": gittest.Password} {
+		if err := os.WriteFile(credentials+"/"+name, []byte(value), 0o600); err != nil {
+			return err
+		}
+	}
+	if err := os.WriteFile(env.Getenv("WORK")+"/keys", []byte(signer.Public().String()+"\n"), 0o600); err != nil {
+		return err
+	}
+	env.Setenv("GIT", git.HTTP())
+	env.Setenv("CREDENTIALS", credentials)
+	env.Setenv("PASSWORD", gittest.Password)
+	env.Setenv("HOME", env.Getenv("WORK"))
+	env.Setenv("KUBECONFIG", "")
+	env.Setenv("GIT_AUTHOR_NAME", "Script")
+	env.Setenv("GIT_AUTHOR_EMAIL", "script@example.com")
+	env.Setenv("GIT_COMMITTER_NAME", "Script")
+	env.Setenv("GIT_COMMITTER_EMAIL", "script@example.com")
+	return nil
+}
+
+func (b *scriptBed) commit(ts *testscript.TestScript, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: commit REPO FOLDER")
+	}
+	files := map[string]string{}
+	root := ts.MkAbs(args[1])
+	ts.Check(walkFiles(root, func(name string, text []byte) { files[name] = string(text) }))
+	ts.Setenv("HEAD", b.git.Commit(b.t, args[0], gittest.Change{Files: files}))
+}
+
+func walkFiles(root string, visit func(name string, text []byte)) error {
+	return fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(filepath.Join(root, name))
+		visit(name, text)
+		return err
+	})
+}
+
+func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
+	if len(args) < 4 {
+		ts.Fatalf("usage: note REPO APP ENV PHASE [REASON]")
+	}
+	subject := record.Subject{Application: args[1], Environment: args[2]}
+	chain, ok := b.chains[subject]
+	if !ok {
+		chain = record.Chain{Application: args[1], Environment: args[2]}
+	}
+	line, next, err := record.Maker{Signer: b.signer}.Make(chain, record.Line{
+		Phase: record.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
+		At: time.Date(2026, 11, 21, 12, 0, int(chain.Seq), 0, time.UTC),
+	})
+	ts.Check(err)
+	b.chains[subject] = next
+	mirror, err := os.MkdirTemp(ts.Getenv("WORK"), ".mirror-")
+	ts.Check(err)
+	repo, err := gitsource.Open(gitsource.Config{URL: b.git.URL(args[0]), Dir: mirror, Credentials: func() (gitsource.Credentials, error) {
+		return gitsource.Credentials{Username: "agent", Password: gitsource.NewSecret(gittest.Password)}, nil
+	}})
+	ts.Check(err)
+	defer repo.Close() //nolint:errcheck // it was only written through
+	_, err = repo.AppendNotes(b.t.Context(), record.Ref(args[2]), map[string][]string{ts.Getenv("HEAD"): {line.Text()}}, nil)
+	ts.Check(err)
+}
