@@ -54,6 +54,12 @@ func (p *Pass) watchPods() {
 			}
 		}
 	}
+	p.followPods(want)
+}
+
+// followPods watches the pods of these namespaces and of no others.
+func (p *Pass) followPods(want []string) {
+	t := p.target
 	for _, namespace := range want {
 		if !slices.Contains(t.following, namespace) {
 			p.site.observer.Follow(namespace, true)
@@ -91,7 +97,7 @@ func (p *Pass) owner() apply.Owner {
 // apply sends the objects of the release.
 func (p *Pass) apply(ctx context.Context) Outcome {
 	t := p.target
-	if wait := t.attempt.notBefore.Sub(p.Seen.Now); wait > 0 && !t.takeHurry() {
+	if wait := t.attempt.notBefore.Sub(p.Seen.Now); wait > 0 && !p.Hurry {
 		return Outcome{Verdict: Stall, Reason: t.held.saved.State.Reason, After: wait}
 	}
 	if p.Rules.CreateNamespace {

@@ -157,7 +157,7 @@ func (a *Agent) pass(ctx context.Context, key Key) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t.begin(cancel)
-	p := &Pass{Key: key, ID: a.passID(), agent: a, target: t, site: s}
+	p := &Pass{Key: key, ID: a.passID(), agent: a, target: t, site: s, Hurry: t.takeHurry()}
 	p.log = a.log.With("app", key.Application, "env", key.Environment, "pass", p.ID)
 	began := time.Now()
 	out := p.guarded(ctx)

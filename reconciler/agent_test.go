@@ -72,6 +72,13 @@ func newLand(t *testing.T, repositories ...string) *land {
 	return l
 }
 
+// in is the same for a part of the test.
+func (l *land) in(t *testing.T) *land {
+	part := *l
+	part.T = t
+	return &part
+}
+
 // application is a sluice.yaml with both environments, or those that are named.
 func (l *land) application(name, more string, environments ...string) string {
 	if len(environments) == 0 {

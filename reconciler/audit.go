@@ -13,7 +13,7 @@ func (p *Pass) verifyDue() bool {
 
 // verified notes that a comparison that was due is done, or has no use.
 func (p *Pass) verified() {
-	if !p.verifyDue() {
+	if !p.Verify {
 		return
 	}
 	t := p.target

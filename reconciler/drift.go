@@ -58,7 +58,7 @@ func (p *Pass) drift(ctx context.Context) {
 	}
 	p.spare()
 	p.Seen.Drifted = len(p.Drifted)
-	if p.verifyDue() && p.Seen.Drifted == 0 {
+	if p.Verify && p.Seen.Drifted == 0 {
 		p.Seen.Drifted = 1
 	}
 }
@@ -118,7 +118,7 @@ func (t *target) saw(id apply.ID, resourceVersion string) {
 // repair applies again what drifted, or compares everything where that is asked for.
 func (p *Pass) repair(ctx context.Context) Outcome {
 	t := p.target
-	changes, _, err := p.send(ctx, p.Drifted, p.verifyDue())
+	changes, _, err := p.send(ctx, p.Drifted, p.Verify)
 	for _, c := range changes {
 		what := p.Drifted[c.ID]
 		if c.Action == apply.Unchanged || c.Action == apply.Skipped {
@@ -152,15 +152,14 @@ func (p *Pass) took() time.Duration {
 func (p *Pass) report(ctx context.Context) error {
 	t, known := p.target, p.target.drifting.reported
 	t.drifting.reported = map[apply.ID]reported{}
-	verify := p.verifyDue()
 	for _, entry := range p.inRelease() {
 		what, differs := p.Drifted[entry.ID]
-		if !differs && !verify {
+		if !differs && !p.Verify {
 			continue
 		}
 		seen, _ := p.site.observer.Get(rollout.ID(entry.ID))
 		live := seen.UID + " " + seen.ResourceVersion + " " + what
-		if known[entry.ID].live != live || verify {
+		if known[entry.ID].live != live || p.Verify {
 			found, err := p.fields(ctx, entry, what)
 			if err != nil {
 				t.drifting.reported = known

@@ -50,7 +50,7 @@ func (t *target) fought(objects drifted, now time.Time) {
 
 // spare takes what is fought over out of what is to be repaired now, unless a person asks.
 func (p *Pass) spare() {
-	if len(p.target.drifting.fights) == 0 || p.target.takeHurry() {
+	if len(p.target.drifting.fights) == 0 || p.Hurry {
 		return
 	}
 	var spared []string

@@ -27,6 +27,7 @@ func TestLoop(t *testing.T) {
 		t.Errorf("the line says %s", line.Text())
 	}
 	t.Run("NothingToDoCostsNothing", func(t *testing.T) {
+		l := l.in(t)
 		l.await("rest", func() error { return p.rests(shop) })
 		_, version := l.state(shop)
 		before := p.requests()
@@ -51,6 +52,7 @@ func TestLoop(t *testing.T) {
 		}
 	})
 	t.Run("DriftIsRepairedAndTold", func(t *testing.T) {
+		l := l.in(t)
 		l.breakIt("staging", "a")
 		l.awaitValue("staging", "a", "1")
 		l.await("it is told", func() error {
@@ -66,6 +68,7 @@ func TestLoop(t *testing.T) {
 		})
 	})
 	t.Run("Lesson27_WithoutGitDriftIsRepairedAfterARestartToo", func(t *testing.T) {
+		l := l.in(t)
 		if err := p.stop(); err != nil {
 			t.Errorf("Run returned %v", err)
 		}
@@ -100,6 +103,39 @@ func TestLoop(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestLesson42_DeletedNotesAreWrittenAgain: whoever may push may delete them.
+func TestLesson42_DeletedNotesAreWrittenAgain(t *testing.T) {
+	l := newLand(t)
+	first := l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/sluice.yaml": l.application("shop", ""), "shop/deploy/a.yaml": configMap("a", "1")}})
+	p := l.start("one")
+	before := l.awaitLine("staging", "shop", first, "Healthy")
+	second := l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/deploy/a.yaml": configMap("a", "2")}})
+	l.awaitLine("staging", "shop", second, "Healthy")
+	l.await("they are confirmed", func() error {
+		target := p.agent.target(shop)
+		target.mu.Lock()
+		defer target.mu.Unlock()
+		if len(target.confirmed) == 0 {
+			return fmt.Errorf("no")
+		}
+		return nil
+	})
+	l.breakIt("staging", "a") // what is saved for another reason takes the confirmed lines along
+	l.await("the outbox is empty", func() error {
+		if s, _ := l.state(shop); len(s.Outbox.Waiting) > 0 {
+			return fmt.Errorf("%d lines wait", len(s.Outbox.Waiting))
+		}
+		return nil
+	})
+	l.git.Git(t, "shop", "update-ref", "-d", "refs/notes/sluice/staging")
+	p.agent.ask(shop, true)
+	after := l.awaitLine("staging", "shop", first, "Healthy")
+	if after.Seq <= before.Seq || !after.At.Equal(before.At) {
+		t.Errorf("it is %s, was %s", after.Text(), before.Text())
+	}
+	l.awaitLine("staging", "shop", second, "Healthy")
 }
 
 // rests is an error while the last pass of a key left something to do.
@@ -152,6 +188,9 @@ func TestReportedDrift(t *testing.T) {
 		s := p.agent.Status()
 		if len(s) != 1 || len(s[0].Drifted) != 1 || !strings.Contains(s[0].Drifted[0], "data.value") || !strings.Contains(p.log.String(), "Drift was reported") {
 			return fmt.Errorf("the status is %+v", s)
+		}
+		if !slices.ContainsFunc(l.events(), func(e corev1.Event) bool { return e.Reason == "Drifted" && strings.Contains(e.Message, "data.value") }) {
+			return fmt.Errorf("there is no Event")
 		}
 		return nil
 	}

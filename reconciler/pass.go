@@ -33,6 +33,8 @@ type Pass struct {
 	Dir      string             // of sluice.yaml at Revision
 	Tree     *gitsource.Tree
 
+	Hurry   bool // a person asked: no back-off counts
+	Verify  bool // every object is to be compared, whatever the watches said
 	Seen    policies.Observation
 	Wanted  policies.Plan
 	Effects []policies.Effect

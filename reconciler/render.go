@@ -17,9 +17,27 @@ import (
 	"github.com/sluice-cd/sluice/render"
 )
 
-// renderLimit is how long one render may take: a hundred times what a large one needs. A template that loops for ever
-// then costs one pass a minute, once for each revision.
-const renderLimit = time.Minute
+const (
+	// renderLimit is how long one render may take: a hundred times what a large one needs.
+	renderLimit = time.Minute
+	// firstOverdue is when one that took longer is tried again; it doubles up to a day, since a template that loops for
+	// ever costs a core each time.
+	firstOverdue = 10 * time.Minute
+	lastOverdue  = 24 * time.Hour
+)
+
+func (o overdue) holds(revision string, now time.Time) bool {
+	return o.revision == revision && now.Before(o.next)
+}
+
+func (o overdue) again(revision string, now time.Time) overdue {
+	if o.revision != revision {
+		o = overdue{revision: revision}
+	}
+	o.next = now.Add(min(firstOverdue<<min(o.tries, 10), lastOverdue))
+	o.tries++
+	return o
+}
 
 // rendered turns the revision into manifests. Where every answer that the last render got from Git is the
 // same, that render is the answer, and so is its refusal.
@@ -28,7 +46,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := t.trace.Holds(p.Tree, req) || t.overdue == p.Revision && t.refusal != ""
+	hit := t.trace.Holds(p.Tree, req) || t.overdue.holds(p.Revision, p.agent.now())
 	p.agent.metrics.rendered(hit)
 	if !hit {
 		if out := p.render(ctx, req); out.Verdict != Next {
@@ -71,6 +89,7 @@ func (p *Pass) request() render.Request {
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
+	late := t.overdue
 	t.rendering = rendering{secrets: t.secrets}
 	limited, cancel := context.WithTimeout(ctx, renderLimit)
 	defer cancel()
@@ -79,14 +98,14 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
 	case limited.Err() != nil:
-		t.overdue, t.refusal = p.Revision, fmt.Sprintf("render: it took longer than %s", renderLimit)
+		t.overdue, t.refusal = late.again(p.Revision, p.agent.now()), fmt.Sprintf("render: it took longer than %s", renderLimit)
 		return next
 	case err != nil && passing(ctx, err):
 		return retry(err)
 	case err != nil:
 		trace, known := render.TraceOf(err)
 		if !known { // a panic: nobody can say what it depended on
-			t.overdue = p.Revision
+			t.overdue = late.again(p.Revision, p.agent.now())
 		}
 		t.trace, t.refusal = trace, err.Error()
 		return next

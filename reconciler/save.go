@@ -33,6 +33,9 @@ func (p *Pass) save(ctx context.Context) error {
 		}
 	}
 	p.Told = nil
+	if err := p.mend(ctx); err != nil {
+		return err
+	}
 	if !t.attempt.began.Equal(saved.State.Began) || t.attempt.result == policies.NotApplied {
 		t.changes = record.Changes{} // those told so far were another release's
 	}
@@ -123,10 +126,21 @@ func (p *Pass) tell(r policies.Record) error {
 		return fmt.Errorf("make note line: %w", err)
 	}
 	saved.Chain, t.unsaid = chain, append(t.unsaid, made)
-	if p.Place.source == nil || p.Place.source.notes() {
-		saved.Outbox = saved.Outbox.Add(made)
-	}
+	p.post(made)
 	return nil
+}
+
+// mostWaiting bounds the lines that wait for a repository that takes none: some 100 kB of a Secret's 1 MiB.
+const mostWaiting = 100
+
+// post puts a line into the outbox, unless nobody ever takes it out. The oldest give way.
+func (p *Pass) post(line record.Line) {
+	if p.Place.source != nil && !p.Place.source.notes() {
+		return
+	}
+	box := p.target.held.saved.Outbox.Add(line)
+	box.Waiting = box.Waiting[max(0, len(box.Waiting)-mostWaiting):]
+	p.target.held.saved.Outbox = box
 }
 
 // evidence is what a line rests on. A revision that no release was made of has none.

@@ -19,6 +19,7 @@ const foreignLook = time.Minute
 // a refusal: nothing new starts, and what runs is looked after as before.
 func choose(ctx context.Context, p *Pass) Outcome {
 	if heir, ok := p.agent.catalog.heir(p.Key); ok {
+		p.followPods(nil)
 		p.target.unload()
 		p.target.rendering = rendering{}
 		return Outcome{Verdict: Wait, Reason: fmt.Sprintf("it is %s now", heir)}

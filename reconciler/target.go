@@ -71,8 +71,15 @@ type rendering struct {
 	desired map[apply.ID]bool            // the objects that it has, kept at rest
 	secrets secretTexts                  // what must never be shown
 	refusal string                       // why it failed
-	overdue string                       // the revision whose render did not end in time
+	overdue overdue                      // a render that did not end in time
 	guarded bool                         // the guard let it pass
+}
+
+// overdue is a revision whose render did not end in time, and when it is tried again: it may have waited for another's.
+type overdue struct {
+	revision string
+	tries    int
+	next     time.Time
 }
 
 // ancestry is a pin that is in the history of a tip.
