@@ -72,7 +72,9 @@ func TestLoop(t *testing.T) {
 		if err := p.stop(); err != nil {
 			t.Errorf("Run returned %v", err)
 		}
-		l.git.Order(gittest.Fault{Kind: gittest.Down})
+		if err := l.git.Order(gittest.Fault{Kind: gittest.Down}); err != nil {
+			t.Fatal(err)
+		}
 		defer l.git.Lift()
 		l.breakIt("staging", "b")
 		q := l.start("one")
