@@ -13,6 +13,7 @@ import (
 func (p *Pass) load(ctx context.Context) error {
 	t := p.target
 	if t.loaded {
+		p.takeLeft()
 		return nil
 	}
 	h, err := p.site.state(ctx, p.Key)
@@ -26,14 +27,23 @@ func (p *Pass) load(ctx context.Context) error {
 		if h.saved, err = p.rebuild(ctx); err != nil {
 			return err
 		}
-	} else {
-		t.former = p.site.leftBehind(p.agent.catalog.former(p.Key))
 	}
 	t.held, t.loaded = h, true
+	p.takeLeft()
 	if t.audited.IsZero() {
 		t.audited = p.agent.now().Add(-p.agent.spread(p.agent.config.Audit.Std()))
 	}
 	return nil
+}
+
+// takeLeft takes over what states under earlier names still track, and has them deleted once that is saved. The names may
+// be learnt later than the state is loaded: a mirror's last tip may be older than the commit that says them.
+func (p *Pass) takeLeft() {
+	t := p.target
+	for _, left := range p.site.leftBehind(p.agent.catalog.former(p.Key)) {
+		t.held.saved.Inventory = apply.Union(t.held.saved.Inventory, left.Inventory)
+		t.former = append(t.former, left.Key)
+	}
 }
 
 // rebuild makes the state anew when there is none: from the state of an earlier name, else from owner labels

@@ -183,14 +183,15 @@ func (s *site) remembered() []Key {
 	return slices.Collect(maps.Keys(s.initial))
 }
 
-// leftBehind are those of earlier keys whose state is still there, since a process died before it deleted it.
-func (s *site) leftBehind(former []Key) (left []Key) {
+// leftBehind are the states of earlier keys that are still there, since a process died before it deleted them. Each is
+// handed out once.
+func (s *site) leftBehind(former []Key) (left []Saved) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range former {
-		if _, ok := s.initial[k]; ok {
+		if h, ok := s.initial[k]; ok {
 			delete(s.initial, k)
-			left = append(left, k)
+			left = append(left, h.saved)
 		}
 	}
 	return left
