@@ -39,8 +39,12 @@ func conflictsOf(err error) []conflict {
 }
 
 // submit applies a step's object: without force at first, so that a number of replicas that somebody else owns is
-// seen and left to them, then with force, since all other fields are what Git says.
+// seen and left to them, then with force, since all other fields are what Git says. A write whose dry-run needed force,
+// and which sends no number of replicas, needs no first try.
 func (c *Client) submit(ctx context.Context, s *step, dry bool) (*unstructured.Unstructured, error) {
+	if _, scales := replicasOf(s.obj); !dry && !scales && len(s.Forced) > 0 {
+		return c.send(ctx, s, dry, true)
+	}
 	answer, err := c.send(ctx, s, dry, false)
 	conflicts := conflictsOf(err)
 	if len(conflicts) == 0 {
