@@ -2,7 +2,8 @@ package policies
 
 import "time"
 
-// Phase is where a release stands. Its values are shown to people and written into notes.
+// Phase is where a release stands. Its values are shown to people and written into notes; a reader shows one that it
+// does not know as it stands.
 type Phase string
 
 // The phases of a release. Healthy, Failed, RolledBack and Superseded close it; Blocked belongs to a revision
@@ -18,6 +19,13 @@ const (
 	RolledBack  Phase = "RolledBack"
 	Superseded  Phase = "Superseded"
 )
+
+// Closing reports whether the phase ends the story of a release that was applied. Blocked does not: nothing was
+// applied, and the release may still begin.
+func (p Phase) Closing() bool { return p.Decides() || p == Superseded }
+
+// Decides reports whether somebody may be waiting for the word: it proves a release, or takes a proof away.
+func (p Phase) Decides() bool { return p == Healthy || p == Failed || p == RolledBack }
 
 // Release is one revision in one environment. The zero value is no release.
 type Release struct {

@@ -10,6 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
@@ -19,7 +20,7 @@ const longestEvent = 1024
 // tellLine tells the cluster what became of a release.
 func (s *site) tellLine(ctx context.Context, k Key, line record.Line) {
 	kind := corev1.EventTypeNormal
-	if line.Phase == record.Failed || line.Phase == record.Blocked || line.Phase == record.Holding {
+	if line.Phase == policies.Failed || line.Phase == policies.Blocked || line.Phase == policies.Holding {
 		kind = corev1.EventTypeWarning
 	}
 	s.event(ctx, k, &corev1.Event{

@@ -114,7 +114,7 @@ func (p *Pass) tell(r policies.Record) error {
 	t, saved := p.target, &p.target.held.saved
 	line := record.Line{
 		Application: p.Application, Environment: p.Environment, Cluster: p.site.name, Agent: p.agent.name,
-		Phase: record.Phase(r.Phase), Revision: r.Release.Revision, Trigger: r.Release.Trigger,
+		Phase: r.Phase, Revision: r.Release.Revision, Trigger: r.Release.Trigger,
 		Inputs: r.Release.Inputs, Digest: r.Release.Digest, Reason: t.secrets.mask(r.Reason), At: p.Seen.Now,
 		Health: string(p.Seen.Health), Evidence: p.evidence(r),
 	}

@@ -130,7 +130,7 @@ func TestTriggerOfAPin(t *testing.T) {
 	t.Run("Lesson26_ARewrittenBranchAndAPinThatANoteProves", func(t *testing.T) {
 		expect(second, moved, "2")
 		chain := record.Chain{Application: "shop", Environment: "staging"}
-		proof, _, err := b.site.maker.Make(chain, record.Line{Phase: record.Healthy, Revision: second, At: time.Now()})
+		proof, _, err := b.site.maker.Make(chain, record.Line{Phase: policies.Healthy, Revision: second, At: time.Now()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/gittest"
+	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
@@ -111,7 +112,7 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 		chain = record.Chain{Application: args[1], Environment: args[2]}
 	}
 	line, next, err := record.Maker{Signer: b.signer}.Make(chain, record.Line{
-		Phase: record.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
+		Phase: policies.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
 		At: time.Date(2026, 11, 21, 12, 0, int(chain.Seq), 0, time.UTC),
 	})
 	ts.Check(err)

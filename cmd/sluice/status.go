@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
@@ -31,7 +32,7 @@ type statusFlags struct {
 type environmentStatus struct {
 	Application string          `json:"application"`
 	Environment string          `json:"environment"`
-	Phase       record.Phase    `json:"phase"`
+	Phase       policies.Phase  `json:"phase"`
 	Revision    string          `json:"revision"`
 	Trigger     string          `json:"trigger,omitempty"`
 	Reason      string          `json:"reason,omitempty"`

@@ -137,5 +137,10 @@ func (c *Client) perform(ctx context.Context, owner Owner, s *step) (*unstructur
 			return nil, err
 		}
 	}
+	if s.reclaim {
+		if err := c.reclaimItems(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 	return c.submit(ctx, s, false)
 }

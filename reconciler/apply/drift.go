@@ -78,6 +78,9 @@ func (c *Client) Drift(ctx context.Context, owner Owner, obj *unstructured.Unstr
 	}
 	s.decideReplicas()
 	answer, err := c.submit(ctx, s, true)
+	if _, paths := swapped(s.live, s.obj); apierrors.IsInvalid(err) && len(paths) > 0 {
+		return paths, nil
+	}
 	if err != nil {
 		return nil, c.refusal(ctx, s.ID, err)
 	}

@@ -100,11 +100,17 @@ func (c *Client) inspect(ctx context.Context, req Request, s *step) *ObjectError
 	s.takeOver = takeOver
 	s.decideReplicas()
 	answer, err := c.submit(ctx, s, true)
+	if err != nil && known && c.mayReclaim(ctx, s, err) {
+		return nil
+	}
 	if err != nil {
 		return c.mayRecreate(ctx, s, err)
 	}
 	s.answer = answer
 	s.compare()
+	if _, drifted := req.Drifted[s.ID]; known && drifted {
+		s.takeBack()
+	}
 	return nil
 }
 

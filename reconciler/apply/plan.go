@@ -65,6 +65,7 @@ type step struct {
 	write    bool
 	takeOver bool
 	handOver bool
+	reclaim  bool
 	recreate bool
 }
 

@@ -6,13 +6,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 func TestChainResume(t *testing.T) {
 	signer, other := newKey(t), newKey(t)
-	events := []Line{{Phase: Progressing, Revision: revA}, {Phase: Healthy, Revision: revA}, {Phase: Progressing, Revision: revB}}
+	events := []Line{{Phase: policies.Progressing, Revision: revA}, {Phase: policies.Healthy, Revision: revA}, {Phase: policies.Progressing, Revision: revB}}
 	lines := story(t, signer, "shop", events...)
-	foreign := story(t, other, "shop", append(events, Line{Phase: Healthy, Revision: revB})...)
+	foreign := story(t, other, "shop", append(events, Line{Phase: policies.Healthy, Revision: revB})...)
 	ring, err := NewKeyring(signer.Public()).With(other.Public(), "production")
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +54,10 @@ func TestChainResume(t *testing.T) {
 // TestChainAfterRotation: the old key's lines go on counting, and the new key's come after them.
 func TestChainAfterRotation(t *testing.T) {
 	before, after := newKey(t), newKey(t)
-	lines := story(t, before, "shop", Line{Phase: Healthy, Revision: revA, Inputs: "a"}, Line{Phase: Progressing, Revision: revB, Inputs: "b"})
+	lines := story(t, before, "shop", Line{Phase: policies.Healthy, Revision: revA, Inputs: "a"}, Line{Phase: policies.Progressing, Revision: revB, Inputs: "b"})
 	last := lines[1]
 	chain := Chain{"shop", "production", before.KeyID(), last.Seq, hash(last.payload())}
-	line, chain, err := Maker{Signer: after}.Make(chain, Line{Phase: Failed, Revision: revB, Inputs: "b", At: noon})
+	line, chain, err := Maker{Signer: after}.Make(chain, Line{Phase: policies.Failed, Revision: revB, Inputs: "b", At: noon})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +70,7 @@ func TestChainAfterRotation(t *testing.T) {
 	}
 	parsed := ParseNotes(notesOf(append(lines, line)...))
 	counting := Counting(parsed, Verify(parsed, ring))
-	if len(counting) != 3 || Latest(counting)[Subject{"shop", "production"}].Phase != Failed {
+	if len(counting) != 3 || Latest(counting)[Subject{"shop", "production"}].Phase != policies.Failed {
 		t.Errorf("counting: %v", counting)
 	}
 }
@@ -78,9 +80,9 @@ func TestChainAfterRotation(t *testing.T) {
 func TestChainBegunWithoutNotes(t *testing.T) {
 	signer := newKey(t)
 	keys := NewKeyring(signer.Public())
-	lines := story(t, signer, "shop", Line{Phase: Progressing, Revision: revA}, Line{Phase: Healthy, Revision: revA},
-		Line{Phase: Progressing, Revision: revB})
-	again := story(t, signer, "shop", Line{Phase: Healthy, Revision: revC})
+	lines := story(t, signer, "shop", Line{Phase: policies.Progressing, Revision: revA}, Line{Phase: policies.Healthy, Revision: revA},
+		Line{Phase: policies.Progressing, Revision: revB})
+	again := story(t, signer, "shop", Line{Phase: policies.Healthy, Revision: revC})
 	outbox := Outbox{}.Add(again[0]).Confirm([]string{again[0].ID})
 	notes := append(lines, again...)
 	chain := Chain{"shop", "production", signer.KeyID(), 1, hash(again[0].payload())}.Resume(ParseNotes(notesOf(notes...)), keys)
@@ -105,7 +107,7 @@ func TestChainMayLeaveNumbersOut(t *testing.T) {
 	signer := newKey(t)
 	chain := Chain{Application: "shop", Environment: "production"}
 	var lines []Line
-	for _, phase := range []Phase{Progressing, Healthy} {
+	for _, phase := range []policies.Phase{policies.Progressing, policies.Healthy} {
 		line, next, err := Maker{Signer: signer}.Make(chain, Line{Phase: phase, Revision: revA, At: noon})
 		if err != nil {
 			t.Fatal(err)
@@ -122,8 +124,8 @@ func TestChainMayLeaveNumbersOut(t *testing.T) {
 
 func TestOutbox(t *testing.T) {
 	signer := newKey(t)
-	lines := story(t, signer, "shop", Line{Phase: Progressing, Revision: revA}, Line{Phase: Healthy, Revision: revA},
-		Line{Phase: RolledBack, Revision: revA}, Line{Phase: Superseded, Revision: revB})
+	lines := story(t, signer, "shop", Line{Phase: policies.Progressing, Revision: revA}, Line{Phase: policies.Healthy, Revision: revA},
+		Line{Phase: policies.RolledBack, Revision: revA}, Line{Phase: policies.Superseded, Revision: revB})
 	var outbox Outbox
 	for _, line := range append(lines, lines...) {
 		outbox = outbox.Add(line)
@@ -150,7 +152,7 @@ func TestOutbox(t *testing.T) {
 		t.Error("Confirm changed more than what waits")
 	}
 	for n := range 30 {
-		line := Line{Phase: Healthy, Revision: revC, Trigger: string(rune('a' + n)), At: noon}
+		line := Line{Phase: policies.Healthy, Revision: revC, Trigger: string(rune('a' + n)), At: noon}
 		made, _, err := Maker{Signer: signer}.Make(Chain{Application: "shop", Environment: "production"}, line)
 		if err != nil {
 			t.Fatal(err)
@@ -167,9 +169,9 @@ func TestOutbox(t *testing.T) {
 func TestLesson42_DeletedClosingLinesAreMadeAgain(t *testing.T) {
 	signer := newKey(t)
 	keys := NewKeyring(signer.Public())
-	lines := story(t, signer, "shop", Line{Phase: Healthy, Revision: revA, Inputs: "a"},
-		Line{Phase: Progressing, Revision: revB, Inputs: "b"}, Line{Phase: Healthy, Revision: revB, Inputs: "b"},
-		Line{Phase: RolledBack, Revision: revB, Inputs: "b"}, Line{Phase: Progressing, Revision: revC, Inputs: "c"})
+	lines := story(t, signer, "shop", Line{Phase: policies.Healthy, Revision: revA, Inputs: "a"},
+		Line{Phase: policies.Progressing, Revision: revB, Inputs: "b"}, Line{Phase: policies.Healthy, Revision: revB, Inputs: "b"},
+		Line{Phase: policies.RolledBack, Revision: revB, Inputs: "b"}, Line{Phase: policies.Progressing, Revision: revC, Inputs: "c"})
 	last := lines[len(lines)-1]
 	chain := Chain{"shop", "production", signer.KeyID(), last.Seq, hash(last.payload())}
 	var full Outbox
@@ -233,27 +235,27 @@ func TestLesson42_DeletedClosingLinesAreMadeAgain(t *testing.T) {
 
 func TestHistoryAndUnclosed(t *testing.T) {
 	signer := newKey(t)
-	shop := story(t, signer, "shop", Line{Phase: Pending, Revision: revA}, Line{Phase: Progressing, Revision: revA},
-		Line{Phase: Progressing, Revision: revB}, Line{Phase: Holding, Revision: revB}, Line{Phase: Superseded, Revision: revA},
-		Line{Phase: Blocked, Revision: revC})
-	cart := story(t, signer, "cart", Line{Phase: Progressing, Revision: revA}, Line{Phase: Healthy, Revision: revA})
+	shop := story(t, signer, "shop", Line{Phase: policies.Pending, Revision: revA}, Line{Phase: policies.Progressing, Revision: revA},
+		Line{Phase: policies.Progressing, Revision: revB}, Line{Phase: policies.Holding, Revision: revB}, Line{Phase: policies.Superseded, Revision: revA},
+		Line{Phase: policies.Blocked, Revision: revC})
+	cart := story(t, signer, "cart", Line{Phase: policies.Progressing, Revision: revA}, Line{Phase: policies.Healthy, Revision: revA})
 	for i := range cart {
 		cart[i].At = cart[i].At.Add(time.Hour)
 	}
 	lines := append(append([]Line{}, cart...), shop...)
 	subject := Subject{"shop", "production"}
 
-	if got := Unclosed(lines, subject); len(got) != 1 || got[0].Phase != Holding {
+	if got := Unclosed(lines, subject); len(got) != 1 || got[0].Phase != policies.Holding {
 		t.Errorf("unclosed: %v, want the held B alone", got)
 	}
 	if got := Unclosed(lines, Subject{"cart", "production"}); got != nil {
 		t.Errorf("unclosed of a closed story: %v", got)
 	}
 	latest := Latest(lines)
-	if latest[subject].Phase != Blocked || latest[Subject{"cart", "production"}].Phase != Healthy || len(latest) != 2 {
+	if latest[subject].Phase != policies.Blocked || latest[Subject{"cart", "production"}].Phase != policies.Healthy || len(latest) != 2 {
 		t.Errorf("latest: %v", latest)
 	}
-	if got := History(lines, subject); len(got) != len(shop) || got[0].Phase != Blocked || got[5].Phase != Pending {
+	if got := History(lines, subject); len(got) != len(shop) || got[0].Phase != policies.Blocked || got[5].Phase != policies.Pending {
 		t.Errorf("history, newest first: %v", got)
 	}
 	if got := History(lines, Subject{Environment: "production"}); len(got) != len(lines) || got[0].Application != "cart" {
@@ -264,7 +266,9 @@ func TestHistoryAndUnclosed(t *testing.T) {
 // TestProven: what is proven now, from the whole story of an environment.
 func TestProven(t *testing.T) {
 	signer := newKey(t)
-	healthy := func(revision, inputs string) Line { return Line{Phase: Healthy, Revision: revision, Inputs: inputs} }
+	healthy := func(revision, inputs string) Line {
+		return Line{Phase: policies.Healthy, Revision: revision, Inputs: inputs}
+	}
 	cases := map[string]struct {
 		reason string
 		story  []Line
@@ -272,11 +276,11 @@ func TestProven(t *testing.T) {
 	}{
 		"NewestFirst":  {"as a roll-back looks for them", []Line{healthy(revA, "a"), healthy(revB, "b")}, []string{revB, revA}},
 		"SameOnce":     {"an unrelated commit has the same inputs: the newest line names it", []Line{healthy(revA, "a"), healthy(revB, "a")}, []string{revB}},
-		"Withdrawn":    {"a roll-back takes the proof of what it leaves", []Line{healthy(revA, "a"), healthy(revB, "b"), {Phase: RolledBack, Revision: revB, Inputs: "b"}}, []string{revA}},
-		"ByInputs":     {"the same release under another commit is withdrawn too", []Line{healthy(revA, "a"), {Phase: Failed, Revision: revB, Inputs: "a"}}, nil},
-		"ProvenAnew":   {"it took the stages again", []Line{healthy(revA, "a"), {Phase: Failed, Revision: revA, Inputs: "a"}, healthy(revC, "a")}, []string{revC}},
-		"OnlyProgress": {"progress is no proof", []Line{{Phase: Progressing, Revision: revA}, {Phase: Superseded, Revision: revA}}, nil},
-		"Superseded":   {"what a newer one replaced stays proven", []Line{healthy(revA, "a"), {Phase: Superseded, Revision: revA, Inputs: "a"}}, []string{revA}},
+		"Withdrawn":    {"a roll-back takes the proof of what it leaves", []Line{healthy(revA, "a"), healthy(revB, "b"), {Phase: policies.RolledBack, Revision: revB, Inputs: "b"}}, []string{revA}},
+		"ByInputs":     {"the same release under another commit is withdrawn too", []Line{healthy(revA, "a"), {Phase: policies.Failed, Revision: revB, Inputs: "a"}}, nil},
+		"ProvenAnew":   {"it took the stages again", []Line{healthy(revA, "a"), {Phase: policies.Failed, Revision: revA, Inputs: "a"}, healthy(revC, "a")}, []string{revC}},
+		"OnlyProgress": {"progress is no proof", []Line{{Phase: policies.Progressing, Revision: revA}, {Phase: policies.Superseded, Revision: revA}}, nil},
+		"Superseded":   {"what a newer one replaced stays proven", []Line{healthy(revA, "a"), {Phase: policies.Superseded, Revision: revA, Inputs: "a"}}, []string{revA}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {

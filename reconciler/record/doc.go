@@ -41,7 +41,7 @@
 // keeps to a budget for each repository, and lets nothing wait for a forge. A process that dies between the
 // push and its confirmation pushes the line again; lines are a union, so it is there once.
 //
-//	line, chain, err := maker.Make(saved.Chain, record.Line{Phase: record.Healthy, Revision: revision, …})
+//	line, chain, err := maker.Make(saved.Chain, record.Line{Phase: policies.Healthy, Revision: revision, …})
 //	saved.Chain, saved.Outbox = chain, saved.Outbox.Add(line)
 //	// … save, act, and then
 //	publisher.Add(record.Target{Repository: url, Environment: "production", Notes: repository},

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 // fixedKey is the same in every run, so that the seeds are.
@@ -14,7 +16,7 @@ func fixedKey() *Signer { return &Signer{ed25519.NewKeyFromSeed(make([]byte, ed2
 // FuzzParseNotes: no note makes a reader panic, and without the key nobody adds a line that counts.
 func FuzzParseNotes(f *testing.F) {
 	signer := fixedKey()
-	lines := story(f, signer, "shop", Line{Phase: Healthy, Revision: revA}, Line{Phase: RolledBack, Revision: revA})
+	lines := story(f, signer, "shop", Line{Phase: policies.Healthy, Revision: revA}, Line{Phase: policies.RolledBack, Revision: revA})
 	honest := map[string]bool{lines[0].Text(): true, lines[1].Text(): true}
 	f.Add(lines[0].Text()+"\n"+lines[1].Text(), revA)
 	f.Add(lines[1].Text()+"\r\n\r\n"+lines[0].Text()+lines[1].Text(), revA)
@@ -52,7 +54,7 @@ func FuzzMake(f *testing.F) {
 	f.Add("\x1b[2J\u2028\n\"}\\ ,\"sig\":\"", "\xff\xfe<>&", -1.0, 400)
 	f.Add(strings.Repeat("\\", 4000), strings.Repeat("\"", 600), 1e300, 90)
 	f.Fuzz(func(t *testing.T, reason, object string, seconds float64, objects int) {
-		event := Line{Phase: Failed, Revision: revA, At: noon, Reason: reason, Message: reason, Health: object, Cluster: object,
+		event := Line{Phase: policies.Failed, Revision: revA, At: noon, Reason: reason, Message: reason, Health: object, Cluster: object,
 			Trigger: reason, Evidence: Evidence{Seconds: seconds}}
 		for range min(max(objects, 0), 500) {
 			event.Evidence.NotWell = append(event.Evidence.NotWell, Object{object, object, reason})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 func TestSignerSurvivesPEM(t *testing.T) {
@@ -25,7 +27,7 @@ func TestSignerSurvivesPEM(t *testing.T) {
 	if err != nil || public != signer.Public() {
 		t.Errorf("public key: %v, %v", public, err)
 	}
-	a, b := story(t, signer, "shop", Line{Phase: Healthy, Revision: revA}), story(t, again, "shop", Line{Phase: Healthy, Revision: revA})
+	a, b := story(t, signer, "shop", Line{Phase: policies.Healthy, Revision: revA}), story(t, again, "shop", Line{Phase: policies.Healthy, Revision: revA})
 	if a[0].Text() != b[0].Text() {
 		t.Error("the same line was signed in two ways: a retried pass would write it twice")
 	}

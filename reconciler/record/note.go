@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 // ParsedLine is a line as it was found in a note.
@@ -113,9 +115,9 @@ func Proven(lines []Line, of Subject) []Line {
 	for _, line := range History(lines, of) {
 		same := func(other Line) bool { return line.SameRelease(other) }
 		switch {
-		case line.Phase == Failed || line.Phase == RolledBack:
+		case line.Phase == policies.Failed || line.Phase == policies.RolledBack:
 			withdrawn = append(withdrawn, line)
-		case line.Phase != Healthy, slices.ContainsFunc(withdrawn, same), slices.ContainsFunc(proven, same):
+		case line.Phase != policies.Healthy, slices.ContainsFunc(withdrawn, same), slices.ContainsFunc(proven, same):
 		default:
 			proven = append(proven, line)
 		}
@@ -133,7 +135,7 @@ func Unclosed(lines []Line, of Subject) []Line {
 		switch {
 		case line.Phase.Closing():
 			closed = append(closed, line)
-		case line.Phase == Pending, line.Phase == Blocked, slices.ContainsFunc(closed, same), slices.ContainsFunc(open, same):
+		case line.Phase == policies.Pending, line.Phase == policies.Blocked, slices.ContainsFunc(closed, same), slices.ContainsFunc(open, same):
 		default:
 			open = append(open, line)
 		}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 // forge is a server with notes: a union of lines for each ref and revision, as gitsource makes it. Its time is
@@ -96,7 +98,7 @@ func run(cfg Config) (p *Publisher, stop func()) {
 }
 
 // to makes lines of the phases for an environment, each on revA.
-func to(t testing.TB, application, environment string, phases ...Phase) []Line {
+func to(t testing.TB, application, environment string, phases ...policies.Phase) []Line {
 	t.Helper()
 	chain := Chain{Application: application, Environment: environment}
 	var lines []Line
@@ -143,13 +145,13 @@ func TestLesson24_AThousandApplicationsReportAtOnce(t *testing.T) {
 	const applications = 1000
 	cases := map[string]struct {
 		reason string
-		phase  Phase
+		phase  policies.Phase
 		spread time.Duration // between one application and the next
 		pushes int
 	}{
-		"Progress": {"gathered for a second: one push", Progressing, 0, 1},
-		"Proven":   {"the first one goes at once, the others with the next slot", Healthy, 0, 2},
-		"InASec":   {"spread over a second, they still share the slots", Healthy, time.Millisecond, 2},
+		"Progress": {"gathered for a second: one push", policies.Progressing, 0, 1},
+		"Proven":   {"the first one goes at once, the others with the next slot", policies.Healthy, 0, 2},
+		"InASec":   {"spread over a second, they still share the slots", policies.Healthy, time.Millisecond, 2},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +189,7 @@ func TestPublisherSlots(t *testing.T) {
 	type add struct {
 		at          time.Duration
 		environment string
-		phase       Phase
+		phase       policies.Phase
 	}
 	cases := map[string]struct {
 		reason string
@@ -196,16 +198,16 @@ func TestPublisherSlots(t *testing.T) {
 		want   []push
 	}{
 		"Gathers": {"lines of one interval go together", Config{Interval: 2 * sec},
-			[]add{{0, "e1", Progressing}, {sec, "e1", Pending}, {3 * sec, "e1", Holding}},
+			[]add{{0, "e1", policies.Progressing}, {sec, "e1", policies.Pending}, {3 * sec, "e1", policies.Holding}},
 			[]push{{2 * sec, "e1", 2, ""}, {5 * sec, "e1", 1, ""}}},
 		"DecisiveGoesFirst": {"proven does not wait to be gathered, and takes along what waits", Config{Interval: 5 * sec},
-			[]add{{0, "e1", Progressing}, {sec, "e1", Healthy}},
+			[]add{{0, "e1", policies.Progressing}, {sec, "e1", policies.Healthy}},
 			[]push{{sec, "e1", 2, revA}}},
 		"OneBudget": {"a hosted forge: ten seconds between pushes, whatever the ref; a decisive line takes the next slot", Config{MinPush: 10 * sec},
-			[]add{{0, "e1", Progressing}, {1500 * time.Millisecond, "e2", Progressing}, {2 * sec, "e3", Failed}, {12 * sec, "e1", RolledBack}},
+			[]add{{0, "e1", policies.Progressing}, {1500 * time.Millisecond, "e2", policies.Progressing}, {2 * sec, "e3", policies.Failed}, {12 * sec, "e1", policies.RolledBack}},
 			[]push{{sec, "e1", 1, ""}, {11 * sec, "e3", 1, ""}, {21 * sec, "e1", 1, ""}, {31 * sec, "e2", 1, ""}}},
 		"OwnSlots": {"on a plain server each ref has its own slots", Config{},
-			[]add{{0, "e1", Healthy}, {0, "e2", Healthy}, {sec / 2, "e1", Failed}},
+			[]add{{0, "e1", policies.Healthy}, {0, "e2", policies.Healthy}, {sec / 2, "e1", policies.Failed}},
 			[]push{{0, "e1", 1, revA}, {0, "e2", 1, revA}, {sec, "e1", 1, ""}}},
 	}
 	for name, tc := range cases {
@@ -236,10 +238,10 @@ func TestPublisherBackoff(t *testing.T) {
 		good := &forge{}
 		confirmed := &tally{}
 		p, stop := run(Config{Backoff: time.Second, MaxBackoff: 6 * time.Second, Jitter: func(d time.Duration) time.Duration { return d + d/10 }})
-		p.Add(Target{Repository: "bad", Environment: "e", Notes: bad}, to(t, "shop", "e", Healthy), confirmed.done)
+		p.Add(Target{Repository: "bad", Environment: "e", Notes: bad}, to(t, "shop", "e", policies.Healthy), confirmed.done)
 		wait(500 * time.Millisecond)
-		p.Add(Target{Repository: "good", Environment: "e", Notes: good}, to(t, "shop", "e", Healthy), nil)
-		p.Add(Target{Repository: "bad", Environment: "e", Notes: bad}, to(t, "cart", "e", Healthy), confirmed.done)
+		p.Add(Target{Repository: "good", Environment: "e", Notes: good}, to(t, "shop", "e", policies.Healthy), nil)
+		p.Add(Target{Repository: "bad", Environment: "e", Notes: bad}, to(t, "cart", "e", policies.Healthy), confirmed.done)
 		wait(15500 * time.Millisecond)
 		var at []float64
 		for _, push := range bad.pushes {
@@ -281,7 +283,7 @@ func TestPublisherWithReadOnlyCredentials(t *testing.T) {
 		var said []string
 		p, stop := run(Config{OnReadOnly: func(repository string, err error) { said = append(said, repository+" "+err.Error()) }})
 		for _, environment := range []string{"e1", "e2"} {
-			p.Add(Target{Repository: "r", Environment: environment, Notes: f}, to(t, "shop", environment, Healthy), nil)
+			p.Add(Target{Repository: "r", Environment: environment, Notes: f}, to(t, "shop", environment, policies.Healthy), nil)
 		}
 		wait(59 * time.Minute)
 		if len(f.pushes) != 12 {
@@ -303,7 +305,7 @@ func TestPublisherWithReadOnlyCredentials(t *testing.T) {
 		f.mu.Lock()
 		f.fail = func(string) error { return refusal{errors.New("denied")} }
 		f.mu.Unlock()
-		p.Add(Target{Repository: "r", Environment: "e1", Notes: f}, to(t, "cart", "e1", Healthy), nil)
+		p.Add(Target{Repository: "r", Environment: "e1", Notes: f}, to(t, "cart", "e1", policies.Healthy), nil)
 		wait(time.Second)
 		if len(said) != 2 {
 			t.Errorf("taken away again, said %d times", len(said))
@@ -321,12 +323,12 @@ func TestPublisherNeverHoldsAnybody(t *testing.T) {
 		slow, quick := &forge{delay: 24 * time.Hour}, &forge{}
 		p, stop := run(Config{Timeout: time.Minute})
 		block := make(chan struct{})
-		p.Add(Target{Repository: "quick", Environment: "e", Notes: quick}, to(t, "stuck", "e", Healthy), func([]string) { <-block })
-		p.Add(Target{Repository: "slow", Environment: "e", Notes: slow}, to(t, "shop", "e", Healthy), nil)
+		p.Add(Target{Repository: "quick", Environment: "e", Notes: quick}, to(t, "stuck", "e", policies.Healthy), func([]string) { <-block })
+		p.Add(Target{Repository: "slow", Environment: "e", Notes: slow}, to(t, "shop", "e", policies.Healthy), nil)
 		wait(time.Second)
 		before := time.Now()
-		p.Add(Target{Repository: "slow", Environment: "e", Notes: slow}, to(t, "cart", "e", Healthy), nil)
-		p.Add(Target{Repository: "quick", Environment: "e", Notes: quick}, to(t, "cart", "e", Healthy), nil)
+		p.Add(Target{Repository: "slow", Environment: "e", Notes: slow}, to(t, "cart", "e", policies.Healthy), nil)
+		p.Add(Target{Repository: "quick", Environment: "e", Notes: quick}, to(t, "cart", "e", policies.Healthy), nil)
 		p.Status()
 		if waited := time.Since(before); waited != 0 {
 			t.Errorf("Add waited %s", waited)
@@ -348,7 +350,7 @@ func TestPublisherConfirms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, first, second, late := &forge{delay: time.Second}, &tally{}, &tally{}, &tally{}
 		target := Target{Repository: "r", Environment: "e", Notes: f}
-		lines := to(t, "shop", "e", Progressing, Healthy)
+		lines := to(t, "shop", "e", policies.Progressing, policies.Healthy)
 		p, stop := run(Config{})
 		p.Add(target, append(lines, lines...), first.done)
 		wait(500 * time.Millisecond) // under way
@@ -377,7 +379,7 @@ func TestLesson11_KilledBetweenPushAndConfirmation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &forge{}
 		outbox := Outbox{}
-		for _, line := range to(t, "shop", "e", Progressing, Healthy) {
+		for _, line := range to(t, "shop", "e", policies.Progressing, policies.Healthy) {
 			outbox = outbox.Add(line)
 		}
 		for range 2 { // two processes; the first one's confirmation is lost
@@ -421,10 +423,10 @@ func TestPublisherShutdown(t *testing.T) {
 				target := Target{Repository: "r", Environment: "e", Notes: f}
 				p, stop := run(Config{Interval: 10 * time.Second, MinPush: time.Hour})
 				if tc.early {
-					p.Add(target, to(t, "early", "e", Healthy), confirmed.done)
+					p.Add(target, to(t, "early", "e", policies.Healthy), confirmed.done)
 					wait(time.Second)
 				}
-				p.Add(target, to(t, "shop", "e", Progressing), confirmed.done)
+				p.Add(target, to(t, "shop", "e", policies.Progressing), confirmed.done)
 				synctest.Wait()
 				before := time.Now()
 				stop()
@@ -444,10 +446,10 @@ func TestPublisherRefusesAndRoutes(t *testing.T) {
 		f := &forge{}
 		target := Target{Repository: "r", Environment: "new", Notes: f}
 		p, stop := run(Config{})
-		unsigned, _ := Chain{Application: "shop", Environment: "new"}.Next(Line{Phase: Healthy, Revision: revA, At: noon})
-		p.Add(target, append(to(t, "shop", "new", Progressing), unsigned), nil)
-		p.Add(target, to(t, "shop", "old", Progressing), nil)
-		p.Add(Target{Repository: "r", Environment: "gone", Notes: f}, to(t, "shop", "gone", Progressing), nil)
+		unsigned, _ := Chain{Application: "shop", Environment: "new"}.Next(Line{Phase: policies.Healthy, Revision: revA, At: noon})
+		p.Add(target, append(to(t, "shop", "new", policies.Progressing), unsigned), nil)
+		p.Add(target, to(t, "shop", "old", policies.Progressing), nil)
+		p.Add(Target{Repository: "r", Environment: "gone", Notes: f}, to(t, "shop", "gone", policies.Progressing), nil)
 		p.Remove("r", "gone")
 		p.Remove("other", "gone")
 		if got := p.Status(); got.Refused != 1 || got.Queued != 2 {
@@ -469,8 +471,8 @@ func TestPublisherKeepsProvenRevisions(t *testing.T) {
 		target := Target{Repository: "r", Environment: "production", Notes: f}
 		var lines []Line
 		for _, application := range []string{"shop", "cart"} {
-			lines = append(lines, story(t, fixedKey(), application, Line{Phase: Healthy, Revision: revB},
-				Line{Phase: Failed, Revision: revC}, Line{Phase: Healthy, Revision: revA})...)
+			lines = append(lines, story(t, fixedKey(), application, Line{Phase: policies.Healthy, Revision: revB},
+				Line{Phase: policies.Failed, Revision: revC}, Line{Phase: policies.Healthy, Revision: revA})...)
 		}
 		p.Add(target, lines, nil)
 		synctest.Wait()
@@ -488,7 +490,7 @@ func TestPublisherLargeBacklog(t *testing.T) {
 		f, confirmed := &forge{}, &tally{}
 		p, stop := run(Config{})
 		for n := range maxBatch + 10 {
-			p.Add(Target{Repository: "r", Environment: "e", Notes: f}, to(t, fmt.Sprintf("app-%d", n), "e", Pending), confirmed.done)
+			p.Add(Target{Repository: "r", Environment: "e", Notes: f}, to(t, fmt.Sprintf("app-%d", n), "e", policies.Pending), confirmed.done)
 		}
 		wait(5 * time.Second)
 		stop()

@@ -3,6 +3,8 @@ package record
 import (
 	"slices"
 	"time"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 const (
@@ -85,7 +87,7 @@ func (q *queue) batch() batch {
 	for _, id := range b.ids {
 		line := q.entries[id].line
 		b.add[line.Revision] = append(b.add[line.Revision], line.Text())
-		if line.Phase == Healthy {
+		if line.Phase == policies.Healthy {
 			b.keep = append(b.keep, line.Revision)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 // Version is the version of the note's schema that this package writes, and the only one that decides.
@@ -15,44 +17,20 @@ const refPrefix = "refs/notes/sluice/"
 // Ref returns the notes ref of an environment.
 func Ref(environment string) string { return refPrefix + environment }
 
-// Phase is the phase of a release. A phase that a reader does not know is shown as it stands.
-type Phase string
-
-// The phases of a release. A line lies on the release that it is about: Superseded, Failed and RolledBack on the
-// one that was left, not on the one that came instead.
-const (
-	Pending     Phase = "Pending"
-	Blocked     Phase = "Blocked"
-	Progressing Phase = "Progressing"
-	Holding     Phase = "Holding"
-	Promoting   Phase = "Promoting"
-	Healthy     Phase = "Healthy"
-	Failed      Phase = "Failed"
-	RolledBack  Phase = "RolledBack"
-	Superseded  Phase = "Superseded"
-)
-
-// Closing reports whether the phase ends the story of a release that was applied. Blocked does not: nothing was
-// applied, and the release may still begin.
-func (p Phase) Closing() bool { return p.Decides() || p == Superseded }
-
-// Decides reports whether somebody may be waiting for the line: it proves a release, or takes a proof away.
-func (p Phase) Decides() bool { return p == Healthy || p == Failed || p == RolledBack }
-
 // Line is one line of a note: what happened to one release. The order of the fields is the order of the keys.
 // ID, Seq, Prev and Key are set by [Chain.Next], Sig by [Signer.Sign]; the caller gives the rest.
 //
 // A line that was signed or parsed keeps its exact bytes: changing its fields afterwards changes nothing that
 // is written.
 type Line struct {
-	V           int    `json:"v"`
-	ID          string `json:"id"`  // 16 hex digits
-	Seq         int64  `json:"seq"` // grows from line to line within (application, environment); from 1
-	Application string `json:"application"`
-	Environment string `json:"environment"`
-	Cluster     string `json:"cluster,omitempty"`
-	Agent       string `json:"agent,omitempty"`
-	Phase       Phase  `json:"phase"`
+	V           int            `json:"v"`
+	ID          string         `json:"id"`  // 16 hex digits
+	Seq         int64          `json:"seq"` // grows from line to line within (application, environment); from 1
+	Application string         `json:"application"`
+	Environment string         `json:"environment"`
+	Cluster     string         `json:"cluster,omitempty"`
+	Agent       string         `json:"agent,omitempty"`
+	Phase       policies.Phase `json:"phase"`
 	// Revision is the full hash of the commit that was rendered; the line lies on it.
 	Revision string `json:"revision"`
 	// Trigger is the full hash of the commit that brought the release.

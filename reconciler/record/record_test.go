@@ -9,6 +9,8 @@ import (
 	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 const (
@@ -61,26 +63,26 @@ func TestSummary(t *testing.T) {
 	}{
 		"Healthy": {
 			reason: "the counts that are news, and how long it took",
-			line: Line{Application: "shop", Environment: "production", Phase: Healthy, Revision: revA,
+			line: Line{Application: "shop", Environment: "production", Phase: policies.Healthy, Revision: revA,
 				Evidence: Evidence{Seconds: 12.04, Changes: Changes{Configured: 2, Deleted: 1, Unchanged: 9}}},
 			want: "shop production Healthy 4f1c0c2 after 12s: 2 configured, 1 deleted",
 		},
 		"Failed": {
 			reason: "a reason goes before the objects",
-			line: Line{Application: "shop", Environment: "staging", Phase: Failed, Revision: revB, Reason: "not ready in 5m",
+			line: Line{Application: "shop", Environment: "staging", Phase: policies.Failed, Revision: revB, Reason: "not ready in 5m",
 				Evidence: Evidence{Seconds: 300, Changes: Changes{Created: 3}, NotWell: []Object{{Object: "Pod a/b"}}}},
 			want: "shop staging Failed b0b0b0b after 5m: 3 created; not ready in 5m",
 		},
 		"Objects": {
 			reason: "without a reason the worst object speaks",
-			line: Line{Application: "shop", Environment: "staging", Phase: Progressing, Revision: revB,
+			line: Line{Application: "shop", Environment: "staging", Phase: policies.Progressing, Revision: revB,
 				Evidence: Evidence{Seconds: 0.25, More: 2, NotWell: []Object{
 					{Object: "Deployment shop/web", Health: "InProgress", Reason: "1 of 3 ready"}, {Object: "Pod a/b"}}}},
 			want: "shop staging Progressing b0b0b0b after 250ms: Deployment shop/web is InProgress: 1 of 3 ready; 3 more not well",
 		},
 		"Bare": {
 			reason: "nothing to say is nothing said; hours have no zero minutes",
-			line:   Line{Application: "shop", Environment: "e", Phase: Superseded, Revision: "ab", Evidence: Evidence{Seconds: 7200}},
+			line:   Line{Application: "shop", Environment: "e", Phase: policies.Superseded, Revision: "ab", Evidence: Evidence{Seconds: 7200}},
 			want:   "shop e Superseded ab after 2h",
 		},
 	}
@@ -96,7 +98,7 @@ func TestSummary(t *testing.T) {
 func TestLineText(t *testing.T) {
 	signer := newKey(t)
 	line := story(t, signer, "shop", Line{
-		Cluster: "c1", Agent: "blue", Phase: Healthy, Revision: revA, Trigger: revB, Inputs: "i", Digest: "d", Reason: "all <well> & good",
+		Cluster: "c1", Agent: "blue", Phase: policies.Healthy, Revision: revA, Trigger: revB, Inputs: "i", Digest: "d", Reason: "all <well> & good",
 		Evidence: Evidence{Changes: Changes{Created: 1}, Seconds: 1.23456},
 	})[0]
 	want := fmt.Sprintf(`{"v":1,"id":"%s","seq":1,"application":"shop","environment":"production","cluster":"c1","agent":"blue",`+
@@ -128,7 +130,7 @@ func TestLesson36_NoSecretAndNoControlCharacterInANote(t *testing.T) {
 		objects = append(objects, Object{Object: fmt.Sprintf("Pod shop/%d %s", i, secret), Health: "Fai\x00led", Reason: dirty})
 	}
 	line, chain, err := Maker{Signer: newKey(t), Mask: mask}.Make(Chain{Application: "shop", Environment: "production"}, Line{
-		Phase: Failed, Revision: revA, At: noon, Reason: dirty, Message: dirty, Cluster: "c\x1b", Agent: strings.Repeat("a", 400),
+		Phase: policies.Failed, Revision: revA, At: noon, Reason: dirty, Message: dirty, Cluster: "c\x1b", Agent: strings.Repeat("a", 400),
 		Evidence: Evidence{NotWell: objects},
 	})
 	if err != nil {
@@ -163,7 +165,7 @@ func TestLesson36_NoSecretAndNoControlCharacterInANote(t *testing.T) {
 
 func TestMakeRefuses(t *testing.T) {
 	shop := Chain{Application: "shop", Environment: "production"}
-	good := Line{Phase: Healthy, Revision: revA, At: noon}
+	good := Line{Phase: policies.Healthy, Revision: revA, At: noon}
 	cases := map[string]struct {
 		reason string
 		chain  Chain

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/sluice-cd/sluice/policies"
 )
 
 // judged maps each line's sequence (0: unreadable) to its verdict; those that share one are sorted and joined.
@@ -29,14 +31,14 @@ func TestLesson42_WhatDoesNotVerifyDecidesNothing(t *testing.T) {
 	signer, thief := newKey(t), newKey(t)
 	// A is proven, B fails, C is proven.
 	lines := story(t, signer, "shop",
-		Line{Phase: Healthy, Revision: revA, Inputs: "a"},
-		Line{Phase: Progressing, Revision: revB, Inputs: "b"},
-		Line{Phase: Failed, Revision: revB, Inputs: "b"},
-		Line{Phase: Healthy, Revision: revC, Inputs: "c"},
+		Line{Phase: policies.Healthy, Revision: revA, Inputs: "a"},
+		Line{Phase: policies.Progressing, Revision: revB, Inputs: "b"},
+		Line{Phase: policies.Failed, Revision: revB, Inputs: "b"},
+		Line{Phase: policies.Healthy, Revision: revC, Inputs: "c"},
 	)
 	forked := story(t, signer, "shop",
-		Line{Phase: Healthy, Revision: revA, Inputs: "a"}, Line{Phase: Progressing, Revision: revB, Inputs: "b"},
-		Line{Phase: Healthy, Revision: revB, Inputs: "b"})
+		Line{Phase: policies.Healthy, Revision: revA, Inputs: "a"}, Line{Phase: policies.Progressing, Revision: revB, Inputs: "b"},
+		Line{Phase: policies.Healthy, Revision: revB, Inputs: "b"})
 	all := map[int64]string{1: "verified", 2: "verified", 3: "verified", 4: "verified"}
 	replace := func(notes map[string][]byte, revision, from, to string) {
 		text := strings.Replace(string(notes[revision]), from, to, 1)
@@ -80,7 +82,7 @@ func TestLesson42_WhatDoesNotVerifyDecidesNothing(t *testing.T) {
 		"Forged": {
 			"signed with a key that nobody listed",
 			func(notes map[string][]byte) {
-				forged := story(t, thief, "shop", Line{Phase: Healthy, Revision: revB})[0]
+				forged := story(t, thief, "shop", Line{Phase: policies.Healthy, Revision: revB})[0]
 				notes[revB] = append(notes[revB], forged.Text()...)
 			},
 			map[int64]string{1: `unknown key: key "` + thief.KeyID() + `" does not count for environment "production" | verified`,
@@ -166,7 +168,7 @@ func TestLesson42_WhatDoesNotVerifyDecidesNothing(t *testing.T) {
 }
 
 func TestVerifyWithoutKeysShowsAndDecidesNothing(t *testing.T) {
-	lines := story(t, newKey(t), "shop", Line{Phase: Healthy, Revision: revA}, Line{Phase: Failed, Revision: revB})
+	lines := story(t, newKey(t), "shop", Line{Phase: policies.Healthy, Revision: revA}, Line{Phase: policies.Failed, Revision: revB})
 	notes := notesOf(lines...)
 	notes[revC] = notes[revA]
 	parsed := ParseNotes(notes)

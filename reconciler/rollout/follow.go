@@ -11,7 +11,8 @@ import (
 )
 
 // Follow with on watches the Pods, ReplicaSets and warnings of namespace, so that Diagnose knows them and their
-// changes wake the workloads' owners, until it was called as often without. It returns at once. Where the agent may
+// changes wake the workloads' owners, until it was called as often without. It returns at once, and begins after
+// [Config.Grace]. Where the agent may
 // not read them, they are read as the newest fallback that Watch got for the namespace.
 func (o *Observer) Follow(namespace string, on bool) {
 	o.mu.Lock()
@@ -62,6 +63,13 @@ func newFollower(o *Observer, namespace string) *follower {
 }
 
 func (f *follower) run(ctx context.Context, agent *client) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-f.done:
+		return
+	case <-time.After(f.observer.config.Grace):
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()

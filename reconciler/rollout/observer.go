@@ -43,6 +43,9 @@ type Config struct {
 	// Patience is how long a pod may wait for a ConfigMap or Secret before that is the release's own fault:
 	// others may be making it just now, as cert-manager does. Zero: 30 seconds. Negative: none.
 	Patience time.Duration
+	// Grace is how long Follow waits before it watches: most releases are well before that, and their pods are of no
+	// interest. Zero: not at all.
+	Grace time.Duration
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 }
