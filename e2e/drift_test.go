@@ -39,6 +39,17 @@ func TestAgentRepairsDrift(t *testing.T) {
 		s.Cluster.AwaitObject(t, world.Patience, "repaired", service, world.Has(s.Name, "metadata", "labels", "sluice.dev/agent"))
 		tell(t, "a removed label", began)
 	})
+	t.Run("APortWithAnotherNumberIsRepaired", func(t *testing.T) { // the number is the item's key: theirs replaces ours
+		began := edit(t, s, service, `{"spec":{"ports":[{"$patch":"delete","port":80},{"name":"http","port":81,"targetPort":"http"}]}}`)
+		s.Cluster.AwaitObject(t, world.Patience, "repaired", service, func(o *unstructured.Unstructured) error {
+			ports, _ := world.Field(o, "spec", "ports").([]any)
+			if len(ports) != 1 || ports[0].(map[string]any)["port"] != int64(80) {
+				return fmt.Errorf("the ports are %v", ports)
+			}
+			return nil
+		})
+		tell(t, "a port", began)
+	})
 	t.Run("Lesson28_WhatOthersAddIsNoDrift", func(t *testing.T) {
 		edit(t, s, service, `{"metadata":{"annotations":{"example.com/seen":"yes"}}}`)
 		edit(t, s, deployment, `{"metadata":{"labels":{"example.com/team":"web"}}}`)

@@ -21,7 +21,7 @@ func TestAgentMeetsManifestsThatTheAPIRefuses(t *testing.T) {
 		note := s.Repo.AwaitNote(t, world.Patience, "a refusal", "staging", func(n world.Note) bool {
 			return n.On == revision && (n.Phase == "Failed" || n.Phase == "Blocked")
 		})
-		for _, words := range [][]string{{"Service", "ports"}, {"PodDisruptionBudget", "maxUnavailable"}, {"Deployment", "quantities"}} {
+		for _, words := range [][]string{{"Service", "ports"}, {"PodDisruptionBudget", "maxUnavailable"}, {"Deployment", "containers[web].resources.requests.cpu: quantities"}} {
 			if !note.Says(words...) {
 				t.Errorf("the note does not say %q: %s", words, note.Text)
 			}

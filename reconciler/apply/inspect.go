@@ -55,7 +55,7 @@ func (c *Client) inspectAll(ctx context.Context, req Request, steps []*step) Err
 	faults := make(Errors, len(steps))
 	c.each(len(steps), func(i int) {
 		if s := steps[i]; !s.Later && !s.settled(req) && ctx.Err() == nil {
-			faults[i] = c.inspect(ctx, req, s)
+			faults[i] = explained(c.inspect(ctx, req, s), s.obj)
 		}
 	})
 	return faults

@@ -225,3 +225,28 @@ Secret/NS/password: service account "NS/weak" may not patch secrets in namespace
 		t.Errorf("a service account without namespace: %v; want %v", err, ErrServiceAccount)
 	}
 }
+
+func TestPlan_AValueThatDoesNotFitIsNamed(t *testing.T) {
+	cases := map[string]struct {
+		reason, doc, want string
+		not               string
+	}{
+		"Quantity": {"the API server says no field", strings.ReplaceAll(deployment, "cpu: 1000m", "cpu: twenty, memory: 1 GB"),
+			"Deployment/NS/web: spec.template.spec.containers[web].resources.requests.cpu: quantities must match", ""},
+		"Both": {"each of them is named", strings.ReplaceAll(deployment, "cpu: 1000m", "cpu: twenty, memory: 1 GB"),
+			"spec.template.spec.containers[web].resources.requests.memory: quantities must match", ""},
+		"Secret": {"without the value", `{apiVersion: v1, kind: Secret, metadata: {name: s, namespace: NS}, data: {a: "hunter2!"}}`, "Secret/NS/s: data", "hunter2"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := setUp(t)
+			_, err := f.client.Plan(f.Context(), f.request(tc.doc))
+			if err == nil || !strings.Contains(err.Error(), strings.ReplaceAll(tc.want, "NS", f.ns)) {
+				t.Errorf("%s: error %v; want %s", tc.reason, err, tc.want)
+			}
+			if err != nil && tc.not != "" && strings.Contains(err.Error(), tc.not) {
+				t.Errorf("%s: it shows the value: %v", tc.reason, err)
+			}
+		})
+	}
+}
