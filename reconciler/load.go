@@ -13,7 +13,6 @@ import (
 func (p *Pass) load(ctx context.Context) error {
 	t := p.target
 	if t.loaded {
-		p.takeLeft()
 		return nil
 	}
 	h, err := p.site.state(ctx, p.Key)
@@ -29,7 +28,6 @@ func (p *Pass) load(ctx context.Context) error {
 		}
 	}
 	t.held, t.loaded = h, true
-	p.takeLeft()
 	if t.audited.IsZero() {
 		t.audited = p.agent.now().Add(-p.agent.spread(p.agent.config.Audit.Std()))
 	}
@@ -37,7 +35,8 @@ func (p *Pass) load(ctx context.Context) error {
 }
 
 // takeLeft takes over what states under earlier names still track, and has them deleted once that is saved. The names may
-// be learnt later than the state is loaded: a mirror's last tip may be older than the commit that says them.
+// be learnt later than the state is loaded: a mirror's last tip may be older than the commit that says them. So they are
+// asked for after the place, by which the pass is judged.
 func (p *Pass) takeLeft() {
 	t := p.target
 	for _, left := range p.site.leftBehind(p.agent.catalog.former(p.Key)) {

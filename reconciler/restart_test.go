@@ -154,7 +154,7 @@ func TestLesson04_NothingIsLeftOver(t *testing.T) {
 	former := Key{"formerly", "staging"}
 	state, _ := l.state(shop)
 	state.Key = former
-	data, err := encode(state)
+	data, err := new(packer).encode(state)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,11 +43,11 @@ func (p *Pass) save(ctx context.Context) error {
 		return err
 	}
 	t.ids = append(t.ids, t.takeConfirmed()...)
-	now, err := encode(saved)
+	_, changed, err := t.held.plain()
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(now, t.held.bytes) { // confirmed lines alone are not worth a request: Git takes them twice and keeps them once
+	if changed { // confirmed lines alone are not worth a request: Git takes them twice and keeps them once
 		saved.Outbox = saved.Outbox.Confirm(t.ids)
 		if err := p.site.store.save(ctx, &t.held); err != nil {
 			return err

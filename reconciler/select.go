@@ -41,6 +41,7 @@ func choose(ctx context.Context, p *Pass) Outcome {
 		return p.refuse("", "", err) // a clash of names: nobody is looked after
 	}
 	p.Place = found
+	p.takeLeft()
 	p.look()
 	p.target.held.saved.Repository = found.source.repo.URL
 	if err := p.settle(); err != nil {

@@ -1,12 +1,6 @@
 package reconciler
 
 import (
-	"bytes"
-	"compress/gzip"
-	"encoding/json"
-	"fmt"
-	"io"
-
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/record"
@@ -43,29 +37,4 @@ type Saved struct {
 	// Active and Proven name the Secrets with the manifests of the release in the state and of the proven one.
 	Active []string `json:"active,omitempty"`
 	Proven []string `json:"proven,omitempty"`
-}
-
-// encode returns v as compressed JSON: 2000 objects in an inventory are 600 kB plain, and a Secret holds 1 MiB.
-func encode(v any) ([]byte, error) {
-	var out bytes.Buffer
-	zip := gzip.NewWriter(&out)
-	if err := json.NewEncoder(zip).Encode(v); err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	if err := zip.Close(); err != nil {
-		return nil, fmt.Errorf("encode: %w", err)
-	}
-	return out.Bytes(), nil
-}
-
-// decode reads what encode wrote, up to 64 MiB.
-func decode(data []byte, v any) error {
-	zip, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return fmt.Errorf("decode: %w", err)
-	}
-	if err := json.NewDecoder(io.LimitReader(zip, 64<<20)).Decode(v); err != nil {
-		return fmt.Errorf("decode: %w", err)
-	}
-	return nil
 }

@@ -3,14 +3,14 @@ package reconciler
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"github.com/sluice-cd/sluice/reconciler/apply"
@@ -38,17 +38,28 @@ type store struct {
 	namespace string
 	agent     string
 	cluster   string // UID
+	packer    packer
 }
 
 // held is a saved state and the version it was read or written at.
 type held struct {
 	saved           Saved
 	resourceVersion string
-	bytes           []byte // as they lie in the Secret, to see whether anything changed
-	fault           error  // why saved could not be read, and is zero
+	bytes           []byte            // as they lie in the Secret, to see whether somebody else wrote it
+	sum             [sha256.Size]byte // of its JSON, to see whether anything changed; zero: nothing was read
+	fault           error             // why saved could not be read, and is zero
 	// outbox is the one that lies in the Secret. Only its lines may be published: one that was not saved would be
 	// made again, with the same sequence, by the next process.
 	outbox record.Outbox
+}
+
+// plain is a state as it is saved, before it is compressed, and whether it is another than the one in the Secret.
+func (h *held) plain() (text []byte, changed bool, err error) {
+	text, err = json.Marshal(&h.saved)
+	if err != nil {
+		return nil, false, fmt.Errorf("encode state of %s: %w", h.saved.Key, err)
+	}
+	return text, sha256.Sum256(text) != h.sum, nil
 }
 
 // StateName is the name of the Secret with the state of a key.
@@ -89,7 +100,11 @@ func (s *store) read(secret *corev1.Secret) (held, error) {
 		return held{}, fmt.Errorf("%w: %q, by Secret %s/%s; this one is %q", errForeignState, other, s.namespace, secret.Name, s.agent)
 	}
 	h := held{resourceVersion: secret.ResourceVersion, bytes: secret.Data["state"]}
-	if err := decode(h.bytes, &h.saved); err != nil { // it can be lost, so it can be spoilt
+	text, err := unpack(h.bytes)
+	if err == nil {
+		err = json.Unmarshal(text, &h.saved)
+	}
+	if err != nil { // it can be lost, so it can be spoilt
 		key := Key{secret.Labels[stateApplication], secret.Labels[stateEnvironment]}
 		return held{
 			saved: Saved{Key: key}, resourceVersion: secret.ResourceVersion, bytes: h.bytes,
@@ -102,18 +117,19 @@ func (s *store) read(secret *corev1.Secret) (held, error) {
 	if h.saved.Cluster != s.cluster {
 		h.saved = Saved{Key: h.saved.Key}
 	}
-	h.outbox = h.saved.Outbox
+	h.outbox, h.sum = h.saved.Outbox, sha256.Sum256(text)
 	return h, nil
 }
 
 // save writes a state if it changed, at the version it was read at; a conflict is an error.
 func (s *store) save(ctx context.Context, h *held) error {
-	data, err := encode(h.saved)
-	if err != nil {
+	text, changed, err := h.plain()
+	if err != nil || !changed {
 		return err
 	}
-	if bytes.Equal(data, h.bytes) && h.resourceVersion != "" {
-		return nil
+	data, err := s.packer.pack(text)
+	if err != nil {
+		return err
 	}
 	secret := s.secret(StateName(h.saved.Key), "state", h.saved.Key)
 	secret.Data = map[string][]byte{"state": data}
@@ -121,7 +137,7 @@ func (s *store) save(ctx context.Context, h *held) error {
 	if err != nil {
 		return fmt.Errorf("save state of %s: %w", h.saved.Key, err)
 	}
-	h.resourceVersion, h.bytes, h.outbox = written.ResourceVersion, data, h.saved.Outbox
+	h.resourceVersion, h.bytes, h.sum, h.outbox = written.ResourceVersion, data, sha256.Sum256(text), h.saved.Outbox
 	return nil
 }
 
@@ -154,76 +170,12 @@ func (s *store) write(ctx context.Context, secret *corev1.Secret, h *held) (*cor
 	return s.secrets.Update(ctx, secret, metav1.UpdateOptions{FieldManager: apply.Manager})
 }
 
-// orphans are Secrets with manifests that none of these states names: a process that died left them.
-func orphans(manifests []metav1.PartialObjectMetadata, states map[Key]held) []string {
-	named := map[string]bool{}
-	for _, h := range states {
-		for _, name := range append(slices.Clone(h.saved.Active), h.saved.Proven...) {
-			named[name] = true
-		}
-	}
-	var orphans []string
-	for _, secret := range manifests {
-		if _, ok := states[Key{secret.Labels[stateApplication], secret.Labels[stateEnvironment]}]; ok && !named[secret.Name] {
-			orphans = append(orphans, secret.Name)
-		}
-	}
-	return orphans
-}
-
 // forget deletes a Secret of ours.
 func (s *store) forget(ctx context.Context, name string) error {
 	if err := s.secrets.Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 		return fmt.Errorf("delete Secret %s/%s: %w", s.namespace, name, err)
 	}
 	return nil
-}
-
-// chunk is how much of the compressed manifests goes into one Secret, which holds 1 MiB at most.
-const chunk = 900 << 10
-
-// manifestsName names a part of the manifests of a release: a second try finds what the first one wrote.
-func manifestsName(k Key, digest string, part int) string {
-	return fmt.Sprintf("%s.%.12s.%d", StateName(k), digest, part)
-}
-
-// saveManifests writes the objects of a release once, in as many Secrets as they need, and returns their names.
-func (s *store) saveManifests(ctx context.Context, k Key, digest string, objects []*unstructured.Unstructured) ([]string, error) {
-	data, err := encode(objects)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for part := range slices.Chunk(data, chunk) {
-		name := manifestsName(k, digest, len(names))
-		secret := s.secret(name, "manifests", k)
-		secret.Data = map[string][]byte{"manifests": part}
-		immutable := true
-		secret.Immutable = &immutable
-		_, err := s.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: apply.Manager})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return nil, fmt.Errorf("save manifests of %s: %w", k, err)
-		}
-		names = append(names, name)
-	}
-	return names, nil
-}
-
-// manifests reads what saveManifests wrote.
-func (s *store) manifests(ctx context.Context, names []string) ([]*unstructured.Unstructured, error) {
-	var data []byte
-	for _, name := range names {
-		secret, err := s.secrets.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return nil, fmt.Errorf("read manifests in Secret %s/%s: %w", s.namespace, name, err)
-		}
-		data = append(data, secret.Data["manifests"]...)
-	}
-	var objects []*unstructured.Unstructured
-	if err := decode(data, &objects); err != nil {
-		return nil, fmt.Errorf("read manifests in Secrets %s/%v: %w", s.namespace, names, err)
-	}
-	return objects, nil
 }
 
 func (s *store) secret(name, kind string, k Key) *corev1.Secret {

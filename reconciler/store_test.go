@@ -156,7 +156,7 @@ func TestLoadJudgesWhatItFinds(t *testing.T) {
 		return made
 	}
 	packed := func(t *testing.T, v Saved) []byte {
-		data, err := encode(v)
+		data, err := new(packer).encode(v)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +229,7 @@ func TestLesson12_OneBadStateStopsNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	newer := Key{"newer", "staging"}
-	data, err := encode(Saved{Version: savedVersion + 1, Key: newer})
+	data, err := new(packer).encode(Saved{Version: savedVersion + 1, Key: newer})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,11 +298,11 @@ func TestEncode(t *testing.T) {
 		v.Inventory = append(v.Inventory, apply.Entry{ID: apply.ID{Kind: "ConfigMap", Namespace: "shop", Name: fmt.Sprint("part-", i)},
 			UID: fmt.Sprintf("%032x", i), Hash: fmt.Sprintf("%032x", i*7), Manifest: fmt.Sprintf("%032x", i*13)})
 	}
-	a, err := encode(v)
+	a, err := new(packer).encode(v)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, _ := encode(v)
+	b, _ := new(packer).encode(v)
 	if !bytes.Equal(a, b) {
 		t.Error("the same state is written in two ways: every pass would save it")
 	}
