@@ -115,7 +115,7 @@ func (g *ground) namespaces(apps []application) {
 		if _, err := core.CoreV1().Namespaces().Create(g.ctx, namespace, metav1.CreateOptions{}); err != nil {
 			return err
 		}
-		_, err := core.RbacV1().RoleBindings(app.namespace).Create(g.ctx, binding, metav1.CreateOptions{})
+		_, err := core.RbacV1().RoleBindings(app.namespace).Create(g.ctx, binding.DeepCopy(), metav1.CreateOptions{})
 		return err
 	}), "make namespaces")
 	world.Await(g, patience, "namespaces have what the controllers put there", func() error {
