@@ -93,7 +93,8 @@ func (s *survey) objects(built resmap.ResMap, dir string, asked bool) ([]manifes
 				return nil, &manifest.Error{Path: file, Err: err}
 			}
 		}
-		text, err := r.AsYAML()
+		// AsYAML would turn the same text into YAML, to be parsed once more.
+		text, err := r.MarshalJSON()
 		if err != nil {
 			return nil, &manifest.Error{Path: file, Err: err}
 		}
