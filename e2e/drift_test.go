@@ -42,7 +42,7 @@ func TestAgentRepairsDrift(t *testing.T) {
 	t.Run("APortWithAnotherNumberIsRepaired", func(t *testing.T) { // the number is the item's key: theirs replaces ours
 		began := edit(t, s, service, `{"spec":{"ports":[{"$patch":"delete","port":80},{"name":"http","port":81,"targetPort":"http"}]}}`)
 		s.Cluster.AwaitObject(t, world.Patience, "repaired", service, func(o *unstructured.Unstructured) error {
-			ports, _ := world.Field(o, "spec", "ports").([]any)
+			ports, _, _ := unstructured.NestedSlice(o.Object, "spec", "ports")
 			if len(ports) != 1 || ports[0].(map[string]any)["port"] != int64(80) {
 				return fmt.Errorf("the ports are %v", ports)
 			}
@@ -97,7 +97,9 @@ func TestAgentRepairsDrift(t *testing.T) {
 	t.Run("Lesson29_OneFieldIsLeftToSomebodyElse", func(t *testing.T) {
 		s.Repo.Edit(t, "sluice.yaml", "drift: {mode: report}", "drift: {leave: [{kind: Deployment, name: shop, fields: [/spec/replicas]}]}")
 		revision := s.Repo.Commit(t, "Replicas are somebody else's")
+		began := time.Now()
 		s.Cluster.AwaitObject(t, world.Patience, "repaired again", deployment, world.Has(nextImage, imagePath()...))
+		tell(t, "what was only reported before", began)
 		edit(t, s, deployment, `{"spec":{"replicas":4}}`)
 		edit(t, s, deployment, `{"spec":{"minReadySeconds":7}}`)
 		s.Agent.AwaitPolls(t)

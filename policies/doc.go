@@ -24,6 +24,8 @@
 //	Failed       Progressing  a newer release, or the same one with a new trigger
 //	Healthy      Progressing  a newer release
 //
+// A release that is neither after half a minute is told once as Progressing, with what it waits for.
+//
 // Blocked is no state of a release but of a revision that none could be made of: it does not render, or a
 // guard refuses it. What runs stays, and Git is told once.
 //

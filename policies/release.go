@@ -53,6 +53,8 @@ type State struct {
 	Reason string `json:"reason,omitempty"`
 	// Applied: every object of Release was sent and accepted. Healthy implies Applied.
 	Applied bool `json:"applied,omitempty"`
+	// Slow: Git was told that Release takes long.
+	Slow bool `json:"slow,omitempty"`
 	// Began is when Release began, Since when Phase did.
 	Began time.Time `json:"began,omitzero"`
 	Since time.Time `json:"since,omitzero"`

@@ -25,6 +25,10 @@ type Record struct {
 	Began time.Time
 }
 
+// SlowAfter is when a release that is neither healthy nor failed is told once as Progressing, with what it waits for:
+// most are healthy by then, and each line is a push.
+const SlowAfter = 30 * time.Second
+
 // Step returns the next state, the effects still to carry out, in order, and the lines to record. It reads no
 // clock, file or network: o.Now is the only time it knows. An effect is returned at every call until o
 // shows that it landed, so that none is lost when the process dies.
@@ -83,7 +87,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		reason := fmt.Sprintf("superseded by %s", short(p.Release.Revision))
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
-	s.Release, s.Phase, s.Reason, s.Applied, s.Held = p.Release, Progressing, "", false, ""
+	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
 	s.Began, s.Since = o.Now, o.Now
 	return s, told
 }
@@ -119,6 +123,9 @@ func advance(s State, o Observation, told []Record) (State, []Record) {
 		return s, told
 	case o.Health == Degraded:
 		return enter(s, Failed, o.HealthReason, o, told)
+	case s.Phase == Progressing && !s.Slow && o.Now.Sub(s.Began) >= SlowAfter:
+		s.Slow = true
+		told = append(told, Record{Phase: Progressing, Release: s.Release, Reason: o.HealthReason, Began: s.Began})
 	}
 	return s, told
 }

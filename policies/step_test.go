@@ -24,16 +24,17 @@ type story struct {
 	state State
 	plan  Plan
 	seen  Observation
+	clock time.Duration // since the start
 }
 
 // play carries out one line, such as "git b digest=2 | apply=done health=Current".
 func (s *story) play(line string) (string, error) {
-	s.seen.Now = start
 	for _, word := range strings.Fields(line) {
 		if err := s.say(word); err != nil {
 			return "", err
 		}
 	}
+	s.seen.Now = start.Add(s.clock)
 	next, effects, told := Step(s.state, s.plan, s.seen)
 	s.state = next
 	return answer(next, effects, told), nil
@@ -64,6 +65,10 @@ func (s *story) say(word string) error {
 		s.seen.Apply, s.seen.ApplyReason = ApplyResult(value), "the API server refused"
 	case "health":
 		s.seen.Health, s.seen.HealthReason = HealthStatus(value), "pods say so"
+	case "after": // that much later
+		d, err := time.ParseDuration(value)
+		s.clock += d
+		return err
 	case "stale", "owned", "drifted":
 		return s.count(key, value)
 	default:
@@ -229,7 +234,9 @@ func check(t *testing.T, seed uint64, before, s State, effects []Effect, told []
 		open[s.Release.Trigger] = true
 	}
 	for _, r := range told {
-		delete(open, r.Release.Trigger)
+		if r.Phase != Progressing {
+			delete(open, r.Release.Trigger)
+		}
 	}
 	if s.Phase == Progressing {
 		if len(open) != 1 {

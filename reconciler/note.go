@@ -29,6 +29,9 @@ func note(_ context.Context, p *Pass) Outcome {
 	case state.Phase == policies.Failed:
 		return Outcome{Verdict: Stall, Reason: state.Reason, After: wait}
 	case state.Phase == policies.Progressing:
+		if !state.Slow {
+			wait = sooner(wait, max(time.Second, policies.SlowAfter-p.Seen.Now.Sub(state.Began)))
+		}
 		return Outcome{Verdict: Wait, Reason: p.Seen.HealthReason, After: sooner(wait, time.Minute)}
 	case state.Held != "":
 		return Outcome{Verdict: Wait, Reason: state.Held, After: wait}

@@ -37,7 +37,8 @@ func (p *Pass) keepRules(env *config.Environment) {
 		t.attempt.notBefore = time.Time{} // what was refused may be allowed now, by adopt for one
 	}
 	if t.rules != nil && !reflect.DeepEqual(t.rules.Drift.Leave, env.Drift.Leave) {
-		t.rendering, saved.State.Applied = rendering{secrets: t.secrets}, false // other fields are sent
+		// Other fields are sent: what was applied before does not count.
+		t.rendering, t.attempt, saved.State.Applied = rendering{secrets: t.secrets}, attempt{}, false
 	}
 	t.rules = env
 }

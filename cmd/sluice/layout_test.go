@@ -24,7 +24,7 @@ func TestLayout(t *testing.T) {
 		"Config":    {"it reads files, and what a source looks like is the renderer's", "reconciler/config", []string{"render"}},
 		"Apply":     {"it knows objects, and not why they are applied", "reconciler/apply", nil},
 		"Rollout":   {"it sees objects, and not why they are there", "reconciler/rollout", nil},
-		"Record":    {"it knows lines, and neither a cluster nor a Git library", "reconciler/record", nil},
+		"Record":    {"it knows lines and the words of a release, and neither a cluster nor a Git library", "reconciler/record", []string{"policies"}},
 		"Reconciler": {"it is the middle: commands use it", "reconciler", []string{
 			"gitsource", "render", "policies"}},
 		"Command": {"test beds stay out of the program", "cmd/sluice", []string{
