@@ -37,12 +37,22 @@ func (p *Pass) load(ctx context.Context) error {
 // takeLeft takes over what states under earlier names still track, and has them deleted once that is saved. The names may
 // be learnt later than the state is loaded: a mirror's last tip may be older than the commit that says them. So they are
 // asked for after the place, by which the pass is judged.
-func (p *Pass) takeLeft() {
+func (p *Pass) takeLeft(ctx context.Context) error {
 	t := p.target
-	for _, left := range p.site.leftBehind(p.agent.catalog.former(p.Key)) {
-		t.held.saved.Inventory = apply.Union(t.held.saved.Inventory, left.Inventory)
-		t.former = append(t.former, left.Key)
+	for _, former := range p.agent.catalog.former(p.Key) {
+		if p.agent.target(former).busy() {
+			return fmt.Errorf("%s is still at work, which is %s now", former, p.Key)
+		}
+		left, err := p.site.leftBehind(ctx, former)
+		if err != nil {
+			return err
+		}
+		if left.Version != 0 {
+			t.held.saved.Inventory = apply.Union(t.held.saved.Inventory, left.Inventory)
+			t.former = append(t.former, left.Key)
+		}
 	}
+	return nil
 }
 
 // rebuild makes the state anew when there is none: from the state of an earlier name, else from owner labels

@@ -41,7 +41,9 @@ func choose(ctx context.Context, p *Pass) Outcome {
 		return p.refuse("", "", err) // a clash of names: nobody is looked after
 	}
 	p.Place = found
-	p.takeLeft()
+	if err := p.takeLeft(ctx); err != nil {
+		return retry(err)
+	}
 	p.look()
 	p.target.held.saved.Repository = found.source.repo.URL
 	if err := p.settle(); err != nil {

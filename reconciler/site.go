@@ -39,6 +39,7 @@ type site struct {
 	shape   render.Capabilities
 	isReady bool
 	initial map[Key]held // as they were at the start, each handed out once
+	stored  map[Key]bool // who had a state at the start that no heir has taken over since
 	handed  map[Key]bool // whose state was handed out since
 
 	searching sync.Mutex
@@ -168,7 +169,10 @@ func (s *site) begin(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.initial, s.handed, s.isReady = all, map[Key]bool{}, true
+	s.initial, s.stored, s.handed, s.isReady = all, map[Key]bool{}, map[Key]bool{}, true
+	for k := range all {
+		s.stored[k] = true
+	}
 	return nil
 }
 
@@ -187,18 +191,27 @@ func (s *site) remembered() []Key {
 	return slices.Collect(maps.Keys(s.initial))
 }
 
-// leftBehind are the states of earlier keys that are still there, since a process died before it deleted them. Each is
-// handed out once.
-func (s *site) leftBehind(former []Key) (left []Saved) {
+// leftBehind is the state of an earlier key that was still there at the start, since a process died before it deleted
+// it: the first time. Its own key may have been handed it before the earlier name was known to be one.
+func (s *site) leftBehind(ctx context.Context, former Key) (Saved, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, k := range former {
-		if h, ok := s.initial[k]; ok {
-			delete(s.initial, k)
-			left = append(left, h.saved)
+	h, fresh := s.initial[former]
+	there := s.stored[former]
+	s.mu.Unlock()
+	if !there {
+		return Saved{}, nil
+	}
+	if !fresh {
+		var err error
+		if h, err = s.store.load(ctx, former); err != nil {
+			return Saved{}, err
 		}
 	}
-	return left
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.initial, former)
+	delete(s.stored, former)
+	return h.saved, nil
 }
 
 // state returns a key's saved state: the first time as it was read at the start, later anew. Where this agent had none

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -20,9 +19,8 @@ spec:
     spec: {containers: [{name: db, image: "db:1"}]}`
 
 func TestLesson01_AnInvalidReplacementLeavesTheLiveObject(t *testing.T) {
-	const movable = `{apiVersion: v1, kind: Service, metadata: {name: svc, namespace: NS, annotations: {sluice.dev/recreate: "true"}}, spec: {clusterIP: "10.0.0.IP", type: NodePort, ports: [{port: 80, nodePort: PORT}]}}`
-	port := fmt.Sprint(30000 + namespaces.Add(1))
-	service := func(ip string) string { return strings.NewReplacer("IP\"", ip+"\"", "PORT", port).Replace(movable) }
+	const movable = `{apiVersion: v1, kind: Service, metadata: {name: svc, namespace: NS, annotations: {sluice.dev/recreate: "true"}}, spec: {clusterIP: "10.0.0.IP", type: NodePort, ports: [{port: 80, nodePort: 30080}]}}`
+	service := func(ip string) string { return strings.ReplaceAll(movable, "IP\"", ip+"\"") }
 	job := func(image string) string {
 		return `{apiVersion: batch/v1, kind: Job, metadata: {name: job, namespace: NS, annotations: {sluice.dev/recreate: "true"}}, spec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "` + image + `"}]}}}}`
 	}
@@ -49,6 +47,7 @@ func TestLesson01_AnInvalidReplacementLeavesTheLiveObject(t *testing.T) {
 			f := setUp(t)
 			first := f.apply(f.request(tc.first))
 			id := first.Entries[0].ID
+			t.Cleanup(func() { f.delete(id) }) // addresses and ports are the server's
 			req := f.request(tc.then)
 			req.Inventory = first.Entries
 			plan, err := f.client.Plan(f.Context(), req)
