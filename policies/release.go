@@ -64,6 +64,15 @@ type State struct {
 	Refused Refusal `json:"refused,omitzero"`
 	// Held says why stale objects are not pruned.
 	Held string `json:"held,omitempty"`
+	Staging
+}
+
+// Live is the release whose objects are sent: Release, or the proven one where it was taken back.
+func (s State) Live() Release {
+	if s.Back {
+		return s.Proven
+	}
+	return s.Release
 }
 
 // Refusal is why no release could be made of a revision.
@@ -87,6 +96,16 @@ type Plan struct {
 	Permit string
 	// Repair: drift is undone, and not only reported.
 	Repair bool
+	// Canary says how a release is staged; nil: not at all.
+	Canary *Canary
+	// Approved lets a stage of a release begin.
+	Approved Approval
+}
+
+// Approval is a person's word for one stage of one release.
+type Approval struct {
+	Revision string
+	Stage    int // from 1
 }
 
 // ApplyResult is what became of the last Apply effect for the release in the state.
@@ -124,4 +143,9 @@ type Observation struct {
 	Owned int
 	// Drifted counts objects whose live fields differ from what was applied.
 	Drifted int
+	// Assessed: Changed are the workloads whose pods the release in the state would replace.
+	Assessed bool
+	Changed  []Staged
+	// Workloads are those of [State.Staged], in that order.
+	Workloads []Workload
 }

@@ -8,9 +8,10 @@ import (
 // Effect is something to carry out. Effects are idempotent.
 type Effect string
 
-// The effects of a plain release, in the order in which they are carried out.
+// The effects, in the order in which they are carried out.
 const (
-	Apply  Effect = "apply"  // apply the objects of the release
+	Assess Effect = "assess" // find out, by dry-runs, which workloads a release would replace the pods of
+	Apply  Effect = "apply"  // apply the objects of the live release, in the form of the state
 	Repair Effect = "repair" // apply again those that drifted
 	Prune  Effect = "prune"  // delete owned objects that Git no longer has
 )
@@ -42,13 +43,16 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	var told []Record
 	s, told = refuse(s, p, told)
 	if p.Release != (Release{}) && isNew(s, p.Release) {
-		s, told = begin(s, p, o, told)
-		return s, []Effect{Apply}, told // what was observed is the older release's
+		var busy bool
+		if s, told, busy = turnBack(s, o, told); !busy {
+			s, told = begin(s, p, o, told)
+			return s, effects(s, p, Observation{}, false), told // what was observed is the older release's
+		}
 	}
 	if s.Phase == "" {
 		return s, nil, told
 	}
-	s, told = advance(s, o, told)
+	s, told = advance(s, p, o, told)
 	held := s.Held
 	s, prune := pruned(s, p, o)
 	if s.Held != "" && s.Held != held {
@@ -71,7 +75,7 @@ func refuse(s State, p Plan, told []Record) (State, []Record) {
 	case p.Refused != (Refusal{}):
 		r := Release{Revision: p.Refused.Revision, Trigger: p.Refused.Trigger}
 		told = append(told, Record{Phase: Blocked, Release: r, Reason: p.Refused.Reason})
-	case !isNew(s, p.Release) && (s.Phase == Healthy || s.Phase == Failed):
+	case !isNew(s, p.Release) && (s.Phase == Healthy || s.Phase == Failed || s.Phase == RolledBack):
 		reason := "the same release as " + short(s.Release.Revision)
 		if s.Reason != "" {
 			reason += ": " + s.Reason
@@ -83,12 +87,13 @@ func refuse(s State, p Plan, told []Record) (State, []Record) {
 
 // begin starts the release that Git asks for and closes the older one.
 func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
-	if s.Phase == Progressing {
+	if s.Phase != "" && !s.Phase.Closing() {
 		reason := fmt.Sprintf("superseded by %s", short(p.Release.Revision))
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
-	s.Began, s.Since = o.Now, o.Now
+	s.Began, s.Since, s.Staging = o.Now, o.Now, Staging{Versioned: p.Canary != nil}
+	s.Assess = p.Canary != nil && s.Proven != (Release{}) && !s.Proven.Same(p.Release)
 	return s, told
 }
 
@@ -98,29 +103,75 @@ func isNew(s State, r Release) bool {
 	if !s.Release.Same(r) {
 		return true
 	}
-	return s.Phase == Failed && s.Release.Trigger != r.Trigger
+	switch s.Phase {
+	case Superseded: // on its way back when Git asked for it again
+		return true
+	case Failed, RolledBack:
+		return s.Release.Trigger != r.Trigger
+	}
+	return false
 }
 
 // advance moves the release by what is seen of it.
-func advance(s State, o Observation, told []Record) (State, []Record) {
+func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	if s.Assess {
+		return assess(s, p, o, told)
+	}
 	if !s.Applied {
 		switch o.Apply {
 		case ApplyRefused:
-			return enter(s, Failed, o.ApplyReason, o, told)
+			return refused(s, o, told)
 		case ApplyDone:
 			s.Applied = true
-			s.Reason = ""
+			if s.Stage == 0 {
+				s.Reason = ""
+			}
+			if s.Stage > 0 {
+				return s, told // what was observed is from before
+			}
 		case NotApplied, ApplyLater:
 			return s, told
 		}
 	}
 	switch {
+	case s.Form == Held:
+		return hold(s, p, o, told)
+	case s.Form == Finishing:
+		return finish(s, o, told)
+	case s.Form == Aborting, s.Form == Returning:
+		return clear(s, o, told)
+	case s.Back:
+		return isBack(s, o, told)
+	}
+	return roll(s, o, told)
+}
+
+// refused ends a release whose objects the API server refuses. A staged one goes back; on the way back there is nothing
+// else to do than to try again.
+func refused(s State, o Observation, told []Record) (State, []Record) {
+	switch {
+	case s.Back:
+		s.Reason = "the way back is refused: " + o.ApplyReason
+		return s, told
+	case s.Form == Held:
+		return takeBack(s, o, Aborting, Failed, o.ApplyReason, told)
+	case s.Stage > 0:
+		return takeBack(s, o, Returning, Failed, o.ApplyReason, told)
+	}
+	return enter(s, Failed, o.ApplyReason, o, told)
+}
+
+// roll moves a release that is not staged, or whose stages are over.
+func roll(s State, o Observation, told []Record) (State, []Record) {
+	switch {
 	case s.Phase == Healthy:
 		return s, told
 	case o.Health == Current:
 		s, told = enter(s, Healthy, "", o, told)
-		s.Proven = s.Release
+		s.Proven, s.Staging = s.Release, Staging{Versioned: s.Versioned}
 		return s, told
+	case o.Health == Degraded && s.Stage > 0:
+		return takeBack(s, o, Returning, Failed, o.HealthReason, told)
 	case o.Health == Degraded:
 		return enter(s, Failed, o.HealthReason, o, told)
 	case s.Phase == Progressing && !s.Slow && o.Now.Sub(s.Began) >= SlowAfter:
@@ -161,6 +212,9 @@ func permitted(r Release, revision string) bool {
 
 func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	var due []Effect
+	if s.Assess {
+		return []Effect{Assess}
+	}
 	if !s.Applied {
 		due = append(due, Apply)
 	} else if o.Drifted > 0 && p.Repair {

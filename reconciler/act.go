@@ -29,6 +29,8 @@ func act(ctx context.Context, p *Pass) Outcome {
 	for _, effect := range p.Effects {
 		var out Outcome
 		switch effect {
+		case policies.Assess:
+			out = p.assess(ctx)
 		case policies.Apply:
 			out = p.apply(ctx)
 		case policies.Repair:
@@ -47,7 +49,7 @@ func act(ctx context.Context, p *Pass) Outcome {
 func (p *Pass) watchPods() {
 	t, state := p.target, p.target.held.saved.State
 	var want []string
-	if state.Phase == policies.Progressing || state.Phase == policies.Failed {
+	if !state.Phase.Closing() && state.Phase != "" || state.Phase == policies.Failed || state.Form != policies.Settled {
 		for _, entry := range t.held.saved.Inventory {
 			if (entry.Group == "apps" || entry.Group == "batch") && entry.Namespace != "" && !slices.Contains(want, entry.Namespace) {
 				want = append(want, entry.Namespace)
@@ -55,6 +57,11 @@ func (p *Pass) watchPods() {
 		}
 	}
 	p.followPods(want)
+	if state.Assess || state.Stage > 0 {
+		for _, namespace := range want {
+			p.site.observer.Hurry(namespace)
+		}
+	}
 }
 
 // followPods watches the pods of these namespaces and of no others.
@@ -97,7 +104,7 @@ func (p *Pass) owner() apply.Owner {
 // apply sends the objects of the release.
 func (p *Pass) apply(ctx context.Context) Outcome {
 	t := p.target
-	if wait := t.attempt.notBefore.Sub(p.Seen.Now); wait > 0 && !p.Hurry {
+	if wait := p.untilOffer(); wait > 0 {
 		return Outcome{Verdict: Stall, Reason: t.held.saved.State.Reason, After: wait}
 	}
 	if p.Rules.CreateNamespace {
@@ -107,6 +114,14 @@ func (p *Pass) apply(ctx context.Context) Outcome {
 	}
 	_, later, err := p.send(ctx, nil, false)
 	return p.settled(ctx, later, err)
+}
+
+// untilOffer is how long a refused release is not offered again; a person's word ends it.
+func (p *Pass) untilOffer() time.Duration {
+	if p.Hurry {
+		return 0
+	}
+	return max(0, p.target.attempt.notBefore.Sub(p.Seen.Now))
 }
 
 // settled remembers what became of an apply.
@@ -137,20 +152,24 @@ var again = Outcome{Verdict: Wait, After: time.Nanosecond}
 
 // send plans and applies the objects of the release in the saved state; later says that only definitions went.
 func (p *Pass) send(ctx context.Context, drifted map[apply.ID]string, verify bool) (changes []apply.Change, later bool, err error) {
-	t, saved := p.target, &p.target.held.saved
-	objects, err := p.manifests(ctx)
+	objects, err := p.sent(ctx)
 	if err != nil {
 		return nil, false, err
 	}
-	client := p.client()
-	plan, err := client.Plan(ctx, apply.Request{
-		Owner: p.owner(), Objects: objects, Inventory: saved.Inventory, Adopt: p.Rules.Adopt,
+	plan, err := p.client().Plan(ctx, apply.Request{
+		Owner: p.owner(), Objects: objects, Inventory: p.target.held.saved.Inventory, Adopt: p.Rules.Adopt,
 		Verify: verify, Drifted: drifted,
 	})
 	if err != nil {
 		return nil, false, err
 	}
-	result, err := client.Apply(ctx, plan)
+	return p.carryOut(ctx, plan, drifted)
+}
+
+// carryOut applies what was planned and notes what became of it.
+func (p *Pass) carryOut(ctx context.Context, plan *apply.Plan, drifted map[apply.ID]string) (changes []apply.Change, later bool, err error) {
+	t, saved := p.target, &p.target.held.saved
+	result, err := p.client().Apply(ctx, plan)
 	if result == nil {
 		return nil, plan.Definitions, err
 	}

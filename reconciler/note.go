@@ -21,13 +21,18 @@ func note(_ context.Context, p *Pass) Outcome {
 	if p.Blind != nil {
 		wait = sooner(wait, time.Minute)
 	}
+	if due := state.Due(p.Wanted); !due.IsZero() {
+		wait = sooner(wait, max(time.Millisecond, due.Sub(p.Seen.Now)))
+	}
 	switch {
 	case p.Wanted.Paused:
 		return Outcome{Verdict: Ready, Reason: "paused"}
 	case p.Wanted.Refused != (policies.Refusal{}):
 		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: wait}
-	case state.Phase == policies.Failed:
+	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:
 		return Outcome{Verdict: Stall, Reason: state.Reason, After: wait}
+	case state.Stage > 0 && state.Phase != policies.Healthy:
+		return Outcome{Verdict: Wait, Reason: state.Reason, After: sooner(wait, time.Minute)}
 	case state.Phase == policies.Progressing:
 		if !state.Slow {
 			wait = sooner(wait, max(time.Second, policies.SlowAfter-p.Seen.Now.Sub(state.Began)))
@@ -69,7 +74,7 @@ func (p *Pass) unseen() (waits bool) {
 }
 
 // rest drops what is not needed while nothing happens; the trace and the names stay.
-func (t *target) rest() { t.objects = nil }
+func (t *target) rest() { t.objects, t.provenObjects = nil, nil }
 
 // publish hands waiting lines, as they were saved, to the publisher, which writes them to Git in its own time.
 func (p *Pass) publish() {

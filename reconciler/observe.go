@@ -28,6 +28,7 @@ func observe(ctx context.Context, p *Pass) Outcome {
 	}
 	p.watch()
 	p.Seen.Health, p.Seen.HealthReason = p.health()
+	p.stages()
 	p.count()
 	if saved.State.Applied && !p.Wanted.Absent && !p.Wanted.Paused {
 		p.drift(ctx)
@@ -66,7 +67,7 @@ func (p *Pass) watch() {
 // inRelease returns the entries that belong to the release in the saved state: all but the stale ones.
 func (p *Pass) inRelease() apply.Inventory {
 	t := p.target
-	if t.desired == nil || !t.release.Same(t.held.saved.State.Release) {
+	if t.desired == nil || !t.release.Same(t.held.saved.State.Live()) {
 		return t.held.saved.Inventory
 	}
 	return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return !t.desired[e.ID] })

@@ -4,22 +4,49 @@ import (
 	"context"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
 )
 
 // plan asks the policies for the next state and the effects that are due.
-func plan(_ context.Context, p *Pass) Outcome {
+func plan(ctx context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	before := saved.State
 	saved.State, p.Effects, p.Told = policies.Step(before, p.Wanted, p.Seen)
 	p.Told = append(t.moved, p.Told...)
 	t.moved = nil
-	if saved.State.Began != before.Began && saved.State.Phase == policies.Progressing {
+	if !saved.State.Applied && another(before, saved.State) {
 		t.attempt = attempt{began: saved.State.Began}
 	}
-	writes := slices.Contains(p.Effects, policies.Apply) || slices.Contains(p.Effects, policies.Repair)
-	if writes && t.objects != nil && t.release.Same(saved.State.Release) {
-		saved.Inventory = p.site.apply.Before(p.owner(), t.objects, saved.Inventory)
+	if err := p.expect(ctx); err != nil {
+		return retry(err)
 	}
 	return next
+}
+
+// expect notes in the inventory what is about to be written, so that it is saved before the first write.
+func (p *Pass) expect(ctx context.Context) error {
+	assess := slices.Contains(p.Effects, policies.Assess)
+	if !assess && !slices.Contains(p.Effects, policies.Apply) {
+		return nil
+	}
+	objects, err := p.sent(ctx)
+	if err != nil {
+		return err
+	}
+	if assess { // which writes definitions at most
+		objects = slices.DeleteFunc(slices.Clone(objects), func(o *unstructured.Unstructured) bool { return !apply.Defines(o) })
+	}
+	saved := &p.target.held.saved
+	saved.Inventory = p.site.apply.Before(p.owner(), objects, saved.Inventory)
+	return nil
+}
+
+// another reports whether other objects are due than before, or the same in another form: what became of the last apply
+// says nothing of them.
+func another(before, now policies.State) bool {
+	return !before.Began.Equal(now.Began) || before.Applied || before.Assess != now.Assess || before.Form != now.Form ||
+		before.Back != now.Back || before.Stage != now.Stage
 }

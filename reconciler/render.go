@@ -116,13 +116,13 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 			h.Object.GetKind(), h.Object.GetName(), strings.Join(h.Events, ", "))
 		return next
 	}
+	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
 	t.objects = p.prepare(made.Objects)
 	t.secrets = secretsOf(t.objects)
 	t.desired = make(map[apply.ID]bool, len(t.objects))
 	for _, o := range t.objects {
 		t.desired[apply.IDOf(o)] = true
 	}
-	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
 	return next
 }
 
@@ -130,7 +130,10 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 // same, and otherwise what was saved beside the state, so that neither Git nor the renderer is needed.
 func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	t, saved := p.target, &p.target.held.saved
-	if t.release.Same(saved.State.Release) && t.objects != nil {
+	if saved.State.Back {
+		return p.proven(ctx)
+	}
+	if t.release.Same(saved.State.Release) && t.objects != nil && t.versioned == saved.State.Versioned {
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
@@ -150,11 +153,19 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	return objects, err
 }
 
-// prepare makes of what was rendered what is sent: no namespace where the cluster knows the kind as cluster-wide, and no
-// field that belongs to somebody else.
+// prepare makes of what was rendered what is sent: no namespace where the cluster knows the kind as cluster-wide, no
+// field that belongs to somebody else, and configuration under names of its content where releases are staged.
 func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	t := p.target
 	objects = p.site.apply.Scoped(objects)
 	leave(objects, p.Rules.Drift.Leave)
+	t.versioned = p.Rules.Rollout.Canary != nil
+	if state := t.held.saved.State; t.release.Same(state.Release) {
+		t.versioned = state.Versioned
+	}
+	if t.versioned {
+		objects = policies.Versioned(objects, nil)
+	}
 	return objects
 }
 

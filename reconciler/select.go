@@ -113,6 +113,10 @@ func (p *Pass) words() error {
 	p.Wanted.Paused = words.Paused || p.Rules.State == config.Paused
 	p.Wanted.PruneLimit = int(p.Rules.Prune.Limit)
 	p.Wanted.Repair = p.Allowed != nil && p.Rules.Drift.Mode == config.RepairDrift
+	p.Wanted.Canary = canaryOf(p.Rules.Rollout.Canary)
+	if words.Approved != nil {
+		p.Wanted.Approved = policies.Approval{Revision: words.Approved.Revision, Stage: words.Approved.Stage}
+	}
 	if words.Prune != nil {
 		p.Wanted.Permit = words.Prune.Revision
 	}

@@ -57,22 +57,27 @@ type memory struct {
 	walk  walked   // where the last trigger was looked for
 
 	rendering
-	attempt   attempt
-	following []string            // namespaces whose pods are watched, none at rest
-	compared  map[apply.ID]string // resourceVersion of Secrets whose contents were compared
-	drifting  drifting
+	attempt  attempt
+	assessed assessment
+	// provenObjects are what the Secrets of these names hold; nil at rest.
+	provenObjects []*unstructured.Unstructured
+	provenNames   []string
+	following     []string            // namespaces whose pods are watched, none at rest
+	compared      map[apply.ID]string // resourceVersion of Secrets whose contents were compared
+	drifting      drifting
 }
 
 // rendering is the last render, or why there is none.
 type rendering struct {
-	trace   render.Trace
-	release policies.Release
-	objects []*unstructured.Unstructured // nil when they were dropped at rest
-	desired map[apply.ID]bool            // the objects that it has, kept at rest
-	secrets secretTexts                  // what must never be shown
-	refusal string                       // why it failed
-	overdue overdue                      // a render that did not end in time
-	guarded bool                         // the guard let it pass
+	trace     render.Trace
+	release   policies.Release
+	objects   []*unstructured.Unstructured // nil when they were dropped at rest
+	versioned bool                         // objects has configuration under names of its content
+	desired   map[apply.ID]bool            // the objects that it has, kept at rest
+	secrets   secretTexts                  // what must never be shown
+	refusal   string                       // why it failed
+	overdue   overdue                      // a render that did not end in time
+	guarded   bool                         // the guard let it pass
 }
 
 // overdue is a revision whose render did not end in time, and when it is tried again: it may have waited for another's.
@@ -178,7 +183,7 @@ func (t *target) takeNoticed() time.Time {
 // An object that only moved to another API group keeps its UID and is not stale.
 func (t *target) stale() apply.Inventory {
 	inventory := t.held.saved.Inventory
-	if t.desired == nil || !t.release.Same(t.held.saved.State.Release) {
+	if t.desired == nil || !t.release.Same(t.held.saved.State.Live()) {
 		return nil
 	}
 	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !t.desired[e.ID] })

@@ -62,6 +62,21 @@ func sortSteps(steps []*step) {
 	})
 }
 
+// Defines reports whether an object is applied before those that it defines the kind or namespace of.
+func Defines(obj *unstructured.Unstructured) bool {
+	return classOf(IDOf(obj), obj.GroupVersionKind().Version) == definitions
+}
+
+// Groundwork reports whether an object is one that pods may need when they start, such as configuration, an account or
+// its rights, or a definition.
+func Groundwork(obj *unstructured.Unstructured) bool {
+	switch classOf(IDOf(obj), obj.GroupVersionKind().Version) {
+	case definitions, classes, groundwork:
+		return true
+	}
+	return false
+}
+
 func isDefinitionOfKind(id ID) bool {
 	return id.Kind == "CustomResourceDefinition" && id.Group == "apiextensions.k8s.io"
 }

@@ -69,6 +69,8 @@ type Environment struct {
 	Drift Drift `json:"drift,omitzero"`
 	// Prune bounds the deletion of objects that left Git.
 	Prune Prune `json:"prune,omitzero"`
+	// Rollout says how a release replaces the pods of the one before it.
+	Rollout Rollout `json:"rollout,omitzero"`
 }
 
 // State is what the environment's team wants of it.

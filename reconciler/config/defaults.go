@@ -97,5 +97,6 @@ func defaultApplication(a *Application) {
 		setDefault(&e.State, Present)
 		setDefault(&e.Drift.Mode, RepairDrift)
 		setDefault(&e.Prune.Limit, defaultPruneLimit)
+		defaultRollout(&e.Rollout)
 	}
 }

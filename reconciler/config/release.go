@@ -8,6 +8,8 @@ type Release struct {
 	Revision string `json:"revision,omitempty"`
 	// Prune lets a prune happen that was held for its size, for the release that it names and for no other.
 	Prune *Permit `json:"prune,omitempty"`
+	// Approved lets a stage of a canary begin that waits for a person, for the release that it names and for no other.
+	Approved *Approval `json:"approved,omitempty"`
 	// Paused stops every change in the environment, drift repair included.
 	Paused bool `json:"paused,omitempty"`
 	// Retry is any whole number: another value than before tries a failed release again.
@@ -18,6 +20,14 @@ type Release struct {
 type Permit struct {
 	// Revision is a full commit hash.
 	Revision string `json:"revision"`
+}
+
+// Approval names a stage of a release.
+type Approval struct {
+	// Revision is a full commit hash.
+	Revision string `json:"revision"`
+	// Stage is the number of the stage that may begin, from 1; the stages before it may too.
+	Stage int `json:"stage"`
 }
 
 // ReleasePath is the path of an environment's release file, relative to the folder of sluice.yaml.

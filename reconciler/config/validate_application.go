@@ -97,6 +97,7 @@ func checkEnvironment(d *document, at string, e *Environment) {
 	for i, kind := range e.Prune.Delete {
 		d.oneOf(d.item(at+".prune.delete", i), kind, "PersistentVolumeClaim", "Namespace", "CustomResourceDefinition")
 	}
+	checkRollout(d, at+".rollout", e.Rollout)
 }
 
 func checkFollow(d *document, at string, f Follow) {
@@ -218,5 +219,11 @@ func checkRelease(d *document, r *Release) {
 	}
 	if r.Prune != nil {
 		d.hash("prune.revision", r.Prune.Revision)
+	}
+	if r.Approved != nil {
+		d.hash("approved.revision", r.Approved.Revision)
+		if r.Approved.Stage < 1 {
+			d.reject("approved.stage", "must be the number of a stage, from 1 %s", got(itoa(r.Approved.Stage)))
+		}
 	}
 }

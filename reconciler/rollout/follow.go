@@ -46,10 +46,13 @@ type follower struct {
 	users     int           // how often it was asked for; guarded by the Observer
 	done      chan struct{} // closed when nobody asks any more
 	alarm     chan struct{} // due changed
+	hurry     chan struct{} // closed when nobody is to wait for the grace
+	hurried   sync.Once
 
 	mu       sync.RWMutex
 	pods     map[string]pod // by name
 	sets     map[string]replicaSet
+	listed   bool                 // sets are all that there are
 	warnings map[string]warning   // by the Event's name
 	due      map[string]time.Time // pods whose findings will change by waiting alone
 }
@@ -57,7 +60,7 @@ type follower struct {
 func newFollower(o *Observer, namespace string) *follower {
 	return &follower{
 		observer: o, namespace: namespace,
-		users: 1, done: make(chan struct{}), alarm: make(chan struct{}, 1),
+		users: 1, done: make(chan struct{}), alarm: make(chan struct{}, 1), hurry: make(chan struct{}),
 		pods: map[string]pod{}, sets: map[string]replicaSet{}, warnings: map[string]warning{}, due: map[string]time.Time{},
 	}
 }
@@ -68,6 +71,7 @@ func (f *follower) run(ctx context.Context, agent *client) {
 		return
 	case <-f.done:
 		return
+	case <-f.hurry:
 	case <-time.After(f.observer.config.Grace):
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -238,6 +242,14 @@ func (f *follower) removeSet(s replicaSet) {
 
 func (f *follower) replaceSets(list []replicaSet, _ string) {
 	replaceAll(f, f.sets, list, func(s replicaSet) string { return s.Name }, f.keepSet)
+	f.mu.Lock()
+	f.listed = true
+	var wakes []wake
+	for _, s := range f.sets {
+		wakes = append(wakes, f.ownerOf(s.owner)...)
+	}
+	f.mu.Unlock()
+	f.observer.wake(wakes...)
 }
 
 func (f *follower) putWarning(w warning) { f.observer.wake(f.keepWarning(w)...) }

@@ -58,6 +58,11 @@ type replicaSet struct {
 	uid, revision string
 	owner         owner
 	failure       string // why it cannot make pods
+	hash          string // of its template
+	// want is how many pods it is to keep, made and ready how many there are that are not being deleted. seen: its
+	// controller has counted since want was set.
+	want, made, ready int32
+	seen              bool
 }
 
 // warning is an Event that says that something went wrong with an object.
@@ -146,6 +151,11 @@ func reduceReplicaSet(obj runtime.Object) replicaSet {
 	r := replicaSet{
 		ID:  ID{Group: "apps", Kind: "ReplicaSet", Namespace: s.Namespace, Name: s.Name},
 		uid: string(s.UID), revision: s.Annotations["deployment.kubernetes.io/revision"], owner: controller(s),
+		hash: s.Labels[appsv1.DefaultDeploymentUniqueLabelKey], want: 1, made: s.Status.Replicas, ready: s.Status.ReadyReplicas,
+		seen: s.Status.ObservedGeneration == s.Generation,
+	}
+	if s.Spec.Replicas != nil {
+		r.want = *s.Spec.Replicas
 	}
 	for _, c := range s.Status.Conditions {
 		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue {

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/sluice-cd/sluice/e2e/world"
+)
+
+const staged = `directory: {path: deploy/staging}}
+    rollout:
+      canary:
+        steps: [{instances: 1, hold: 2s}, {weight: 50%}]
+`
+
+// canary begins a story whose staging environment has 4 pods and stages its releases.
+func canary(t *testing.T, name, rollout string) (*world.Story, string) {
+	t.Helper()
+	s := begin(t, name)
+	s.Shop(t, "staging")
+	s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/staging}}\n", rollout)
+	s.Repo.Edit(t, stagingDeployment, "replicas: 2", "replicas: 4")
+	first := s.Repo.Commit(t, "The first release")
+	s.Agent.Start(t)
+	s.AwaitPhase(t, "staging", first, "Healthy")
+	return s, first
+}
+
+// TestCanaryGoesThroughItsStages: the very pods that were proven are those that are promoted.
+func TestCanaryGoesThroughItsStages(t *testing.T) {
+	s, _ := canary(t, "canary", staged)
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	before := pods.Live()
+	if len(before) != 4 {
+		t.Fatalf("there are %d pods, want 4", len(before))
+	}
+	s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+	revision := s.Repo.Commit(t, "Another image")
+	s.Repo.AwaitNote(t, world.Patience, "the first stage", "staging", func(n world.Note) bool {
+		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 1 of 2", "1 instance")
+	})
+	s.Repo.AwaitNote(t, world.Patience, "the second stage", "staging", func(n world.Note) bool {
+		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 2 of 2", "50%")
+	})
+	canaries := pods.First(1, before)
+	s.AwaitPhase(t, "staging", revision, "Healthy")
+	t.Run("Lesson15_ProvenPodsArePromoted", func(t *testing.T) {
+		live := pods.Live()
+		for uid := range canaries {
+			if !live[uid] {
+				t.Errorf("pod %s of the first stage is gone", uid)
+			}
+		}
+		if len(live) != 4 {
+			t.Errorf("there are %d pods, want 4", len(live))
+		}
+	})
+	t.Run("NeverFewerReadyPods", func(t *testing.T) {
+		if least := pods.LeastReady(); least < 4 {
+			t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+		}
+	})
+	s.AwaitGit(t, "staging")
+}
+
+// TestCanaryTakesABadReleaseBack: nothing proven is touched, and the commit says why.
+func TestCanaryTakesABadReleaseBack(t *testing.T) {
+	s, first := canary(t, "canary-bad", staged)
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	before := pods.Live()
+	s.Repo.Edit(t, stagingDeployment, firstImage, imageName+"missing")
+	bad := s.Repo.Commit(t, "An image that nobody has")
+	note := s.AwaitPhase(t, "staging", bad, "RolledBack")
+	if !note.Says("stage 1", imageName+"missing", "does not exist", first[:7]) {
+		t.Errorf("the note does not say what a person needs: %s", note.Text)
+	}
+	t.Run("NothingProvenWasTouched", func(t *testing.T) {
+		live := pods.Live()
+		for uid := range before {
+			if !live[uid] {
+				t.Errorf("proven pod %s is gone", uid)
+			}
+		}
+		if len(live) != len(before) || pods.LeastReady() < len(before) {
+			t.Errorf("%d pods, of which at least %d were Ready throughout; want %d", len(live), pods.LeastReady(), len(before))
+		}
+	})
+	t.Run("Lesson18_ItIsNotTriedForEver", func(t *testing.T) {
+		s.Agent.AwaitPolls(t)
+		for _, n := range s.Repo.MustNotes(t, "staging") {
+			if n.On == bad && n.Phase == "Progressing" && n.Seq > note.Seq {
+				t.Errorf("it was begun again: %s", n.Text)
+			}
+		}
+	})
+	t.Run("Lesson09_TheFixIsReleased", func(t *testing.T) {
+		s.Repo.Edit(t, stagingDeployment, imageName+"missing", nextImage)
+		fix := s.Repo.Commit(t, "An image that is there")
+		s.AwaitPhase(t, "staging", fix, "Healthy")
+		s.AwaitGit(t, "staging")
+	})
+}

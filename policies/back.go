@@ -1,0 +1,63 @@
+package policies
+
+import "fmt"
+
+// takeBack begins the way back to the proven release. The phase is what becomes of the release in the state: Failed,
+// Superseded, or the one it has where its stages begin anew.
+func takeBack(s State, o Observation, form Form, phase Phase, reason string, told []Record) (State, []Record) {
+	s.Form, s.Back, s.Applied = form, true, false
+	if phase == Failed {
+		reason += fmt.Sprintf("; back to %s", short(s.Proven.Revision))
+	}
+	s.Reason = reason
+	return enter(s, phase, reason, o, told)
+}
+
+// turnBack takes a release back that a newer one replaces before it was proven: a release is never staged over another
+// unproven one. It returns false where no pod of an unproven template can be left.
+func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
+	switch {
+	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Applied && s.Form == Settled:
+		return s, told, false
+	case s.Back:
+		if !s.Phase.Closing() {
+			s, told = enter(s, Superseded, "superseded by a newer release", o, told)
+		}
+		return s, told, true
+	}
+	form := Returning
+	if s.Form == Held {
+		form = Aborting
+	}
+	s, told = takeBack(s, o, form, Superseded, "superseded by a newer release", told)
+	return s, told, true
+}
+
+// clear waits until no pod of another template than the proven one is left: not until those are well, since a fix for a
+// broken stable release must get out.
+func clear(s State, o Observation, told []Record) (State, []Record) {
+	if len(o.Workloads) < len(s.Staged) {
+		return s, told
+	}
+	for _, w := range o.Workloads {
+		if !w.Gone && (!w.Seen || w.New.There > 0) {
+			return s, told
+		}
+	}
+	s.Form, s.Applied = Settled, false
+	return s, told
+}
+
+// isBack ends the way back, when the proven manifests stand as they were rendered.
+func isBack(s State, o Observation, told []Record) (State, []Record) {
+	switch s.Phase {
+	case Failed:
+		return enter(s, RolledBack, s.Reason, o, told)
+	case Progressing, Promoting, Holding:
+		if len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "" {
+			s.Assess, s.Back, s.Stage, s.Staged, s.Applied = true, false, 0, nil, false
+			s.Phase, s.Reason = Progressing, "the stages begin anew"
+		}
+	}
+	return s, told
+}

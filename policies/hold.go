@@ -1,0 +1,118 @@
+package policies
+
+import (
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+// Capacity says where the pods of a stage come from.
+type Capacity string
+
+// The capacities.
+const (
+	Surge   Capacity = "surge"   // they are extra pods: never fewer proven ones than before
+	Replace Capacity = "replace" // they take the place of proven ones: never more pods than before
+)
+
+// The numbers that hold a Deployment. New pods are Ready and serve, but are not available for 63 years, so that the
+// controller removes no pod for them. The deadline has to be greater than that; this one, the greatest there is, also
+// removes the Progressing condition, which would end a long hold with DeadlineExceeded.
+const (
+	heldReadySeconds    = 2_000_000_000
+	heldDeadlineSeconds = 2_147_483_647
+)
+
+// Form is what becomes of a Deployment's manifest before it is sent.
+type Form string
+
+// The forms. Each sends both numbers of the strategy: the API server would fill in 25% for one that is missing.
+const (
+	// Settled is the manifest as it was rendered.
+	Settled Form = ""
+	// Held keeps the controller at a number of new pods.
+	Held Form = "hold"
+	// Finishing lets the controller go on to the end, by Git's own minReadySeconds and deadline, and keeps the promise of
+	// the capacity, which Git's own numbers of the strategy may break.
+	Finishing Form = "finish"
+	// Aborting, of the proven manifest, while the hold stands: no proven pod goes, and a sick one blocks nothing.
+	Aborting Form = "abort"
+	// Returning, of the proven manifest, where no hold stands any more: proven pods come before others go.
+	Returning Form = "return"
+)
+
+// Shape is how the Deployments of a release are sent.
+type Shape struct {
+	Form     Form
+	Capacity Capacity
+	// Pods is how many new pods a stage has; for Replace also how many may be missing while it finishes or returns.
+	Pods int
+}
+
+// Of returns a copy of a Deployment's manifest in this shape.
+func (s Shape) Of(deployment *unstructured.Unstructured) *unstructured.Unstructured {
+	if s.Form == Settled {
+		return deployment
+	}
+	made := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(deployment.Object)}
+	spec, ok := made.Object["spec"].(map[string]any)
+	if !ok {
+		return made
+	}
+	var surge, unavailable any
+	switch pods := int64(s.Pods); {
+	case s.Form == Aborting:
+		surge, unavailable = int64(0), "100%"
+	case s.Capacity == Replace:
+		surge, unavailable = int64(0), max(pods, 1)
+	case s.Form == Held:
+		surge, unavailable = max(pods, 1), int64(0)
+	default:
+		surge, unavailable = "25%", int64(0)
+	}
+	if s.Form == Held {
+		spec["minReadySeconds"], spec["progressDeadlineSeconds"] = int64(heldReadySeconds), int64(heldDeadlineSeconds)
+	}
+	spec["paused"] = false
+	spec["strategy"] = map[string]any{
+		"type": "RollingUpdate", "rollingUpdate": map[string]any{"maxSurge": surge, "maxUnavailable": unavailable},
+	}
+	return made
+}
+
+// CanaryStep is one stage of a canary. Without Instances and WeightPercent it asks for one instance.
+type CanaryStep struct {
+	Instances     int           // pods of the new template, from 1
+	WeightPercent int           // their share of all pods, 1 to 99
+	Hold          time.Duration // how long they must be well before the next stage
+	Approve       bool          // a person lets the stage begin
+}
+
+// Pods is how many new pods the stage asks for of a workload with so many replicas, at least one.
+//
+// With Surge a share w of all pods is ceil(replicas·w/(100−w)) more of them, so that half needs as many again; with
+// Replace it is floor(replicas·w/100) of those that are there.
+func (c CanaryStep) Pods(replicas int, capacity Capacity) int {
+	n := max(c.Instances, 1)
+	if w := c.WeightPercent; w > 0 && capacity == Replace {
+		n = max(1, replicas*w/100)
+	} else if w > 0 {
+		n = (replicas*w + 99 - w) / (100 - w)
+	}
+	if capacity == Replace {
+		n = min(n, max(replicas-1, 1))
+	}
+	return max(n, 1)
+}
+
+func (c CanaryStep) String() string {
+	if c.WeightPercent > 0 {
+		return fmt.Sprintf("%d%%", c.WeightPercent)
+	}
+	if n := max(c.Instances, 1); n > 1 {
+		return fmt.Sprintf("%d instances", n)
+	}
+	return "1 instance"
+}

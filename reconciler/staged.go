@@ -1,0 +1,217 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/rollout"
+)
+
+// assessment is which workloads the release that began at a time would replace the pods of.
+type assessment struct {
+	began  time.Time
+	staged []policies.Staged
+}
+
+// canaryOf is how the environment's rules stage a release; nil: not at all.
+func canaryOf(c *config.Canary) *policies.Canary {
+	if c == nil {
+		return nil
+	}
+	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity)}
+	for _, step := range c.Steps {
+		made.Steps = append(made.Steps, policies.CanaryStep{
+			Instances: step.Instances, WeightPercent: int(step.Weight), Hold: step.Hold.Std(), Approve: step.Approve,
+		})
+	}
+	return made
+}
+
+// isDeployment reports whether an object is staged where its pods change.
+func isDeployment(id apply.ID) bool { return id.Group == "apps" && id.Kind == "Deployment" }
+
+// stages sees how the workloads of a staged release are.
+func (p *Pass) stages() {
+	t, state := p.target, p.target.held.saved.State
+	if state.Assess && t.assessed.began.Equal(state.Began) {
+		p.Seen.Assessed, p.Seen.Changed = true, t.assessed.staged
+	}
+	for _, s := range state.Staged {
+		w, known := p.workload(s)
+		if !known {
+			p.Seen.Workloads = nil
+			return
+		}
+		p.Seen.Workloads = append(p.Seen.Workloads, w)
+	}
+}
+
+// workload counts the pods of a staged workload; false where no watch has shown it yet.
+func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
+	i := slices.IndexFunc(p.target.held.saved.Inventory, func(e apply.Entry) bool { return e.ID.String() == s.Name })
+	if i < 0 {
+		return policies.Workload{Gone: true}, true
+	}
+	entry := p.target.held.saved.Inventory[i]
+	id := rollout.ID(entry.ID)
+	seen, there := p.site.observer.Get(id)
+	if !there {
+		return policies.Workload{Gone: true}, p.site.synced(entry, p.Rules.Namespace)
+	}
+	w := policies.Workload{Replicas: int(seen.Replicas.Want)}
+	sets, known := p.site.observer.Sets(id)
+	w.Seen = known
+	for _, set := range sets {
+		of := &w.New
+		if set.Hash == s.Proven {
+			of = &w.Proven
+		}
+		of.Want, of.There, of.Ready = of.Want+set.Want, of.There+set.There, of.Ready+set.Ready
+	}
+	for _, finding := range p.site.observer.Diagnose(id) {
+		text := p.target.secrets.mask(finding.Message)
+		if finding.Terminal && w.Fault == "" && w.New.Want > 0 {
+			w.Fault = text
+		}
+		if w.Unwell == "" {
+			w.Unwell = text
+		}
+	}
+	return w, true
+}
+
+// assess finds out which workloads a release would replace the pods of, by dry-runs of all that may change. What the API
+// server refuses is refused before anything is sent.
+func (p *Pass) assess(ctx context.Context) Outcome {
+	t := p.target
+	if wait := p.untilOffer(); wait > 0 {
+		return Outcome{Verdict: Stall, Reason: t.held.saved.State.Reason, After: wait}
+	}
+	objects, err := p.manifests(ctx)
+	if err != nil {
+		return retry(err)
+	}
+	plan, err := p.client().Plan(ctx, apply.Request{
+		Owner: p.owner(), Objects: objects, Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
+	})
+	if err != nil {
+		return p.settled(ctx, false, err)
+	}
+	if plan.Definitions { // nothing can be said of what needs them, and they replace no pods
+		_, _, err := p.carryOut(ctx, plan, nil)
+		return p.settled(ctx, true, err)
+	}
+	found := assessment{began: t.held.saved.State.Began}
+	for _, c := range plan.Changes {
+		if !replacesPods(c) {
+			continue
+		}
+		staged, ready := p.stagedOf(c.ID, objects)
+		if !ready {
+			return Outcome{Verdict: Wait, Reason: fmt.Sprintf("the pods of %s are not known yet", c.ID), After: time.Second}
+		}
+		if staged.Replicas > 0 {
+			found.staged = append(found.staged, staged)
+		}
+	}
+	t.assessed = found
+	return again
+}
+
+// replacesPods reports whether a planned change is one of a Deployment's pod template.
+func replacesPods(c apply.Planned) bool {
+	return isDeployment(c.ID) && c.Action == apply.Configured &&
+		slices.ContainsFunc(c.Fields, func(f string) bool { return strings.HasPrefix(f, "spec.template") })
+}
+
+// stagedOf is a workload before its first stage; false while its pods are not known.
+func (p *Pass) stagedOf(id apply.ID, objects []*unstructured.Unstructured) (policies.Staged, bool) {
+	seen, there := p.site.observer.Get(rollout.ID(id))
+	sets, known := p.site.observer.Sets(rollout.ID(id))
+	if !there || !known {
+		return policies.Staged{}, false
+	}
+	s := policies.Staged{Name: id.String(), Replicas: int(seen.Replicas.Want), Deadline: defaultDeadline}
+	for _, set := range sets {
+		if set.Newest {
+			s.Proven = set.Hash
+		}
+	}
+	for _, o := range objects {
+		if seconds, ok, _ := unstructured.NestedInt64(o.Object, "spec", "progressDeadlineSeconds"); ok && apply.IDOf(o) == id {
+			s.Deadline = time.Duration(seconds) * time.Second
+		}
+	}
+	return s, true
+}
+
+// defaultDeadline is Kubernetes' own for a Deployment that states none.
+const defaultDeadline = 10 * time.Minute
+
+// sent are the objects that are due, in the form of the state. While a release is staged these are its workloads and the
+// new objects that their pods may need: what others use already, such as a Service, changes after the release is proven,
+// and until then is kept as it was proven.
+func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	state := p.target.held.saved.State
+	objects, err := p.manifests(ctx)
+	if err != nil || state.Form == policies.Settled {
+		return objects, err
+	}
+	proven, err := p.proven(ctx)
+	if err != nil {
+		return nil, err
+	}
+	old := map[apply.ID]bool{}
+	for _, o := range proven {
+		old[apply.IDOf(o)] = true
+	}
+	var due []*unstructured.Unstructured
+	chosen := map[apply.ID]bool{}
+	for _, o := range objects {
+		id := apply.IDOf(o)
+		if shape := state.Shape(p.Wanted, id.String()); shape.Form != policies.Settled {
+			due, chosen[id] = append(due, shape.Of(o)), true
+		} else if !state.Back && early(o, !old[id]) {
+			due, chosen[id] = append(due, o), true
+		}
+	}
+	for _, o := range proven {
+		if _, drifted := p.Drifted[apply.IDOf(o)]; drifted && !chosen[apply.IDOf(o)] {
+			due = append(due, o)
+		}
+	}
+	return due, nil
+}
+
+// proven are the objects of the proven release, as they were saved.
+func (p *Pass) proven(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	t, names := p.target, p.target.held.saved.Proven
+	if t.provenObjects != nil && slices.Equal(t.provenNames, names) {
+		return t.provenObjects, nil
+	}
+	if len(names) == 0 {
+		return nil, fmt.Errorf("manifests of the proven release %s are not saved", t.held.saved.State.Proven.Revision)
+	}
+	objects, err := p.site.store.manifests(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	t.provenObjects, t.provenNames = objects, names
+	return objects, nil
+}
+
+// applyBefore on an object has it applied before the first stage: its author says that the proven pods can live with it.
+const applyBefore = "sluice.dev/apply"
+
+// early reports whether an object goes before the first stage: a new one that pods may need, or one that says so.
+func early(o *unstructured.Unstructured, isNew bool) bool {
+	return o.GetAnnotations()[applyBefore] == "before" || isNew && apply.Groundwork(o)
+}
