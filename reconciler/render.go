@@ -153,18 +153,23 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	return objects, err
 }
 
-// prepare makes of what was rendered what is sent: no namespace where the cluster knows the kind as cluster-wide, no
-// field that belongs to somebody else, and configuration under names of its content where releases are staged.
+// prepare makes of what was rendered what is sent, with no namespace where the cluster knows the kind as cluster-wide.
+// Whether configuration has names of its content was decided when the release began.
 func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 	t := p.target
-	objects = p.site.apply.Scoped(objects)
-	leave(objects, p.Rules.Drift.Leave)
 	t.versioned = p.Rules.Rollout.Canary != nil
 	if state := t.held.saved.State; t.release.Same(state.Release) {
 		t.versioned = state.Versioned
 	}
-	if t.versioned {
-		objects = policies.Versioned(objects, nil)
+	return Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, t.versioned)
+}
+
+// Prepared makes of what was rendered what is sent: without the fields that belong to somebody else, and where releases
+// are staged with configuration under names of its content. The objects given may be changed.
+func Prepared(objects []*unstructured.Unstructured, fields []config.LeaveFields, versioned bool) []*unstructured.Unstructured {
+	leave(objects, fields)
+	if versioned {
+		return policies.Versioned(objects, nil)
 	}
 	return objects
 }

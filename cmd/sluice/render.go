@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/render"
 )
@@ -64,7 +65,8 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
-	return printObjects(out, flags.output, made.Objects)
+	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Canary != nil)
+	return printObjects(out, flags.output, objects)
 }
 
 // printObjects writes objects as YAML documents, or as one JSON List.
