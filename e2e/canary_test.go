@@ -99,3 +99,95 @@ func TestCanaryTakesABadReleaseBack(t *testing.T) {
 		s.AwaitGit(t, "staging")
 	})
 }
+
+// TestCanaryMeetsTheWorld: what happens in the middle of a stage neither loses a proven pod nor lets an unproven one stay.
+func TestCanaryMeetsTheWorld(t *testing.T) {
+	const oneForLong = `directory: {path: deploy/staging}}
+    rollout:
+      canary:
+        steps: [{instances: 1, hold: 7d}, {weight: 50%, approve: true}]
+`
+	s, _ := canary(t, "canary-world", oneForLong)
+	deployment := s.Object("Deployment", "staging")
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	before := pods.Live()
+	proven := func(t *testing.T) {
+		t.Helper()
+		live := pods.Live()
+		for uid := range before {
+			if !live[uid] {
+				t.Errorf("proven pod %s is gone", uid)
+			}
+		}
+	}
+	stage := func(t *testing.T, revision string, words ...string) {
+		t.Helper()
+		s.Repo.AwaitNote(t, world.Patience, "a stage", "staging", func(n world.Note) bool {
+			return n.On == revision && !n.Closing() && n.Says(words...)
+		})
+	}
+	var second string
+	t.Run("Lesson17_ANewerReleaseBeginsFromTheProvenOne", func(t *testing.T) {
+		s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+		first := s.Repo.Commit(t, "Another image")
+		stage(t, first, "stage 1 of 2")
+		s.Repo.Edit(t, stagingDeployment, nextImage, imageName+"1.29.5-alpine")
+		second = s.Repo.Commit(t, "A third image")
+		s.AwaitPhase(t, "staging", first, "Superseded")
+		stage(t, second, "stage 1 of 2")
+		world.AwaitPods(t, "one pod of the third image beside the proven ones", pods, func(images map[string]int) bool {
+			return images[firstImage] == 4 && images[imageName+"1.29.5-alpine"] == 1 && images[nextImage] == 0
+		})
+		proven(t)
+	})
+	t.Run("Lesson11_TheAgentIsKilledInAStage", func(t *testing.T) {
+		s.Agent.Kill9(t)
+		s.Agent.Start(t)
+		s.Agent.AwaitPolls(t)
+		proven(t)
+		if images := pods.Images(); images[imageName+"1.29.5-alpine"] != 1 || len(images) != 2 {
+			t.Errorf("the pods are %v", images)
+		}
+	})
+	t.Run("Lesson19_MorePods", func(t *testing.T) {
+		if err := s.Cluster.Scale(t.Context(), deployment, 6); err != nil {
+			t.Fatal(err)
+		}
+		world.AwaitPods(t, "six proven pods and one new", pods, func(images map[string]int) bool {
+			return images[firstImage] >= 6 && images[imageName+"1.29.5-alpine"] >= 1
+		})
+		proven(t)
+	})
+	t.Run("ADeletedProvenPodComesBackProven", func(t *testing.T) {
+		for uid := range before {
+			s.Cluster.DeletePod(t, s.Staging, pods, uid)
+			delete(before, uid)
+			break
+		}
+		world.AwaitPods(t, "as many proven pods", pods, func(images map[string]int) bool { return images[firstImage] >= 6 })
+	})
+	t.Run("Lesson43_ScaledToZeroAndBack", func(t *testing.T) {
+		if err := s.Cluster.Scale(t.Context(), deployment, 0); err != nil {
+			t.Fatal(err)
+		}
+		s.Repo.AwaitNote(t, world.Patience, "it waits", "staging", func(n world.Note) bool {
+			return n.On == second && n.Phase == "Holding" && n.Says("no replicas")
+		})
+		s.Cluster.AwaitObject(t, world.Patience, "the proven manifest", deployment, world.Has(firstImage, imagePath()...))
+		if err := s.Cluster.Scale(t.Context(), deployment, 4); err != nil {
+			t.Fatal(err)
+		}
+		world.AwaitPods(t, "the stages begin anew", pods, func(images map[string]int) bool {
+			return images[firstImage] == 4 && images[imageName+"1.29.5-alpine"] == 1
+		})
+	})
+	t.Run("ARevertTakesItBackAtOnce", func(t *testing.T) {
+		s.Repo.Run(t, "revert", "--no-edit", "HEAD", "HEAD~1")
+		s.Repo.Push(t)
+		back := s.Repo.Head(t)
+		world.AwaitPods(t, "only proven pods", pods, func(images map[string]int) bool {
+			return images[firstImage] == 4 && len(images) == 1
+		})
+		s.AwaitPhase(t, "staging", back, "Healthy")
+	})
+}

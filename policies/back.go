@@ -1,11 +1,18 @@
 package policies
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
+
+// returnFor is how long the way back may keep to its numbers: a sick proven pod can make it stand still. Then the unproven
+// pods leave all the same.
+const returnFor = time.Minute
 
 // takeBack begins the way back to the proven release. The phase is what becomes of the release in the state: Failed,
 // Superseded, or the one it has where its stages begin anew.
 func takeBack(s State, o Observation, form Form, phase Phase, reason string, told []Record) (State, []Record) {
-	s.Form, s.Back, s.Applied = form, true, false
+	s.Form, s.Back, s.Applied, s.StageBegan = form, true, false, o.Now
 	if phase == Failed {
 		reason += fmt.Sprintf("; back to %s", short(s.Proven.Revision))
 	}
@@ -40,9 +47,13 @@ func clear(s State, o Observation, told []Record) (State, []Record) {
 		return s, told
 	}
 	for _, w := range o.Workloads {
-		if !w.Gone && (!w.Seen || w.New.There > 0) {
-			return s, told
+		if w.Gone || w.Seen && w.New.There == 0 {
+			continue
 		}
+		if s.Form == Returning && o.Now.Sub(s.StageBegan) >= returnFor {
+			s.Form, s.Applied = Aborting, false
+		}
+		return s, told
 	}
 	s.Form, s.Applied = Settled, false
 	return s, told

@@ -56,7 +56,7 @@ type Staged struct {
 	Name string `json:"name"`
 	// Proven is the hash of the proven pods' template.
 	Proven string `json:"proven"`
-	// Replicas is the number that it was last seen to ask for, and Pods how many new ones the stage has of them: a number
+	// Replicas is the number that it was last seen to ask for: 0 is one that somebody scaled away. Pods is how many new ones the stage has of them: a number
 	// that only ever grows, since a smaller one shrinks nothing.
 	Replicas int `json:"replicas"`
 	Pods     int `json:"pods,omitempty"`
@@ -129,6 +129,11 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	case !o.Assessed:
 		return s, told
 	}
+	for _, w := range o.Changed {
+		if w.Replicas == 0 {
+			return enter(s, Holding, w.Name+" has no replicas: the stages begin when it has", o, told)
+		}
+	}
 	s.Assess, s.Phase, s.Reason = false, Progressing, ""
 	if len(o.Changed) == 0 || p.Canary == nil {
 		return s, told
@@ -175,7 +180,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		larger.Applied = false
 		return larger, told
 	}
-	if missing, why := s.missing(o); missing != "" {
+	if missing, why := s.missing(p, o); missing != "" {
 		return s.wait(o, missing, why, told)
 	}
 	s.Unready = time.Time{}
@@ -237,12 +242,16 @@ func lost(s State, p Plan, o Observation) State {
 }
 
 // missing says which workload has not all Ready pods that the stage asks for, and why.
-func (s State) missing(o Observation) (missing, why string) {
+func (s State) missing(p Plan, o Observation) (missing, why string) {
 	if len(o.Workloads) < len(s.Staged) {
 		return "the workloads", "they were not seen yet"
 	}
 	for i, w := range o.Workloads {
-		if want := s.Staged[i].Pods; !w.Seen || w.New.Ready < want {
+		want := s.Staged[i].Pods
+		if steps := p.Canary.steps(); s.Stage <= len(steps) {
+			want = min(want, steps[s.Stage-1].Pods(w.Replicas, p.Canary.Capacity)) // it may have been scaled down since
+		}
+		if !w.Seen || w.New.Ready < want {
 			return fmt.Sprintf("%s: %d of %d new pods are Ready", s.Staged[i].Name, w.New.Ready, want), w.Unwell
 		}
 	}
@@ -305,7 +314,10 @@ func (s State) Due(p Plan) time.Time {
 			first = at
 		}
 	}
-	if s.Form != Held && s.Form != Finishing {
+	switch s.Form {
+	case Returning:
+		return s.StageBegan.Add(returnFor)
+	case Settled, Aborting:
 		return first
 	}
 	if !s.Lost.IsZero() {

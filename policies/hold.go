@@ -14,7 +14,7 @@ type Capacity string
 // The capacities.
 const (
 	Surge   Capacity = "surge"   // they are extra pods: never fewer proven ones than before
-	Replace Capacity = "replace" // they take the place of proven ones: never more pods than before
+	Replace Capacity = "replace" // they take the place of proven ones: never more pods are asked for than before
 )
 
 // The numbers that hold a Deployment. New pods are Ready and serve, but are not available for 63 years, so that the
@@ -47,11 +47,25 @@ const (
 type Shape struct {
 	Form     Form
 	Capacity Capacity
-	// Pods is how many new pods a stage has; for Replace also how many may be missing while it finishes or returns.
+	// Pods is how many new pods a stage has; for Replace also how many may be missing while it finishes or returns. With
+	// Surge the forms other than Held do not use it.
 	Pods int
 }
 
-// Of returns a copy of a Deployment's manifest in this shape.
+// Stageable says why a Deployment with so many replicas cannot be staged; empty: it can.
+func Stageable(deployment *unstructured.Unstructured, replicas int, capacity Capacity) string {
+	strategy, _, _ := unstructured.NestedString(deployment.Object, "spec", "strategy", "type")
+	switch {
+	case strategy == "Recreate":
+		return "strategy Recreate ends all pods before new ones begin, so there are no stages: use RollingUpdate, or no canary"
+	case capacity == Replace && replicas == 1:
+		return "with capacity: replace its only pod would be the first to go: use capacity: surge, or two replicas"
+	}
+	return ""
+}
+
+// Of returns a Deployment's manifest in this shape: a copy, or the manifest itself where nothing is changed in it. Its
+// strategy must not be Recreate, see [Stageable].
 func (s Shape) Of(deployment *unstructured.Unstructured) *unstructured.Unstructured {
 	if s.Form == Settled {
 		return deployment

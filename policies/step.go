@@ -43,10 +43,12 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	var told []Record
 	s, told = refuse(s, p, told)
 	if p.Release != (Release{}) && isNew(s, p.Release) {
-		var busy bool
+		form, busy := s.Form, false
 		if s, told, busy = turnBack(s, o, told); !busy {
 			s, told = begin(s, p, o, told)
-			return s, effects(s, p, Observation{}, false), told // what was observed is the older release's
+		}
+		if !busy || s.Form != form {
+			return s, effects(s, p, Observation{}, false), told // what was observed is of what was sent before
 		}
 	}
 	if s.Phase == "" {
@@ -125,9 +127,6 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 			s.Applied = true
 			if s.Stage == 0 {
 				s.Reason = ""
-			}
-			if s.Stage > 0 {
-				return s, told // what was observed is from before
 			}
 		case NotApplied, ApplyLater:
 			return s, told

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -36,6 +37,9 @@ func (s *story) play(line string) (string, error) {
 	}
 	s.seen.Now = start.Add(s.clock)
 	next, effects, told := Step(s.state, s.plan, s.seen)
+	if before := s.state; !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form) {
+		s.seen.Apply = NotApplied // as the caller forgets what became of what was sent before
+	}
 	s.state = next
 	return answer(next, effects, told), nil
 }
@@ -47,7 +51,7 @@ func (s *story) say(word string) error {
 		part := append(strings.Split(value, "/"), "", "", "")
 		s.plan.Release = Release{Revision: part[0], Trigger: part[1], Inputs: part[2], Digest: part[3]}
 		s.plan.Refused = Refusal{}
-		s.seen.Apply, s.seen.Health = NotApplied, Unknown
+		s.seen.Health, s.seen.Assessed = Unknown, false
 	case "refuse": // refuse=revision/reason
 		revision, reason, _ := strings.Cut(value, "/")
 		s.plan.Release, s.plan.Refused = Release{}, Refusal{Revision: revision, Trigger: revision, Reason: reason}
@@ -72,7 +76,71 @@ func (s *story) say(word string) error {
 	case "stale", "owned", "drifted":
 		return s.count(key, value)
 	default:
-		return fmt.Errorf("no such word %q", word)
+		return s.stage(key, value)
+	}
+	return nil
+}
+
+// stage says what belongs to staged releases.
+func (s *story) stage(key, value string) error {
+	switch key {
+	case "canary": // canary=surge:1/10m,25%,50%! for one instance held 10 minutes, a quarter, and half if approved
+		return s.canary(value)
+	case "changed": // changed=web/4: the pods of web are replaced, of which there are 4; changed= for none
+		s.seen.Assessed, s.seen.Changed, s.seen.Workloads = true, nil, nil
+		if name, replicas, found := strings.Cut(value, "/"); found {
+			n, err := strconv.Atoi(replicas)
+			s.seen.Changed = []Staged{{Name: name, Proven: "p", Replicas: n, Deadline: 10 * time.Minute}}
+			return err
+		}
+	case "pods": // pods=8/8+1(0): 8 are asked for; 8 proven ones are there, and 1 new one, of which none is Ready
+		w := Workload{Seen: true}
+		if _, err := fmt.Sscanf(value, "%d/%d+%d(%d)", &w.Replicas, &w.Proven.There, &w.New.There, &w.New.Ready); err != nil {
+			return fmt.Errorf("pods=%s: %w", value, err)
+		}
+		w.Proven.Want, w.Proven.Ready, w.New.Want = w.Proven.There, w.Proven.There, w.New.There
+		s.seen.Workloads = []Workload{w}
+	case "fault":
+		s.seen.Workloads[0].Fault = strings.ReplaceAll(value, "_", " ")
+	case "gone":
+		s.seen.Workloads = []Workload{{Gone: true}}
+	case "unseen":
+		s.seen.Workloads[0].Seen = false
+	case "approved": // approved=revision/stage
+		revision, stage, _ := strings.Cut(value, "/")
+		n, err := strconv.Atoi(stage)
+		s.plan.Approved = Approval{Revision: revision, Stage: n}
+		return err
+	default:
+		return fmt.Errorf("no such word %q", key)
+	}
+	return nil
+}
+
+func (s *story) canary(value string) error {
+	capacity, steps, _ := strings.Cut(value, ":")
+	s.plan.Canary = &Canary{Capacity: Capacity(capacity)}
+	for _, text := range strings.Split(steps, ",") {
+		var step CanaryStep
+		text, step.Approve = strings.CutSuffix(text, "!")
+		size, hold, held := strings.Cut(text, "/")
+		if held {
+			d, err := time.ParseDuration(hold)
+			if err != nil {
+				return err
+			}
+			step.Hold = d
+		}
+		n, err := strconv.Atoi(strings.TrimSuffix(size, "%"))
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(size, "%") {
+			step.WeightPercent = n
+		} else {
+			step.Instances = n
+		}
+		s.plan.Canary.Steps = append(s.plan.Canary.Steps, step)
 	}
 	return nil
 }
@@ -86,6 +154,9 @@ func (s *story) count(key, value string) error {
 func answer(s State, effects []Effect, told []Record) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s", strings.TrimSpace(cmpOr(string(s.Phase), "(none)")+" "+s.Release.Revision))
+	if s.Stage > 0 || s.Form != Settled || s.Back {
+		b.WriteString(staging(s))
+	}
 	if s.Applied {
 		b.WriteString(" applied")
 	}
@@ -102,6 +173,22 @@ func answer(s State, effects []Effect, told []Record) string {
 		fmt.Fprintf(&b, "\n  tells: %s %s %s", r.Phase, r.Release.Revision, r.Reason)
 	}
 	return strings.TrimRight(b.String(), " ") + "\n"
+}
+
+// staging is such as "[stage 1 hold web:1]", with "back" where the proven release is sent.
+func staging(s State) string {
+	words := []string{}
+	if s.Stage > 0 {
+		words = append(words, fmt.Sprintf("stage %d", s.Stage))
+	}
+	if s.Back {
+		words = append(words, "back")
+	}
+	words = append(words, cmpOr(string(s.Form), "settled"))
+	for _, w := range s.Staged {
+		words = append(words, fmt.Sprintf("%s:%d", w.Name, w.Pods))
+	}
+	return " [" + strings.Join(words, " ") + "]"
 }
 
 func cmpOr(s, other string) string {

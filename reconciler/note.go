@@ -31,7 +31,7 @@ func note(_ context.Context, p *Pass) Outcome {
 		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: wait}
 	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:
 		return Outcome{Verdict: Stall, Reason: state.Reason, After: wait}
-	case state.Stage > 0 && state.Phase != policies.Healthy:
+	case state.Assess, state.Stage > 0 && state.Phase != policies.Healthy:
 		return Outcome{Verdict: Wait, Reason: state.Reason, After: sooner(wait, time.Minute)}
 	case state.Phase == policies.Progressing:
 		if !state.Slow {

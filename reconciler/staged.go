@@ -41,7 +41,7 @@ func isDeployment(id apply.ID) bool { return id.Group == "apps" && id.Kind == "D
 // stages sees how the workloads of a staged release are.
 func (p *Pass) stages() {
 	t, state := p.target, p.target.held.saved.State
-	if state.Assess && t.assessed.began.Equal(state.Began) {
+	if state.Assess && t.assessed.began.Equal(state.Began) && !p.revived(t.assessed.staged) {
 		p.Seen.Assessed, p.Seen.Changed = true, t.assessed.staged
 	}
 	for _, s := range state.Staged {
@@ -52,6 +52,17 @@ func (p *Pass) stages() {
 		}
 		p.Seen.Workloads = append(p.Seen.Workloads, w)
 	}
+}
+
+// revived reports whether a workload that had no replicas when it was assessed has some now.
+func (p *Pass) revived(staged []policies.Staged) bool {
+	return slices.ContainsFunc(staged, func(s policies.Staged) bool {
+		if s.Replicas > 0 {
+			return false
+		}
+		w, known := p.workload(s)
+		return known && w.Replicas > 0
+	})
 }
 
 // workload counts the pods of a staged workload; false where no watch has shown it yet.
@@ -95,6 +106,9 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	if wait := p.untilOffer(); wait > 0 {
 		return Outcome{Verdict: Stall, Reason: t.held.saved.State.Reason, After: wait}
 	}
+	if p.Seen.Assessed {
+		return next // and somebody has to give it replicas, which wakes the key
+	}
 	objects, err := p.manifests(ctx)
 	if err != nil {
 		return retry(err)
@@ -111,25 +125,44 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	}
 	found := assessment{began: t.held.saved.State.Began}
 	for _, c := range plan.Changes {
-		if !replacesPods(c) {
+		if !replacesPods(c) || wantsNone(c.ID, objects) {
 			continue
 		}
 		staged, ready := p.stagedOf(c.ID, objects)
 		if !ready {
 			return Outcome{Verdict: Wait, Reason: fmt.Sprintf("the pods of %s are not known yet", c.ID), After: time.Second}
 		}
-		if staged.Replicas > 0 {
-			found.staged = append(found.staged, staged)
+		if why := p.unstageable(c.ID, objects, staged.Replicas); why != "" {
+			return p.settled(ctx, false, &apply.ObjectError{ID: c.ID, Reason: why})
 		}
+		found.staged = append(found.staged, staged)
 	}
 	t.assessed = found
 	return again
+}
+
+// unstageable says why a workload cannot be staged as the rules want it.
+func (p *Pass) unstageable(id apply.ID, objects []*unstructured.Unstructured, replicas int) string {
+	for _, o := range objects {
+		if apply.IDOf(o) == id {
+			return policies.Stageable(o, replicas, p.Wanted.Canary.Capacity)
+		}
+	}
+	return ""
 }
 
 // replacesPods reports whether a planned change is one of a Deployment's pod template.
 func replacesPods(c apply.Planned) bool {
 	return isDeployment(c.ID) && c.Action == apply.Configured &&
 		slices.ContainsFunc(c.Fields, func(f string) bool { return strings.HasPrefix(f, "spec.template") })
+}
+
+// wantsNone reports whether Git itself says that a workload has no replicas: there is nothing to stage.
+func wantsNone(id apply.ID, objects []*unstructured.Unstructured) bool {
+	return slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
+		n, ok, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
+		return ok && n == 0 && apply.IDOf(o) == id
+	})
 }
 
 // stagedOf is a workload before its first stage; false while its pods are not known.

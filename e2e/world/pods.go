@@ -1,7 +1,7 @@
 package world
 
 import (
-	"maps"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -13,9 +13,14 @@ import (
 // Pods is what a watch has seen of the pods of a namespace. No state in between is missed.
 type Pods struct {
 	mu    sync.Mutex
-	live  map[string]bool // Ready, by UID
-	order []string        // UIDs as they appeared
-	least int             // Ready pods at one moment
+	live  map[string]livePod // by UID
+	order []string           // UIDs as they appeared
+	least int                // Ready pods at one moment
+}
+
+type livePod struct {
+	name, image string
+	ready       bool
 }
 
 // WatchPods begins to watch the pods of a namespace.
@@ -30,7 +35,7 @@ func (c *Cluster) WatchPods(t testing.TB, namespace string) *Pods {
 		t.Fatal(err)
 	}
 	t.Cleanup(events.Stop)
-	p := &Pods{live: map[string]bool{}}
+	p := &Pods{live: map[string]livePod{}}
 	for i := range list.Items {
 		p.see(watch.Added, &list.Items[i])
 	}
@@ -55,20 +60,19 @@ func (p *Pods) see(what watch.EventType, pod *corev1.Pod) {
 		if _, known := p.live[uid]; !known {
 			p.order = append(p.order, uid)
 		}
-		p.live[uid] = false
+		now := livePod{name: pod.Name, image: pod.Spec.Containers[0].Image}
 		for _, c := range pod.Status.Conditions {
-			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-				p.live[uid] = true
-			}
+			now.ready = now.ready || c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 		}
+		p.live[uid] = now
 	}
 	p.least = min(p.least, p.ready())
 }
 
 func (p *Pods) ready() int {
 	n := 0
-	for _, ready := range p.live {
-		if ready {
+	for _, pod := range p.live {
+		if pod.ready {
 			n++
 		}
 	}
@@ -79,11 +83,44 @@ func (p *Pods) ready() int {
 func (p *Pods) Live() map[string]bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	live := maps.Clone(p.live)
-	for uid := range live {
+	live := map[string]bool{}
+	for uid := range p.live {
 		live[uid] = true
 	}
 	return live
+}
+
+// Images counts the pods that are not being deleted by their first container's image.
+func (p *Pods) Images() map[string]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	images := map[string]int{}
+	for _, pod := range p.live {
+		images[pod.image]++
+	}
+	return images
+}
+
+// AwaitPods waits until the images of the pods are as wanted.
+func AwaitPods(t testing.TB, what string, p *Pods, want func(images map[string]int) bool) {
+	t.Helper()
+	Await(t, Patience, what, func() error {
+		if images := p.Images(); !want(images) {
+			return fmt.Errorf("the pods are %v", images)
+		}
+		return nil
+	})
+}
+
+// DeletePod deletes one of the pods, by UID.
+func (c *Cluster) DeletePod(t testing.TB, namespace string, p *Pods, uid string) {
+	t.Helper()
+	p.mu.Lock()
+	name := p.live[uid].name
+	p.mu.Unlock()
+	if err := c.Core.CoreV1().Pods(namespace).Delete(t.Context(), name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // First are the first n pods that appeared and are not among these.

@@ -53,11 +53,15 @@ func scalingOf(live *unstructured.Unstructured, takeOver bool) scaling {
 // else owns the number; nothing where Git says nothing, after the number was handed over that only we own.
 func (s *step) decideReplicas() {
 	_, wanted := replicasOf(s.obj)
-	_, there := replicasOf(s.live)
+	n, there := replicasOf(s.live)
 	owners := scalingOf(s.live, s.takeOver)
 	switch {
 	case wanted && owners.foreign != "":
 		s.leaveReplicas(owners.foreign)
+	case wanted && there && n != 1 && !owners.ours && !owners.handed:
+		// The API server notes nobody for a scale to 0, and nobody for one from there. The number 1 that nobody owns is
+		// its default, where Git had none.
+		s.leaveReplicas("whoever scaled it to 0")
 	case !wanted && there && owners.ours && !owners.handed && owners.foreign == "":
 		s.handOver = true
 		s.Reason = "spec.replicas stays as it is, and is left to whoever scales it"

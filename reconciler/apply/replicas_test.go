@@ -146,3 +146,24 @@ func TestReplicas_GitChangesItsOwnNumber(t *testing.T) {
 		t.Errorf("replicas %d; want 4", got)
 	}
 }
+
+// TestReplicas_ScaledToZeroStays: a scale to 0 leaves the number with no owner at all, and so does one from 0, and yet it
+// is somebody's.
+func TestReplicas_ScaledToZeroStays(t *testing.T) {
+	f := setUp(t)
+	first := f.apply(f.request(deployment))
+	id := first.Entries[0].ID
+	f.edit(id, "kube-controller-manager", `{spec: {replicas: 0}}`, "scale")
+	if owners := scalingOf(f.live(id), false); owners != (scaling{}) {
+		t.Errorf("the API server notes an owner by now: %+v", owners)
+	}
+	second := f.again(first, strings.ReplaceAll(deployment, "shop:1", "shop:2"))
+	if got := nested(f.live(id), "spec", "replicas"); got != int64(0) {
+		t.Errorf("replicas are %v after a release; want 0", got)
+	}
+	f.edit(id, "kube-controller-manager", `{spec: {replicas: 5}}`, "scale")
+	f.again(second, deployment)
+	if got := nested(f.live(id), "spec", "replicas"); got != int64(5) {
+		t.Errorf("replicas are %v after the next; want 5", got)
+	}
+}

@@ -50,7 +50,7 @@ func tellEach(t *testing.T, stories map[string]story) {
 
 func TestHeldCanary_Stages(t *testing.T) {
 	tellEach(t, map[string]story{
-		"Surge1KeepsEightAndAddsOne": {"new pods are never available, so the controller removes none for them", func(h *held) {
+		"Surge1KeepsEightAndAddsOne": {"new pods are never available, so none is removed for them", func(h *held) {
 			proven := h.uids("a")
 			h.mark()
 			h.apply("b", surge(policies.Held, 1))
@@ -95,7 +95,7 @@ func TestHeldCanary_Stages(t *testing.T) {
 			h.keeps(before)
 			h.never(8, 11)
 		}},
-		"SmallerNumberNeverShrinks": {"only scaling the new ReplicaSet itself does, and nothing corrects that", func(h *held) {
+		"SmallerNumberNeverShrinks": {"only scaling its ReplicaSet does, and nothing corrects that", func(h *held) {
 			h.apply("b", surge(policies.Held, 4))
 			h.stays("{A8 B4}")
 			h.apply("b", surge(policies.Held, 1))
@@ -105,7 +105,7 @@ func TestHeldCanary_Stages(t *testing.T) {
 			h.patch("ReplicaSet", h.set("b").Name, `{"spec":{"replicas":3}}`, "scale")
 			h.stays("{A8 B3}")
 		}},
-		"BothNumbersAreSent": {"the API server takes 25% for the one that is missing, and then proven pods go", func(h *held) {
+		"BothNumbersAreSent": {"25% is taken for the one that is missing, and proven pods go", func(h *held) {
 			made := surge(policies.Held, 1).Of(h.git("b"))
 			unstructured.RemoveNestedField(made.Object, "spec", "strategy", "rollingUpdate", "maxUnavailable")
 			h.send(made)
@@ -171,7 +171,9 @@ func TestHeldCanary_WhileItIsHeld(t *testing.T) {
 			h.stays("{A8 B1}")
 			kept, went, old := h.uids("a"), h.set("b"), h.uids("b")[0]
 			h.deleteSet(went.Name, metav1.DeletePropagationBackground)
-			h.until("another pod", func() bool { return h.sets[went.UID] == nil && h.pods[old] == nil && h.String() == "{A8 B1}" })
+			h.until("another pod", func() bool {
+				return h.sets[went.UID] == nil && h.pods[old] == nil && h.String() == "{A8 B1}"
+			})
 			h.stays("{A8 B1}")
 			h.keeps(kept)
 			if got := h.set("b").Name; got != went.Name {
@@ -184,7 +186,7 @@ func TestHeldCanary_WhileItIsHeld(t *testing.T) {
 			h.deleteSet(h.set("a").Name, metav1.DeletePropagationBackground)
 			h.stays("{B8}")
 		}},
-		"ScaledWhileHeld_Proportional": {"with a number instead of a share the surge is of the pods that are there", func(h *held) {
+		"ScaledWhileHeld_Proportional": {"the number stays what it was, and proven pods are missing", func(h *held) {
 			h.apply("b", surge(policies.Held, 2))
 			h.stays("{A8 B2}")
 			h.scale(16)
@@ -326,7 +328,7 @@ func TestHeldCanary_Ends(t *testing.T) {
 			h.keeps(proven)
 			h.settled("a")
 		}},
-		"Lesson50_AbortWithASickProvenPod_Surge": {"it eats the budget of a pod too many, and none would leave", func(h *held) {
+		"Lesson50_AbortWithASickProvenPod_Surge": {"it eats the budget, and no other pod would leave", func(h *held) {
 			h.apply("b", surge(policies.Held, 1))
 			h.stays("{A8 B1}")
 			h.sicken("a", 1)

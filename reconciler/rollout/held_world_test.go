@@ -138,14 +138,14 @@ func (h *held) scale(replicas int) {
 func (h *held) patch(kind, name, body string, subresource ...string) {
 	h.t.Helper()
 	var err error
-	ctx, options := h.t.Context(), metav1.PatchOptions{FieldManager: "somebody"}
+	ctx, merge, by, sub := h.t.Context(), types.MergePatchType, metav1.PatchOptions{FieldManager: "somebody"}, subresource
 	switch kind {
 	case "Deployment":
-		_, err = h.kube.apps.Deployments(h.namespace).Patch(ctx, name, types.MergePatchType, []byte(body), options, subresource...)
+		_, err = h.kube.apps.Deployments(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
 	case "ReplicaSet":
-		_, err = h.kube.apps.ReplicaSets(h.namespace).Patch(ctx, name, types.MergePatchType, []byte(body), options, subresource...)
+		_, err = h.kube.apps.ReplicaSets(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
 	default:
-		_, err = h.kube.core.Pods(h.namespace).Patch(ctx, name, types.MergePatchType, []byte(body), options, subresource...)
+		_, err = h.kube.core.Pods(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
 	}
 	if err != nil {
 		h.t.Fatal(err)
@@ -249,7 +249,7 @@ func (h *held) stays(want string) {
 			total, ready := h.count("")
 			updated, _ := h.count(letter(d.Spec.Template.Spec))
 			return *d.Spec.RevisionHistoryLimit == int32(h.limit) && d.Status.ObservedGeneration == d.Generation &&
-				cmp.Equal([]int32{d.Status.Replicas, d.Status.ReadyReplicas, d.Status.UpdatedReplicas}, []int32{total, ready, updated})
+				d.Status.Replicas == total && d.Status.ReadyReplicas == ready && d.Status.UpdatedReplicas == updated
 		})
 	}
 	h.catchUp()
