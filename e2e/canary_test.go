@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"slices"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-cd/sluice/e2e/world"
 )
@@ -180,6 +183,28 @@ func TestCanaryMeetsTheWorld(t *testing.T) {
 		world.AwaitPods(t, "the stages begin anew", pods, func(images map[string]int) bool {
 			return images[firstImage] == 4 && images[imageName+"1.29.5-alpine"] == 1
 		})
+	})
+	t.Run("Lesson21_ALostStateBeginsFromTheProvenRelease", func(t *testing.T) {
+		s.Agent.Stop(t)
+		secret := "sluice.shop.staging"
+		if err := s.Cluster.Core.CoreV1().Secrets(s.System).Delete(t.Context(), secret, metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		since := len(s.Repo.MustNotes(t, "staging"))
+		images := s.Cluster.Values(t, deployment, imagePath()...)
+		s.Agent.Start(t)
+		s.Repo.AwaitNote(t, world.Patience, "the stages begin anew", "staging", func(n world.Note) bool {
+			return n.On == second && n.Says("stage 1 of 2") && int(n.Seq) > since
+		})
+		world.AwaitPods(t, "one new pod", pods, func(images map[string]int) bool {
+			return images[firstImage] == 4 && images[imageName+"1.29.5-alpine"] == 1
+		})
+		if got := images(); !slices.Equal(got, []string{imageName + "1.29.5-alpine", firstImage, imageName + "1.29.5-alpine"}) {
+			t.Errorf("the Deployment's image was %v", got)
+		}
+		if most := pods.Most(imageName + "1.29.5-alpine"); most > 1 {
+			t.Errorf("%d pods of an unproven release at one moment", most)
+		}
 	})
 	t.Run("ARevertTakesItBackAtOnce", func(t *testing.T) {
 		s.Repo.Run(t, "revert", "--no-edit", "HEAD", "HEAD~1")

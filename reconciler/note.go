@@ -25,6 +25,8 @@ func note(_ context.Context, p *Pass) Outcome {
 		wait = sooner(wait, max(time.Millisecond, due.Sub(p.Seen.Now)))
 	}
 	switch {
+	case p.Anew && state.Phase.Closing():
+		return again
 	case p.Wanted.Paused:
 		return Outcome{Verdict: Ready, Reason: "paused"}
 	case p.Wanted.Refused != (policies.Refusal{}):

@@ -29,6 +29,7 @@ type Pass struct {
 	Allowed  *config.Permission // by agent.yaml; nil: nothing may be touched
 	Words    config.Release     // the release file
 	Revision string             // that the environment follows
+	Anew     bool               // Revision is the proven one, since the state was lost; Git's comes after it
 	Source   render.Source      // at Revision
 	Dir      string             // of sluice.yaml at Revision
 	Tree     *gitsource.Tree

@@ -130,6 +130,9 @@ func (p *Pass) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if proven := p.provenFirst(ctx); proven != "" {
+		revision, p.Anew = proven, true
+	}
 	p.Revision = revision
 	if revision == p.Place.snap.tip {
 		p.Tree, p.Dir, p.Source = p.Place.snap.tree, p.Place.dir, p.Rules.Source
@@ -183,6 +186,40 @@ func (p *Pass) provenByNote(ctx context.Context, revision string) bool {
 		}
 	}
 	return false
+}
+
+// provenFirst is the proven release that the notes name, where releases are staged and the state knows of none: what Git
+// asks for may have been in the middle of its stages when the state was lost, or the cluster. Empty: Git is followed.
+func (p *Pass) provenFirst(ctx context.Context) string {
+	state := p.target.held.saved.State
+	if p.Rules.Rollout.Canary == nil || state.Proven != (policies.Release{}) {
+		return ""
+	}
+	if state.Phase != "" && state.Phase != policies.Progressing {
+		return ""
+	}
+	revision := p.newestProven(ctx)
+	if revision == "" || state.Phase != "" && state.Release.Revision != revision {
+		return ""
+	}
+	if _, err := p.Place.source.git.Tree(revision); err != nil {
+		return ""
+	}
+	return revision
+}
+
+// newestProven is the newest revision that a note which counts names as proven here.
+func (p *Pass) newestProven(ctx context.Context) string {
+	lines, err := p.agent.notes.of(ctx, p.Place.source, p.Key)
+	if err != nil {
+		return ""
+	}
+	counting := record.Counting(lines, record.Verify(lines, p.agent.keyring(p.site)))
+	proven := record.Proven(counting, record.Subject{Application: p.Application, Environment: p.Environment})
+	if len(proven) == 0 {
+		return ""
+	}
+	return proven[0].Revision
 }
 
 // refuse notes why nothing new may start, and lets the pass go on with what runs.

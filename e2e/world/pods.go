@@ -16,6 +16,7 @@ type Pods struct {
 	live  map[string]livePod // by UID
 	order []string           // UIDs as they appeared
 	least int                // Ready pods at one moment
+	most  map[string]int     // pods of an image at one moment
 }
 
 type livePod struct {
@@ -35,7 +36,7 @@ func (c *Cluster) WatchPods(t testing.TB, namespace string) *Pods {
 		t.Fatal(err)
 	}
 	t.Cleanup(events.Stop)
-	p := &Pods{live: map[string]livePod{}}
+	p := &Pods{live: map[string]livePod{}, most: map[string]int{}}
 	for i := range list.Items {
 		p.see(watch.Added, &list.Items[i])
 	}
@@ -67,6 +68,9 @@ func (p *Pods) see(what watch.EventType, pod *corev1.Pod) {
 		p.live[uid] = now
 	}
 	p.least = min(p.least, p.ready())
+	for image, n := range p.images() {
+		p.most[image] = max(p.most[image], n)
+	}
 }
 
 func (p *Pods) ready() int {
@@ -94,6 +98,10 @@ func (p *Pods) Live() map[string]bool {
 func (p *Pods) Images() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.images()
+}
+
+func (p *Pods) images() map[string]int {
 	images := map[string]int{}
 	for _, pod := range p.live {
 		images[pod.image]++
@@ -134,6 +142,13 @@ func (p *Pods) First(n int, but map[string]bool) map[string]bool {
 		}
 	}
 	return first
+}
+
+// Most is how many pods of an image were there at the fullest moment, those that are being deleted apart.
+func (p *Pods) Most(image string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.most[image]
 }
 
 // LeastReady is how many pods were Ready at the worst moment.
