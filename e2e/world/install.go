@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -133,9 +134,10 @@ func (w *World) Kubeconfig(t testing.TB, namespace, account string) []byte {
 	return text
 }
 
-// forget deletes what the story made in the cluster, without waiting for it.
+// forget deletes what the story made in the cluster, without waiting for more of it than for its definitions.
 func (s *Story) forget(t testing.TB) {
 	ctx := context.WithoutCancel(t.Context())
+	s.forgetDefinitions(ctx, t)
 	for _, kind := range []string{"Namespace", "ClusterRoleBinding", "ClusterRole"} {
 		list, err := s.Cluster.Resource(kind, "").List(ctx, metav1.ListOptions{})
 		if err != nil {
@@ -148,6 +150,31 @@ func (s *Story) forget(t testing.TB) {
 			}
 		}
 	}
+}
+
+// forgetDefinitions deletes the definitions that the story's agents own, and waits until they are gone: the next story of
+// the same name would meet them.
+func (s *Story) forgetDefinitions(ctx context.Context, t testing.TB) {
+	definitions := s.Cluster.Resource("CustomResourceDefinition", "")
+	ours := func() ([]unstructured.Unstructured, error) {
+		list, err := definitions.List(ctx, metav1.ListOptions{LabelSelector: "sluice.dev/agent"})
+		if err != nil {
+			return nil, err
+		}
+		return slices.DeleteFunc(list.Items, func(o unstructured.Unstructured) bool {
+			return !strings.Contains(o.GetLabels()["sluice.dev/agent"], s.Name)
+		}), nil
+	}
+	for deadline := time.Now().Add(Patience); time.Now().Before(deadline); time.Sleep(glance) {
+		found, err := ours()
+		if err == nil && len(found) == 0 {
+			return
+		}
+		for _, o := range found {
+			_ = definitions.Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+		}
+	}
+	t.Log("clean up: definitions are still there")
 }
 
 // copyObject is a deep copy by way of JSON, so that YAML's numbers are those of the API.
