@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -26,6 +27,42 @@ func canary(t *testing.T, name, rollout string) (*world.Story, string) {
 	s.Agent.Start(t)
 	s.AwaitPhase(t, "staging", first, "Healthy")
 	return s, first
+}
+
+// TestCanaryExample: examples/04-canary, as its README tells it.
+func TestCanaryExample(t *testing.T) {
+	s := begin(t, "canary-example")
+	s.Repo.Copy(t, filepath.Join(s.Root, "examples/04-canary"), ".")
+	s.Repo.Edit(t, "sluice.yaml", "namespace: shop-staging", "namespace: "+s.Staging)
+	s.Repo.Edit(t, "sluice.yaml", "hold: 5m", "hold: 1s")
+	first := s.Repo.Commit(t, "The shop")
+	s.Agent.Start(t)
+	s.AwaitPhase(t, "staging", first, "Healthy")
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	before := pods.Live()
+	s.Repo.Edit(t, "deploy/configmap.yaml", "Welcome to the shop", "Welcome back")
+	revision := s.Repo.Commit(t, "Another page")
+	s.Repo.AwaitNote(t, world.Patience, "it waits for a person", "staging", func(n world.Note) bool {
+		return n.On == revision && n.Phase == "Holding" && n.Says("stage 2 of 2", "approved", revision)
+	})
+	t.Run("Lesson20_OnlyTheNewPodReadsTheNewPage", func(t *testing.T) {
+		live := pods.Live()
+		if len(live) != len(before)+1 {
+			t.Errorf("there are %d pods, want one more than %d", len(live), len(before))
+		}
+		for uid := range before {
+			if !live[uid] {
+				t.Errorf("proven pod %s is gone", uid)
+			}
+		}
+	})
+	s.Repo.Write(t, "releases/staging.yaml", "approved: {revision: "+revision+", stage: 2}\n")
+	s.Repo.Commit(t, "Go on")
+	s.AwaitPhase(t, "staging", revision, "Healthy")
+	if least := pods.LeastReady(); least < 4 {
+		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+	}
+	s.AwaitGit(t, "staging")
 }
 
 // TestCanaryGoesThroughItsStages: the very pods that were proven are those that are promoted.

@@ -40,9 +40,9 @@ func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 	return s, told, true
 }
 
-// clear waits until no pod of another template than the proven one is left: not until those are well, since a fix for a
+// cleared waits until no pod of another template than the proven one is left: not until those are well, since a fix for a
 // broken stable release must get out.
-func clear(s State, o Observation, told []Record) (State, []Record) {
+func cleared(s State, o Observation, told []Record) (State, []Record) {
 	if len(o.Workloads) < len(s.Staged) {
 		return s, told
 	}
@@ -61,10 +61,10 @@ func clear(s State, o Observation, told []Record) (State, []Record) {
 
 // isBack ends the way back, when the proven manifests stand as they were rendered.
 func isBack(s State, o Observation, told []Record) (State, []Record) {
-	switch s.Phase {
-	case Failed:
+	switch {
+	case s.Phase == Failed:
 		return enter(s, RolledBack, s.Reason, o, told)
-	case Progressing, Promoting, Holding:
+	case s.Phase != "" && !s.Phase.Closing():
 		if len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "" {
 			s.Assess, s.Back, s.Stage, s.Staged, s.Applied = true, false, 0, nil, false
 			s.Phase, s.Reason = Progressing, "the stages begin anew"

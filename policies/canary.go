@@ -314,10 +314,10 @@ func (s State) Due(p Plan) time.Time {
 			first = at
 		}
 	}
-	switch s.Form {
-	case Returning:
+	if s.Form == Returning {
 		return s.StageBegan.Add(returnFor)
-	case Settled, Aborting:
+	}
+	if s.Form != Held && s.Form != Finishing {
 		return first
 	}
 	if !s.Lost.IsZero() {

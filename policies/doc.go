@@ -24,6 +24,27 @@
 //	Failed       Progressing  a newer release, or the same one with a new trigger
 //	Healthy      Progressing  a newer release
 //
+// A staged release ([Canary], with a proven release to protect) takes another way to Healthy:
+//
+//	 assess ──▶ hold, stage 1 ──▶ … ──▶ hold, stage n ──▶ finish ──▶ settled ──▶ Healthy
+//	   │             │                       │              │           │
+//	   │             └──────── abort ◀───────┘              └─ return ◀─┘
+//	   │                         └──────────┬──────────────────┘
+//	   │ no pod changes                     ▼
+//	   ▼                       settled, the proven release ──▶ RolledBack (failed), a newer release, or assess anew
+//	 as a plain one
+//
+//	form      what is sent                                  it ends when
+//	(assess)  nothing: dry-runs tell whose pods change      that is known
+//	hold      the new template, held at a number of pods    they were Ready for the time of the stage, and it is approved
+//	finish    the new template, to the end                  no proven pod is left
+//	abort     the proven template, while the hold stands    no other pod is left; not one proven pod goes for it
+//	return    the proven template, without a hold           the same; after a minute it becomes an abort
+//	settled   the manifests as they were rendered
+//
+// What sends it back: a pod that never will be well, a stage whose pods are not Ready in time or not any more, a refusal,
+// proven pods that were lost, no replicas, and a newer release.
+//
 // A release that is neither after half a minute is told once as Progressing, with what it waits for.
 //
 // Blocked is no state of a release but of a revision that none could be made of: it does not render, or a

@@ -105,13 +105,10 @@ func isNew(s State, r Release) bool {
 	if !s.Release.Same(r) {
 		return true
 	}
-	switch s.Phase {
-	case Superseded: // on its way back when Git asked for it again
+	if s.Phase == Superseded { // it is on its way back, and Git asks for it again
 		return true
-	case Failed, RolledBack:
-		return s.Release.Trigger != r.Trigger
 	}
-	return false
+	return (s.Phase == Failed || s.Phase == RolledBack) && s.Release.Trigger != r.Trigger
 }
 
 // advance moves the release by what is seen of it.
@@ -138,7 +135,7 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	case s.Form == Finishing:
 		return finish(s, o, told)
 	case s.Form == Aborting, s.Form == Returning:
-		return clear(s, o, told)
+		return cleared(s, o, told)
 	case s.Back:
 		return isBack(s, o, told)
 	}

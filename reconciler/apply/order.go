@@ -70,11 +70,7 @@ func Defines(obj *unstructured.Unstructured) bool {
 // Groundwork reports whether an object is one that pods may need when they start, such as configuration, an account or
 // its rights, or a definition.
 func Groundwork(obj *unstructured.Unstructured) bool {
-	switch classOf(IDOf(obj), obj.GroupVersionKind().Version) {
-	case definitions, classes, groundwork:
-		return true
-	}
-	return false
+	return slices.Contains([]class{definitions, classes, groundwork}, classOf(IDOf(obj), obj.GroupVersionKind().Version))
 }
 
 func isDefinitionOfKind(id ID) bool {
