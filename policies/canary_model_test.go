@@ -1,0 +1,254 @@
+package policies
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+// deployment is a small model of a Deployment under its controller, as the real ones were seen to behave: see the tests of
+// held Deployments in reconciler/rollout. Templates are releases, by their digest.
+type deployment struct {
+	replicas int
+	template string // of the manifest that was applied last
+	shape    Shape
+	pods     map[string]int
+	lag      bool // the controller has not seen the last change
+}
+
+func (d *deployment) others() int {
+	n := 0
+	for template, pods := range d.pods {
+		if template != d.template {
+			n += pods
+		}
+	}
+	return n
+}
+
+// sync lets the controller act once.
+func (d *deployment) sync() {
+	d.lag = false
+	others, own := d.others(), d.pods[d.template]
+	switch {
+	case d.replicas == 0:
+		d.pods = map[string]int{}
+		return
+	case d.shape.Form == Held && others > 0 && d.shape.Capacity == Replace:
+		spare := max(0, own+others-(d.replicas-d.shape.Pods)) // pods that may go, as no new one is ever available
+		d.shrink(min(spare, max(0, d.shape.Pods-own)))
+		d.pods[d.template] = max(own, d.replicas-d.others())
+	case d.shape.Form == Held && others > 0:
+		d.pods[d.template] = max(own, d.replicas+d.shape.Pods-others)
+	default: // one step towards nothing but the template
+		d.pods[d.template] = d.replicas
+		d.shrink(max(1, others/2))
+	}
+	d.pods[d.template] = min(d.pods[d.template], max(own, d.replicas))
+}
+
+// shrink takes away n pods of other templates.
+func (d *deployment) shrink(n int) {
+	for _, template := range slices.Sorted(keysOf(d.pods)) {
+		if template == d.template {
+			continue
+		}
+		gone := min(n, d.pods[template])
+		d.pods[template] -= gone
+		if n -= gone; d.pods[template] == 0 {
+			delete(d.pods, template)
+		}
+	}
+}
+
+func keysOf(m map[string]int) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for key := range m {
+			if !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+// agent plays the shell around Step: it loses what it remembers, repeats effects, and dies between save and act.
+type agent struct {
+	random   *rand.Rand
+	now      time.Time
+	state    State
+	plan     Plan
+	d        *deployment
+	bad      map[string]bool // digests of releases whose pods never are well
+	result   ApplyResult
+	assessed []Staged
+	known    bool // assessed is of the state's release
+	log      []string
+}
+
+func (a *agent) observe() Observation {
+	o := Observation{Now: a.now, Apply: a.result, Health: InProgress, Owned: 5, Assessed: a.known, Changed: a.assessed}
+	if a.d.others() == 0 && a.d.pods[a.d.template] == a.d.replicas && !a.d.lag {
+		o.Health = Current
+		if a.bad[a.d.template] && a.d.replicas > 0 {
+			o.Health = Degraded
+		}
+	}
+	for _, s := range a.state.Staged {
+		w := Workload{Seen: !a.d.lag, Replicas: a.d.replicas}
+		for template, n := range a.d.pods {
+			of := &w.New
+			if template == s.Proven {
+				of = &w.Proven
+			}
+			of.Want, of.There = of.Want+n, of.There+n
+			if !a.bad[template] {
+				of.Ready += n
+			} else if of == &w.New {
+				w.Fault = "bad"
+			}
+		}
+		o.Workloads = append(o.Workloads, w)
+	}
+	return o
+}
+
+// pass is one look at the key, which may end anywhere.
+func (a *agent) pass(t *testing.T, seed uint64) {
+	before := a.state
+	next, effects, told := Step(a.state, a.plan, a.observe())
+	for _, r := range told {
+		a.log = append(a.log, fmt.Sprintf("%s %s %s", r.Release.Digest, r.Phase, r.Reason))
+	}
+	a.check(t, seed, before, next)
+	a.state = next
+	if !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form || before.Stage != next.Stage) {
+		a.result = NotApplied
+	}
+	if !before.Began.Equal(next.Began) || before.Assess != next.Assess {
+		a.known = false
+	}
+	if a.random.IntN(5) == 0 { // killed after the state was saved
+		a.result, a.known, a.assessed = NotApplied, false, nil
+		return
+	}
+	for _, e := range effects {
+		a.carryOut(t, seed, e)
+	}
+	if a.random.IntN(5) == 0 { // killed after the effects: nobody remembers
+		a.result, a.known, a.assessed = NotApplied, false, nil
+	}
+}
+
+func (a *agent) carryOut(t *testing.T, seed uint64, e Effect) {
+	t.Helper()
+	switch e {
+	case Assess:
+		a.known, a.assessed = true, nil
+		if a.d.template != a.state.Release.Digest {
+			a.assessed = []Staged{{Name: "web", Proven: a.d.template, Replicas: a.d.replicas, Deadline: time.Minute}}
+		}
+	case Apply:
+		if a.state.Form == Held && a.state.Stage == 1 {
+			for template, n := range a.d.pods {
+				if template != a.state.Staged[0].Proven && template != a.state.Release.Digest {
+					t.Fatalf("seed %d: staged over %d pods of another unproven release %s\n%v", seed, n, template, a.log)
+				}
+			}
+		}
+		a.d.template, a.d.shape, a.d.lag = a.state.Live().Digest, a.state.Shape(a.plan, "web"), true
+		a.result = ApplyDone
+	case Repair, Prune:
+	}
+}
+
+// shortened reports whether a stage that ends now was not well for its time.
+func (a *agent) shortened(before State) bool {
+	hold := a.plan.Canary.Steps[before.Stage-1].Hold
+	return hold > 0 && (before.Reached.IsZero() || a.now.Sub(before.Reached) < hold)
+}
+
+// check holds what must be true of every step.
+func (a *agent) check(t *testing.T, seed uint64, before, s State) {
+	t.Helper()
+	fail := func(format string, args ...any) {
+		t.Helper()
+		t.Fatalf("seed %d: %s\n%v\n%+v\n%+v", seed, fmt.Sprintf(format, args...), a.log, s, *a.d)
+	}
+	if s.Phase == Healthy && a.d.replicas == 0 {
+		a.bad[s.Release.Digest] = false // without pods nobody can know
+	}
+	switch {
+	case (s.Form == Aborting || s.Form == Returning) && !s.Back:
+		fail("on the way back without Back")
+	case (s.Form == Held || s.Form == Finishing) && s.Back:
+		fail("forward with Back")
+	case s.Form == Held && s.Stage > len(a.plan.Canary.Steps):
+		fail("a stage that is none")
+	case s.Began.Equal(before.Began) && s.Stage > before.Stage+1:
+		fail("a stage was skipped")
+	case before.Form == Held && s.Stage == before.Stage+1 && before.Release == s.Release && a.shortened(before):
+		fail("a stage was shortened")
+	case s.Phase == Healthy && before.Phase != Healthy && a.bad[s.Release.Digest]:
+		fail("a bad release is Healthy")
+	case s.Form == Finishing && before.Form == Held && a.bad[s.Release.Digest]:
+		fail("a bad release went through its stages")
+	}
+}
+
+// TestStepStagesInAModelCluster: whatever is lost or repeated, and whenever releases and people come, no stage is skipped or
+// shortened, no bad release is promoted, and in the end there are only the pods that Git and the proof say.
+func TestStepStagesInAModelCluster(t *testing.T) {
+	for seed := range uint64(3000) {
+		random := rand.New(rand.NewPCG(seed, 3))
+		a := &agent{
+			random: random, now: start, bad: map[string]bool{}, d: &deployment{replicas: 4, pods: map[string]int{}},
+			plan: Plan{PruneLimit: 50, Repair: true, Canary: &Canary{
+				Capacity: []Capacity{Surge, Replace}[random.IntN(2)],
+				Steps:    []CanaryStep{{Instances: 1, Hold: 5 * time.Second}, {WeightPercent: 25, Hold: time.Second}, {WeightPercent: 50}}[:1+random.IntN(3)],
+			}},
+		}
+		release := func(n int) {
+			digest := fmt.Sprint("d", n)
+			if _, known := a.bad[digest]; !known {
+				a.bad[digest] = n > 0 && random.IntN(3) == 0
+			}
+			a.plan.Release = Release{Revision: fmt.Sprint("r", n), Trigger: fmt.Sprint("t", n), Inputs: digest, Digest: digest}
+		}
+		release(0)
+		for range 200 {
+			a.now = a.now.Add(time.Duration(random.IntN(2000)) * time.Millisecond)
+			switch random.IntN(40) {
+			case 0:
+				release(1 + random.IntN(1000))
+			case 1:
+				a.d.replicas, a.d.lag = random.IntN(9)/2*2, true
+			}
+			if random.IntN(3) > 0 {
+				a.d.sync()
+			}
+			a.pass(t, seed)
+		}
+		a.settles(t, seed)
+	}
+}
+
+// settles lets the world be quiet: the release in the state must come to an end, and only its pods or the proven ones stay.
+func (a *agent) settles(t *testing.T, seed uint64) {
+	t.Helper()
+	a.d.replicas = 4
+	for range 400 {
+		a.now = a.now.Add(time.Second)
+		a.d.sync()
+		a.pass(t, seed)
+	}
+	want := a.state.Live().Digest
+	ended := a.state.Phase == Healthy || a.state.Phase == RolledBack || a.state.Phase == Failed && a.state.Proven == Release{}
+	if !ended || a.state.Form != Settled || len(a.d.pods) != 1 || a.d.pods[want] != 4 {
+		t.Fatalf("seed %d: it did not settle: %+v\n%+v\n%v", seed, a.state, *a.d, a.log)
+	}
+	if a.bad[want] && a.state.Proven != (Release{}) {
+		t.Fatalf("seed %d: a bad release runs: %+v\n%+v\n%v", seed, a.state, *a.d, a.log)
+	}
+}
