@@ -109,6 +109,10 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	if p.Seen.Assessed {
 		return next // and somebody has to give it replicas, which wakes the key
 	}
+	if p.Wanted.Canary == nil { // the rules stage nothing any more
+		t.assessed = assessment{began: t.held.saved.State.Began}
+		return again
+	}
 	objects, err := p.manifests(ctx)
 	if err != nil {
 		return retry(err)

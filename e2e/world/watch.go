@@ -8,18 +8,21 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
 )
 
 // Scale sets a Deployment's replicas through its scale subresource, under the name of the autoscaler.
 func (c *Cluster) Scale(ctx context.Context, ref Ref, replicas int) error {
 	deployments := c.Core.AppsV1().Deployments(ref.Namespace)
-	scale, err := deployments.GetScale(ctx, ref.Name, metav1.GetOptions{})
-	if err != nil {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // its controller writes it too
+		scale, err := deployments.GetScale(ctx, ref.Name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		scale.Spec.Replicas = int32(replicas)
+		_, err = deployments.UpdateScale(ctx, ref.Name, scale, metav1.UpdateOptions{FieldManager: "kube-controller-manager"})
 		return err
-	}
-	scale.Spec.Replicas = int32(replicas)
-	_, err = deployments.UpdateScale(ctx, ref.Name, scale, metav1.UpdateOptions{FieldManager: "kube-controller-manager"})
-	return err
+	})
 }
 
 // Values begins to watch a field of an object, and returns what tells all values that it has had since, in order; empty
