@@ -24,7 +24,7 @@ func takeBack(s State, o Observation, form Form, phase Phase, reason string, tol
 // unproven one. It returns false where no pod of an unproven template can be left.
 func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 	switch {
-	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Applied && s.Form == Settled:
+	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Form == Settled:
 		return s, told, false
 	case s.Back:
 		if !s.Phase.Closing() {

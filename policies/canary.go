@@ -124,9 +124,10 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 // assess begins the stages once it is known what there is to stage.
 func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	switch {
+	case o.Assessed:
 	case o.Apply == ApplyRefused:
 		return enter(s, Failed, o.ApplyReason, o, told)
-	case !o.Assessed:
+	default:
 		return s, told
 	}
 	for _, w := range o.Changed {

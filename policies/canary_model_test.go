@@ -126,7 +126,7 @@ func (a *agent) pass(t *testing.T, seed uint64) {
 	if !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form || before.Stage != next.Stage) {
 		a.result = NotApplied
 	}
-	if !before.Began.Equal(next.Began) || before.Assess != next.Assess {
+	if !before.Began.Equal(next.Began) || before.Assess != next.Assess { // as the caller forgets it
 		a.known = false
 	}
 	if a.random.IntN(5) == 0 { // killed after the state was saved

@@ -96,6 +96,8 @@ type Plan struct {
 	Permit string
 	// Repair: drift is undone, and not only reported.
 	Repair bool
+	// Idle: nobody may be acted as, so what the rules say of stages is not known either; stages stand still.
+	Idle bool
 	// Canary says how a release is staged; nil: not at all.
 	Canary *Canary
 	// Approved lets a stage of a release begin.

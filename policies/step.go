@@ -42,6 +42,9 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	}
 	var told []Record
 	s, told = refuse(s, p, told)
+	if p.Idle && (s.Assess || s.Stage > 0 && s.Phase != Healthy) {
+		return s, nil, told
+	}
 	if p.Release != (Release{}) && isNew(s, p.Release) {
 		form, busy := s.Form, false
 		if s, told, busy = turnBack(s, o, told); !busy {
@@ -93,9 +96,10 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		reason := fmt.Sprintf("superseded by %s", short(p.Release.Revision))
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
+	proven := s.Back || s.Assess || s.Phase == Healthy // what is live is
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
 	s.Began, s.Since, s.Staging = o.Now, o.Now, Staging{Versioned: p.Canary != nil}
-	s.Assess = p.Canary != nil && s.Proven != (Release{}) && !s.Proven.Same(p.Release)
+	s.Assess = p.Canary != nil && proven && s.Proven != (Release{})
 	return s, told
 }
 
@@ -147,7 +151,6 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 func refused(s State, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Back:
-		s.Reason = "the way back is refused: " + o.ApplyReason
 		return s, told
 	case s.Form == Held:
 		return takeBack(s, o, Aborting, Failed, o.ApplyReason, told)

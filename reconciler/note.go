@@ -21,8 +21,8 @@ func note(_ context.Context, p *Pass) Outcome {
 	if p.Blind != nil {
 		wait = sooner(wait, time.Minute)
 	}
-	if due := state.Due(p.Wanted); !due.IsZero() {
-		wait = sooner(wait, max(time.Millisecond, due.Sub(p.Seen.Now)))
+	if due := state.Due(p.Wanted); due.After(p.Seen.Now) { // what was due before was decided by this pass
+		wait = sooner(wait, due.Sub(p.Seen.Now))
 	}
 	switch {
 	case p.Anew && state.Phase.Closing():
@@ -32,7 +32,11 @@ func note(_ context.Context, p *Pass) Outcome {
 	case p.Wanted.Refused != (policies.Refusal{}):
 		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: wait}
 	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:
-		return Outcome{Verdict: Stall, Reason: state.Reason, After: wait}
+		reason := state.Reason
+		if state.Back && p.Seen.Apply == policies.ApplyRefused {
+			reason += "; the way back is refused: " + p.Seen.ApplyReason
+		}
+		return Outcome{Verdict: Stall, Reason: reason, After: wait}
 	case state.Assess, state.Stage > 0 && state.Phase != policies.Healthy:
 		return Outcome{Verdict: Wait, Reason: state.Reason, After: sooner(wait, time.Minute)}
 	case state.Phase == policies.Progressing:

@@ -27,6 +27,11 @@ func observe(ctx context.Context, p *Pass) Outcome {
 		p.Seen.Apply, p.Seen.ApplyReason = t.attempt.result, t.attempt.why
 	}
 	p.watch()
+	if saved.State.Back && t.provenIDs == nil {
+		if _, err := p.proven(ctx); err != nil {
+			return retry(err)
+		}
+	}
 	p.Seen.Health, p.Seen.HealthReason = p.health()
 	p.stages()
 	p.count()
@@ -67,6 +72,9 @@ func (p *Pass) watch() {
 // inRelease returns the entries that belong to the release in the saved state: all but the stale ones.
 func (p *Pass) inRelease() apply.Inventory {
 	t := p.target
+	if t.held.saved.State.Back && t.provenIDs != nil { // what only the other release has is left over until the next one
+		return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return !t.provenIDs[e.ID] })
+	}
 	if t.desired == nil || !t.release.Same(t.held.saved.State.Live()) {
 		return t.held.saved.Inventory
 	}

@@ -2,6 +2,8 @@ package reconciler
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -88,24 +90,33 @@ func (p *Pass) forget(ctx context.Context, names []string) error {
 func (p *Pass) saveManifests(ctx context.Context) ([]string, error) {
 	t, saved := p.target, &p.target.held.saved
 	release, before := saved.State.Release, append(slices.Clone(saved.Active), saved.Proven...)
+	key := p.manifestsKey(release)
 	switch {
 	case saved.State.Phase == "": // all of it was deleted
 		saved.Active, saved.Proven = nil, nil
 	case release.Digest == "" || t.objects == nil || t.release.Digest != release.Digest:
-		return nil, nil
-	case !slices.Contains(saved.Active, manifestsName(p.Key, release.Digest, 0)):
-		names, err := p.site.store.saveManifests(ctx, p.Key, release.Digest, t.objects)
+	case !slices.Contains(saved.Active, manifestsName(p.Key, key, 0)):
+		names, err := p.site.store.saveManifests(ctx, p.Key, key, t.objects)
 		if err != nil {
 			return nil, err
 		}
 		saved.Active = names
 	}
-	if saved.State.Phase == policies.Healthy {
+	if saved.State.Phase == policies.Healthy && slices.Contains(saved.Active, manifestsName(p.Key, key, 0)) {
 		saved.Proven = saved.Active
 	}
 	return slices.DeleteFunc(before, func(name string) bool {
 		return slices.Contains(saved.Active, name) || slices.Contains(saved.Proven, name)
 	}), nil
+}
+
+// manifestsKey names the manifests of a release: what shapes them beside its digest counts too.
+func (p *Pass) manifestsKey(release policies.Release) string {
+	if !p.target.held.saved.State.Versioned && len(p.Rules.Drift.Leave) == 0 {
+		return release.Digest
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %v %v", release.Digest, p.target.held.saved.State.Versioned, p.Rules.Drift.Leave))
+	return hex.EncodeToString(sum[:])
 }
 
 // tell signs a line for the outbox. It belongs to the state that it is saved with.

@@ -113,7 +113,6 @@ func (p *Pass) words() error {
 	p.Wanted.Paused = words.Paused || p.Rules.State == config.Paused
 	p.Wanted.PruneLimit = int(p.Rules.Prune.Limit)
 	p.Wanted.Repair = p.Allowed != nil && p.Rules.Drift.Mode == config.RepairDrift
-	p.Wanted.Canary = canaryOf(p.Rules.Rollout.Canary)
 	if words.Approved != nil {
 		p.Wanted.Approved = policies.Approval{Revision: words.Approved.Revision, Stage: words.Approved.Stage}
 	}
@@ -130,7 +129,11 @@ func (p *Pass) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if proven := p.provenFirst(ctx); proven != "" {
+	proven, err := p.provenFirst(ctx)
+	if err != nil {
+		return err
+	}
+	if proven != "" {
 		revision, p.Anew = proven, true
 	}
 	p.Revision = revision
@@ -190,36 +193,27 @@ func (p *Pass) provenByNote(ctx context.Context, revision string) bool {
 
 // provenFirst is the proven release that the notes name, where releases are staged and the state knows of none: what Git
 // asks for may have been in the middle of its stages when the state was lost, or the cluster. Empty: Git is followed.
-func (p *Pass) provenFirst(ctx context.Context) string {
+func (p *Pass) provenFirst(ctx context.Context) (string, error) {
 	state := p.target.held.saved.State
 	if p.Rules.Rollout.Canary == nil || state.Proven != (policies.Release{}) {
-		return ""
+		return "", nil
 	}
 	if state.Phase != "" && state.Phase != policies.Progressing {
-		return ""
+		return "", nil
 	}
-	revision := p.newestProven(ctx)
-	if revision == "" || state.Phase != "" && state.Release.Revision != revision {
-		return ""
-	}
-	if _, err := p.Place.source.git.Tree(revision); err != nil {
-		return ""
-	}
-	return revision
-}
-
-// newestProven is the newest revision that a note which counts names as proven here.
-func (p *Pass) newestProven(ctx context.Context) string {
 	lines, err := p.agent.notes.of(ctx, p.Place.source, p.Key)
 	if err != nil {
-		return ""
+		return "", fmt.Errorf("read notes to begin from the proven release: %w: %w", gitsource.ErrUnavailable, err)
 	}
 	counting := record.Counting(lines, record.Verify(lines, p.agent.keyring(p.site)))
 	proven := record.Proven(counting, record.Subject{Application: p.Application, Environment: p.Environment})
-	if len(proven) == 0 {
-		return ""
+	if len(proven) == 0 || state.Phase != "" && state.Release.Revision != proven[0].Revision {
+		return "", nil
 	}
-	return proven[0].Revision
+	if _, err := p.Place.source.git.Tree(proven[0].Revision); err != nil {
+		return "", nil //nolint:nilerr // a revision that is gone cannot be begun from
+	}
+	return proven[0].Revision, nil
 }
 
 // refuse notes why nothing new may start, and lets the pass go on with what runs.

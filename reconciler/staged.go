@@ -80,9 +80,10 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 	w := policies.Workload{Replicas: int(seen.Replicas.Want)}
 	sets, known := p.site.observer.Sets(id)
 	w.Seen = known
+	state := p.target.held.saved.State
 	for _, set := range sets {
 		of := &w.New
-		if set.Hash == s.Proven {
+		if set.Hash == s.Proven || state.Back && state.Applied && set.Newest { // what was sent then is what was proven
 			of = &w.Proven
 		}
 		of.Want, of.There, of.Ready = of.Want+set.Want, of.There+set.There, of.Ready+set.Ready
@@ -110,8 +111,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		return next // and somebody has to give it replicas, which wakes the key
 	}
 	if p.Wanted.Canary == nil { // the rules stage nothing any more
-		t.assessed = assessment{began: t.held.saved.State.Began}
-		return again
+		return p.assessedAs(nil)
 	}
 	objects, err := p.manifests(ctx)
 	if err != nil {
@@ -127,7 +127,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		_, _, err := p.carryOut(ctx, plan, nil)
 		return p.settled(ctx, true, err)
 	}
-	found := assessment{began: t.held.saved.State.Began}
+	var found []policies.Staged
 	for _, c := range plan.Changes {
 		if !replacesPods(c) || wantsNone(c.ID, objects) {
 			continue
@@ -139,10 +139,24 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		if why := p.unstageable(c.ID, objects, staged.Replicas); why != "" {
 			return p.settled(ctx, false, &apply.ObjectError{ID: c.ID, Reason: why})
 		}
-		found.staged = append(found.staged, staged)
+		if staged.Replicas > 0 || !p.hadNone(ctx, c.ID) {
+			found = append(found, staged)
+		}
 	}
-	t.assessed = found
+	return p.assessedAs(found)
+}
+
+// assessedAs notes which workloads are staged. What was refused before says nothing any more.
+func (p *Pass) assessedAs(staged []policies.Staged) Outcome {
+	began := p.target.held.saved.State.Began
+	p.target.assessed, p.target.attempt = assessment{began: began, staged: staged}, attempt{began: began}
 	return again
+}
+
+// hadNone reports whether Git itself said, when it was proven, that a workload has no replicas.
+func (p *Pass) hadNone(ctx context.Context, id apply.ID) bool {
+	proven, err := p.proven(ctx)
+	return err == nil && wantsNone(id, proven)
 }
 
 // unstageable says why a workload cannot be staged as the rules want it.
@@ -206,17 +220,13 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	old := map[apply.ID]bool{}
-	for _, o := range proven {
-		old[apply.IDOf(o)] = true
-	}
 	var due []*unstructured.Unstructured
 	chosen := map[apply.ID]bool{}
 	for _, o := range objects {
 		id := apply.IDOf(o)
 		if shape := state.Shape(p.Wanted, id.String()); shape.Form != policies.Settled {
 			due, chosen[id] = append(due, shape.Of(o)), true
-		} else if !state.Back && early(o, !old[id]) {
+		} else if !state.Back && early(o, !p.target.provenIDs[id]) {
 			due, chosen[id] = append(due, o), true
 		}
 	}
@@ -241,7 +251,10 @@ func (p *Pass) proven(ctx context.Context) ([]*unstructured.Unstructured, error)
 	if err != nil {
 		return nil, err
 	}
-	t.provenObjects, t.provenNames = objects, names
+	t.provenObjects, t.provenNames, t.provenIDs = objects, names, map[apply.ID]bool{}
+	for _, o := range objects {
+		t.provenIDs[apply.IDOf(o)] = true
+	}
 	return objects, nil
 }
 

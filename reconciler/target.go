@@ -62,6 +62,7 @@ type memory struct {
 	// provenObjects are what the Secrets of these names hold; nil at rest.
 	provenObjects []*unstructured.Unstructured
 	provenNames   []string
+	provenIDs     map[apply.ID]bool   // kept at rest
 	following     []string            // namespaces whose pods are watched, none at rest
 	compared      map[apply.ID]string // resourceVersion of Secrets whose contents were compared
 	drifting      drifting

@@ -10,7 +10,8 @@ type Rollout struct {
 
 // Canary stages the Deployments of a release whose pods change: each stage is held by Kubernetes itself until it was
 // well for its time. A release that fails is taken back to the one that was proven. canary: {} stages as is proven to
-// be sensible: one instance for 5 minutes, then a quarter, then half.
+// be sensible: one instance for 5 minutes, then a quarter, then half. A release in its stages goes on to its end when canary
+// is taken away.
 type Canary struct {
 	// Capacity is surge (the pods of a stage are extra ones, so that there are never fewer proven pods) or replace (they
 	// take the place of proven ones, so that there are never more pods).
