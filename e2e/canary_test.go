@@ -253,3 +253,29 @@ func TestCanaryMeetsTheWorld(t *testing.T) {
 		s.AwaitPhase(t, "staging", back, "Healthy")
 	})
 }
+
+// TestCanaryIsEditedInAStage: somebody restarts the Deployment in the middle of a stage. To go back makes new pods then,
+// and there are never fewer Ready ones for it.
+func TestCanaryIsEditedInAStage(t *testing.T) {
+	s, _ := canary(t, "canary-edited", `directory: {path: deploy/staging}}
+    rollout: {canary: {steps: [{instances: 1, hold: 7d}]}}
+`)
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+	first := s.Repo.Commit(t, "Another image")
+	world.AwaitPods(t, "one new pod", pods, func(images map[string]int) bool { return images[nextImage] == 1 })
+	edit(t, s, s.Object("Deployment", "staging"), `{"spec":{"template":{"metadata":{"annotations":{"kubectl.kubernetes.io/restartedAt":"now"}}}}}`)
+	third := imageName + "1.29.5-alpine"
+	s.Repo.Edit(t, stagingDeployment, nextImage, third)
+	newer := s.Repo.Commit(t, "A newer image")
+	s.AwaitPhase(t, "staging", first, "Superseded")
+	s.Repo.AwaitNote(t, world.Patience, "the stages begin anew", "staging", func(n world.Note) bool {
+		return n.On == newer && n.Says("stage 1 of 1")
+	})
+	world.AwaitPods(t, "one pod of the newest release beside proven ones", pods, func(images map[string]int) bool {
+		return images[firstImage] == 4 && images[third] == 1 && images[nextImage] == 0
+	})
+	if least := pods.LeastReady(); least < 4 {
+		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+	}
+}

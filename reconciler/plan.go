@@ -21,6 +21,12 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	}
 	p.Told = append(t.moved, p.Told...)
 	t.moved = nil
+	if saved.State.Form == policies.Aborting && !before.Back {
+		if err := p.gently(ctx, &saved.State); err != nil {
+			saved.State = before
+			return retry(err)
+		}
+	}
 	if !saved.State.Applied && another(before, saved.State) {
 		t.attempt = attempt{began: saved.State.Began}
 	}

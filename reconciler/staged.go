@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -82,8 +83,11 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 	w.Seen = known
 	state := p.target.held.saved.State
 	for _, set := range sets {
-		of := &w.New
-		if set.Hash == s.Proven || state.Back && state.Applied && set.Newest { // what was sent then is what was proven
+		of, proven := &w.New, set.Hash == s.Proven
+		if state.Back && state.Applied { // what was sent is what was proven, also where it makes new pods
+			proven = set.Newest || proven && state.Form == policies.Aborting
+		}
+		if proven {
 			of = &w.Proven
 		}
 		of.Want, of.There, of.Ready = of.Want+set.Want, of.There+set.There, of.Ready+set.Ready
@@ -225,6 +229,9 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	for _, o := range objects {
 		id := apply.IDOf(o)
 		if shape := state.Shape(p.Wanted, id.String()); shape.Form != policies.Settled {
+			if shape.Form == policies.Aborting && !p.sameTemplate(ctx, shape.Of(o), state) {
+				shape.Form = policies.Returning
+			}
 			due, chosen[id] = append(due, shape.Of(o)), true
 		} else if !state.Back && early(o, !p.target.provenIDs[id]) {
 			due, chosen[id] = append(due, o), true
@@ -236,6 +243,45 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 		}
 	}
 	return due, nil
+}
+
+// gently chooses the way back that never leaves too few pods, where the proven pods would not come back as they are.
+func (p *Pass) gently(ctx context.Context, state *policies.State) error {
+	proven, err := p.proven(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range proven {
+		shape := state.Shape(p.Wanted, apply.IDOf(o).String())
+		if shape.Form == policies.Aborting && !p.sameTemplate(ctx, shape.Of(o), *state) {
+			state.Form = policies.Returning
+		}
+	}
+	return nil
+}
+
+// sameTemplate reports whether an apply of the proven manifest brings back the template of the proven pods, to the byte.
+// Where somebody else wrote into the template meanwhile, as kubectl rollout restart does, it makes new pods instead, and
+// to let all others be missing would leave none. What cannot be looked at is taken for different.
+func (p *Pass) sameTemplate(ctx context.Context, deployment *unstructured.Unstructured, state policies.State) bool {
+	id := apply.IDOf(deployment)
+	i := slices.IndexFunc(state.Staged, func(s policies.Staged) bool { return s.Name == id.String() })
+	if i < 0 {
+		return false
+	}
+	set := apply.ID{Group: "apps", Kind: "ReplicaSet", Namespace: id.Namespace, Name: id.Name + "-" + state.Staged[i].Proven}
+	proven, err := p.site.apply.As("").Get(ctx, set, "v1")
+	if err != nil {
+		return false
+	}
+	would, err := p.client().WouldBe(ctx, p.owner(), deployment)
+	if err != nil {
+		return false
+	}
+	had, _, _ := unstructured.NestedMap(proven.Object, "spec", "template")
+	gets, _, _ := unstructured.NestedMap(would.Object, "spec", "template")
+	unstructured.RemoveNestedField(had, "metadata", "labels", "pod-template-hash")
+	return len(had) > 0 && reflect.DeepEqual(had, gets)
 }
 
 // proven are the objects of the proven release, as they were saved.

@@ -89,6 +89,26 @@ func (c *Client) Drift(ctx context.Context, owner Owner, obj *unstructured.Unstr
 	return s.Fields, nil
 }
 
+// WouldBe returns the object as it would be after an apply of its manifest, by a dry-run. It costs two or three requests.
+func (c *Client) WouldBe(ctx context.Context, owner Owner, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	s, fault := c.step(ctx, owner, obj, nil)
+	if fault != nil {
+		return nil, fault
+	}
+	if err := c.look(ctx, s); err != nil {
+		return nil, c.refusal(ctx, s.ID, err)
+	}
+	if s.live == nil {
+		return nil, fmt.Errorf("look at %s: %w", s.ID, ErrGone)
+	}
+	s.decideReplicas()
+	answer, err := c.submit(ctx, s, true)
+	if err != nil {
+		return nil, c.refusal(ctx, s.ID, err)
+	}
+	return answer, nil
+}
+
 // Before returns what must be saved before the first write of a release: all that we have and all that we are about to
 // have, with no hashes of the objects whose manifest changes. So nothing is untracked, and nothing taken for done,
 // whenever the agent dies. It asks nobody.
