@@ -49,7 +49,7 @@ type site struct {
 
 // followAfter is when the pods of a release are watched that is not well yet: sooner than that a fault is seldom told
 // from a start, and three watches for each namespace are a sixth of all requests of a first deployment.
-const followAfter = 2 * time.Second
+const followAfter = 3 * time.Second
 
 func newSite(a *Agent, ref config.ClusterRef) *site {
 	name := "local"
