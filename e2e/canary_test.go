@@ -140,6 +140,42 @@ func TestCanaryTakesABadReleaseBack(t *testing.T) {
 	})
 }
 
+// TestCanaryTakesEveryKindOfFaultBack: the reason is the one that a person needs, and the proven pods serve all the while.
+func TestCanaryTakesEveryKindOfFaultBack(t *testing.T) {
+	const long = `directory: {path: deploy/staging}}
+    rollout: {canary: {steps: [{instances: 1, hold: 7d}]}}
+`
+	for kind, words := range map[string][]string{
+		"crash-loop":  {"stage 1", "ends with exit code"},
+		"never-ready": {"stage 1", "0 of 1 new pods are Ready after 5s"},
+		"lost":        {"stage 1", "0 of 1 new pods are Ready after 30s"},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			s, _ := canary(t, "fault-"+kind, long)
+			pods := s.Cluster.WatchPods(t, s.Staging)
+			before := pods.Live()
+			s.Repo.Edit(t, stagingDeployment, "    metadata:\n      labels: {app.kubernetes.io/name: shop}",
+				"    metadata:\n      annotations: {dev.sluice/fail: "+kind+"}\n      labels: {app.kubernetes.io/name: shop}")
+			if kind == "never-ready" {
+				s.Repo.Edit(t, stagingDeployment, "replicas: 4", "replicas: 4\n  progressDeadlineSeconds: 5")
+			}
+			note := s.AwaitPhase(t, "staging", s.Repo.Commit(t, "A release that is "+kind), "RolledBack")
+			if !note.Says(words...) {
+				t.Errorf("the note does not say %q: %s", words, note.Text)
+			}
+			live := pods.Live()
+			for uid := range before {
+				if !live[uid] {
+					t.Errorf("proven pod %s is gone", uid)
+				}
+			}
+			if least := pods.LeastReady(); least < len(before) {
+				t.Errorf("%d pods were Ready at one moment, want %d throughout", least, len(before))
+			}
+		})
+	}
+}
+
 // TestCanaryMeetsTheWorld: what happens in the middle of a stage neither loses a proven pod nor lets an unproven one stay.
 func TestCanaryMeetsTheWorld(t *testing.T) {
 	const oneForLong = `directory: {path: deploy/staging}}
