@@ -36,6 +36,17 @@ type operation struct {
 // takeOver makes the fields of tools that wrote an object before ours, in one patch that counts only for the very
 // state that was looked at.
 func (c *Client) takeOver(ctx context.Context, s *step, owner Owner) error {
+	return c.patched(ctx, s, "it changes too often to be taken over", func(live *unstructured.Unstructured) ([]operation, error) {
+		if _, refused := owner.claim(live, c.cluster.agent, false, true); refused != "" {
+			return nil, &ObjectError{ID: s.ID, Reason: refused, Code: http.StatusConflict}
+		}
+		return takeOverPatch(live)
+	})
+}
+
+// patched patches a step's object as often as it takes until nobody else wrote in between. The patch is made of the very
+// state that it counts for; nil: there is nothing to do.
+func (c *Client) patched(ctx context.Context, s *step, tooOften string, of func(live *unstructured.Unstructured) ([]operation, error)) error {
 	for range tries {
 		live, err := c.get(ctx, s.kind, s.ID)
 		if err != nil {
@@ -44,23 +55,21 @@ func (c *Client) takeOver(ctx context.Context, s *step, owner Owner) error {
 		if live.GetUID() != s.live.GetUID() {
 			return &ObjectError{ID: s.ID, Reason: "it was made anew by somebody else meanwhile", Transient: true, Code: http.StatusConflict}
 		}
-		if _, refused := owner.claim(live, c.cluster.agent, false, true); refused != "" {
-			return &ObjectError{ID: s.ID, Reason: refused, Code: http.StatusConflict}
-		}
-		patch, err := takeOverPatch(live)
+		patch, err := of(live)
 		if err != nil || patch == nil {
 			return err
 		}
+		// Replacing the resourceVersion by the one that was seen makes any other a conflict, as client-go's csaupgrade does it.
+		patch = append(patch, operation{Op: "replace", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()})
 		opts := metav1.PatchOptions{FieldManager: Manager}
 		if _, err = c.patch(ctx, s.kind, s.ID, types.JSONPatchType, patch, opts); !apierrors.IsConflict(err) {
 			return err
 		}
 	}
-	return &ObjectError{ID: s.ID, Reason: "it changes too often to be taken over", Transient: true, Code: http.StatusConflict}
+	return &ObjectError{ID: s.ID, Reason: tooOften, Transient: true, Code: http.StatusConflict}
 }
 
-// takeOverPatch returns nil where nothing is to be done. Replacing the resourceVersion by the one that was seen makes
-// any other a conflict, as client-go's csaupgrade does it.
+// takeOverPatch returns nil where nothing is to be done.
 func takeOverPatch(live *unstructured.Unstructured) ([]operation, error) {
 	var managers []ssa.FieldManager
 	for _, name := range wholeWriters() {
@@ -80,8 +89,5 @@ func takeOverPatch(live *unstructured.Unstructured) ([]operation, error) {
 		}
 		patch = append(patch, op)
 	}
-	if patch == nil {
-		return nil, nil
-	}
-	return append(patch, operation{Op: "replace", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()}), nil
+	return patch, nil
 }

@@ -60,9 +60,8 @@ func (c *Client) LiveHash(ctx context.Context, e Entry) (string, error) {
 	return c.cluster.Hash(live), nil
 }
 
-// Drift returns the fields of ours whose live value is not what the manifest says, sorted. It costs one request where
-// the hash is as it was, and two or three where it is not. An object that is not there is [ErrGone].
-func (c *Client) Drift(ctx context.Context, owner Owner, obj *unstructured.Unstructured, e Entry) ([]string, error) {
+// there is a step for an object that must be in the cluster, with its live state.
+func (c *Client) there(ctx context.Context, owner Owner, obj *unstructured.Unstructured) (*step, error) {
 	s, fault := c.step(ctx, owner, obj, nil)
 	if fault != nil {
 		return nil, fault
@@ -72,6 +71,16 @@ func (c *Client) Drift(ctx context.Context, owner Owner, obj *unstructured.Unstr
 	}
 	if s.live == nil {
 		return nil, fmt.Errorf("compare %s: %w", s.ID, ErrGone)
+	}
+	return s, nil
+}
+
+// Drift returns the fields of ours whose live value is not what the manifest says, sorted. It costs one request where
+// the hash is as it was, and two or three where it is not. An object that is not there is [ErrGone].
+func (c *Client) Drift(ctx context.Context, owner Owner, obj *unstructured.Unstructured, e Entry) ([]string, error) {
+	s, err := c.there(ctx, owner, obj)
+	if err != nil {
+		return nil, err
 	}
 	if e.Hash != "" && e.UID == string(s.live.GetUID()) && e.Hash == c.cluster.Hash(s.live) {
 		return nil, nil
@@ -91,15 +100,9 @@ func (c *Client) Drift(ctx context.Context, owner Owner, obj *unstructured.Unstr
 
 // WouldBe returns the object as it would be after an apply of its manifest, by a dry-run. It costs two or three requests.
 func (c *Client) WouldBe(ctx context.Context, owner Owner, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	s, fault := c.step(ctx, owner, obj, nil)
-	if fault != nil {
-		return nil, fault
-	}
-	if err := c.look(ctx, s); err != nil {
-		return nil, c.refusal(ctx, s.ID, err)
-	}
-	if s.live == nil {
-		return nil, fmt.Errorf("look at %s: %w", s.ID, ErrGone)
+	s, err := c.there(ctx, owner, obj)
+	if err != nil {
+		return nil, err
 	}
 	s.decideReplicas()
 	answer, err := c.submit(ctx, s, true)

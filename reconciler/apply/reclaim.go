@@ -5,15 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // Who edits the key of a list item, as the number of a Service's port, replaces the item: ours is gone, and one that
@@ -140,26 +137,12 @@ func (s *step) takeBack() {
 // reclaimItems makes items that replaced ones of ours ours, in one patch that counts only for the very state that was
 // looked at.
 func (c *Client) reclaimItems(ctx context.Context, s *step) error {
-	for range tries {
-		live, err := c.get(ctx, s.kind, s.ID)
-		if err != nil {
-			return err
-		}
-		if live.GetUID() != s.live.GetUID() {
-			return &ObjectError{ID: s.ID, Reason: "it was made anew by somebody else meanwhile", Transient: true, Code: http.StatusConflict}
-		}
+	tooOften := fmt.Sprintf("it changes too often to take back %v", s.Fields)
+	return c.patched(ctx, s, tooOften, func(live *unstructured.Unstructured) ([]operation, error) {
 		entries, paths := swapped(live, s.obj)
 		if len(paths) == 0 {
-			return nil
+			return nil, nil
 		}
-		patch := []operation{
-			{Op: "replace", Path: "/metadata/managedFields", Value: entries},
-			{Op: "replace", Path: "/metadata/resourceVersion", Value: live.GetResourceVersion()},
-		}
-		opts := metav1.PatchOptions{FieldManager: Manager}
-		if _, err = c.patch(ctx, s.kind, s.ID, types.JSONPatchType, patch, opts); !apierrors.IsConflict(err) {
-			return err
-		}
-	}
-	return &ObjectError{ID: s.ID, Reason: fmt.Sprintf("it changes too often to take back %v", s.Fields), Transient: true, Code: http.StatusConflict}
+		return []operation{{Op: "replace", Path: "/metadata/managedFields", Value: entries}}, nil
+	})
 }
