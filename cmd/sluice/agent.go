@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -48,7 +49,14 @@ programs or refers to files is refused.`,
 	return cmd
 }
 
+// gcPercent lets the heap grow to three times what is live before garbage is collected. That is some 30 MiB at rest; with
+// Go's own 100 a first deployment of 500 applications spends a quarter of its CPU on collections.
+const gcPercent = 200
+
 func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	log := newLog(stderr, flags)
 	rules, err := config.LoadAgent(flags.config)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 
 // Follow with on watches the Pods, ReplicaSets and warnings of namespace, so that Diagnose knows them and their
 // changes wake the workloads' owners, until it was called as often without. It returns at once, and begins after
-// [Config.Grace]. Where the agent may
-// not read them, they are read as the newest fallback that Watch got for the namespace.
+// [Config.Grace] and in its turn, see turns. Where the agent may not read them, they are read as the newest fallback that
+// Watch got for the namespace.
 func (o *Observer) Follow(namespace string, on bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -66,13 +66,8 @@ func newFollower(o *Observer, namespace string) *follower {
 }
 
 func (f *follower) run(ctx context.Context, agent *client) {
-	select {
-	case <-ctx.Done():
+	if !f.await(ctx) {
 		return
-	case <-f.done:
-		return
-	case <-f.hurry:
-	case <-time.After(f.observer.config.Grace):
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
@@ -95,6 +90,42 @@ func (f *follower) run(ctx context.Context, agent *client) {
 		}, (*client).events)
 	})
 	f.ring(ctx)
+}
+
+// turns and turnTakes let ten namespaces begin at once, and five a second after those. Where hundreds are released together
+// they are slow because of each other, and most are well before their turn: three watches for each would be the larger part
+// of the work.
+const (
+	turns     = 10
+	turnTakes = 2 * time.Second
+)
+
+// await returns when the namespace is to be watched; false: not any more.
+func (f *follower) await(ctx context.Context) bool {
+	grace := time.NewTimer(f.observer.config.Grace)
+	defer grace.Stop()
+	turn := f.observer.turns
+	if f.observer.config.Grace > 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-f.done:
+			return false
+		case <-f.hurry:
+			return true
+		case <-grace.C:
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-f.done:
+		return false
+	case <-f.hurry:
+	case turn <- struct{}{}:
+		time.AfterFunc(turnTakes, func() { <-turn })
+	}
+	return true
 }
 
 // keep runs a stream as the agent, or where that is forbidden as the namespace's fallback, until ctx ends.

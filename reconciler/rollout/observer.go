@@ -61,6 +61,7 @@ type Observer struct {
 	fallbacks map[string]*rest.Config          // the newest of each namespace, for pods
 	due       []func(context.Context, *client) // what Run has not started yet
 	signal    chan struct{}                    // due is not empty
+	turns     chan struct{}                    // held by followers that have just begun
 }
 
 // New makes an Observer, which sees nothing before Run.
@@ -86,7 +87,7 @@ func New(config Config) *Observer {
 	return &Observer{
 		config: config, store: newStore(),
 		kinds: map[schema.GroupVersionKind]*kind{}, followers: map[string]*follower{},
-		fallbacks: map[string]*rest.Config{}, signal: make(chan struct{}, 1),
+		fallbacks: map[string]*rest.Config{}, signal: make(chan struct{}, 1), turns: make(chan struct{}, turns),
 	}
 }
 
