@@ -59,9 +59,11 @@ func cleared(s State, o Observation, told []Record) (State, []Record) {
 	return s, told
 }
 
-// isBack ends the way back, when the proven manifests stand as they were rendered.
+// isBack ends the way back, when the proven manifests stand as they were rendered. Where nothing was staged the pods are
+// only now replaced, as those manifests say.
 func isBack(s State, o Observation, told []Record) (State, []Record) {
 	switch {
+	case s.Phase == Failed && s.Stage == 0 && o.Health == InProgress:
 	case s.Phase == Failed:
 		return enter(s, RolledBack, s.Reason, o, told)
 	case s.Phase != "" && !s.Phase.Closing():

@@ -98,6 +98,8 @@ type Plan struct {
 	Repair bool
 	// Idle: nobody may be acted as, so what the rules say of stages is not known either; stages stand still.
 	Idle bool
+	// TakesBack: a release that fails without being staged is taken back too.
+	TakesBack bool
 	// Canary says how a release is staged; nil: not at all.
 	Canary *Canary
 	// Approved lets a stage of a release begin.

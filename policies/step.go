@@ -126,7 +126,7 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 			return refused(s, o, told)
 		case ApplyDone:
 			s.Applied = true
-			if s.Stage == 0 {
+			if s.Stage == 0 && !s.Back {
 				s.Reason = ""
 			}
 		case NotApplied, ApplyLater:
@@ -143,7 +143,7 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	case s.Back:
 		return isBack(s, o, told)
 	}
-	return roll(s, o, told)
+	return roll(s, p, o, told)
 }
 
 // refused ends a release whose objects the API server refuses. A staged one goes back; on the way back there is nothing
@@ -161,7 +161,7 @@ func refused(s State, o Observation, told []Record) (State, []Record) {
 }
 
 // roll moves a release that is not staged, or whose stages are over.
-func roll(s State, o Observation, told []Record) (State, []Record) {
+func roll(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Phase == Healthy:
 		return s, told
@@ -171,6 +171,8 @@ func roll(s State, o Observation, told []Record) (State, []Record) {
 		return s, told
 	case o.Health == Degraded && s.Stage > 0:
 		return takeBack(s, o, Returning, Failed, o.HealthReason, told)
+	case o.Health == Degraded && p.TakesBack && s.Proven != (Release{}) && !s.Proven.Same(s.Release):
+		return takeBack(s, o, Settled, Failed, o.HealthReason, told)
 	case o.Health == Degraded:
 		return enter(s, Failed, o.HealthReason, o, told)
 	case s.Phase == Progressing && !s.Slow && o.Now.Sub(s.Began) >= SlowAfter:
@@ -190,15 +192,20 @@ func enter(s State, phase Phase, reason string, o Observation, told []Record) (S
 }
 
 // pruned decides whether what Git no longer has may go: after health, and never a large share of an
-// application without a person's word.
+// application without a person's word. So may what only a release that was taken back had.
 func pruned(s State, p Plan, o Observation) (State, bool) {
-	if s.Phase != Healthy || o.Stale == 0 {
+	back := s.Phase == RolledBack && s.Applied
+	if s.Phase != Healthy && !back || o.Stale == 0 {
 		s.Held = ""
 		return s, false
 	}
 	if o.Stale > 1 && o.Stale*100 > p.PruneLimit*o.Owned && !permitted(s.Release, p.Permit) {
-		s.Held = fmt.Sprintf("%d of %d objects are no longer in Git, more than %d%%: they stay until the release file "+
-			"says prune: {revision: %s}", o.Stale, o.Owned, p.PruneLimit, s.Release.Revision)
+		why := "are no longer in Git"
+		if back {
+			why = "are not in " + short(s.Proven.Revision)
+		}
+		s.Held = fmt.Sprintf("%d of %d objects %s, more than %d%%: they stay until the release file "+
+			"says prune: {revision: %s}", o.Stale, o.Owned, why, p.PruneLimit, s.Release.Revision)
 		return s, false
 	}
 	s.Held = ""

@@ -63,6 +63,8 @@ func (s *story) say(word string) error {
 		s.plan.Absent = value == "yes"
 	case "permit":
 		s.plan.Permit = value
+	case "direct":
+		s.plan.TakesBack = value == "yes"
 	case "repair":
 		s.plan.Repair = value == "yes"
 	case "apply":
@@ -256,7 +258,7 @@ type world struct {
 
 func (w *world) observe(now time.Time) Observation {
 	o := Observation{Now: now, Health: w.health, Stale: w.stale, Owned: 10}
-	if w.applied.Same(w.state.Release) {
+	if w.applied.Same(w.state.Live()) {
 		o.Apply = w.result
 	}
 	return o
@@ -269,7 +271,7 @@ func (w *world) carryOut(effects []Effect) {
 		}
 		switch e {
 		case Apply:
-			w.applied, w.result = w.state.Release, []ApplyResult{ApplyDone, ApplyLater, ApplyRefused}[w.random.IntN(3)]
+			w.applied, w.result = w.state.Live(), []ApplyResult{ApplyDone, ApplyLater, ApplyRefused}[w.random.IntN(3)]
 			w.health = []HealthStatus{Current, InProgress, Degraded}[w.random.IntN(3)]
 			w.stale = w.random.IntN(4)
 		case Prune:
@@ -285,7 +287,7 @@ func (w *world) carryOut(effects []Effect) {
 func TestStepInvariantsHoldAndItSettles(t *testing.T) {
 	for seed := range uint64(2000) {
 		w := &world{random: rand.New(rand.NewPCG(seed, 1)), health: Unknown}
-		plan := Plan{PruneLimit: 50, Repair: true}
+		plan := Plan{PruneLimit: 50, Repair: true, TakesBack: seed%2 == 1}
 		open := map[string]bool{}
 		for i := range 60 {
 			if w.random.IntN(8) == 0 {
@@ -295,7 +297,7 @@ func TestStepInvariantsHoldAndItSettles(t *testing.T) {
 			before := w.state
 			next, effects, told := Step(w.state, plan, w.observe(start.Add(time.Duration(i)*time.Minute)))
 			w.state = next
-			check(t, seed, before, next, effects, told, open)
+			check(t, seed, plan, before, next, effects, told, open)
 			w.carryOut(effects)
 		}
 		settle(t, seed, w, plan)
@@ -303,15 +305,18 @@ func TestStepInvariantsHoldAndItSettles(t *testing.T) {
 }
 
 // check holds the invariants that are written on the fields of State.
-func check(t *testing.T, seed uint64, before, s State, effects []Effect, told []Record, open map[string]bool) {
+func check(t *testing.T, seed uint64, plan Plan, before, s State, effects []Effect, told []Record, open map[string]bool) {
 	t.Helper()
 	if (s.Phase == "") != (s.Release == Release{}) {
 		t.Fatalf("seed %d: phase %q with release %+v", seed, s.Phase, s.Release)
 	}
+	if s.Back && s.Phase != Failed && s.Phase != RolledBack || s.Back && (!plan.TakesBack || s.Proven == Release{}) {
+		t.Fatalf("seed %d: %s, on the way back to %+v", seed, s.Phase, s.Proven)
+	}
 	if s.Phase == Healthy && (!s.Applied || s.Proven != s.Release) {
 		t.Fatalf("seed %d: Healthy, but applied %v and proven %+v", seed, s.Applied, s.Proven)
 	}
-	if slices.Contains(effects, Prune) && s.Phase != Healthy {
+	if slices.Contains(effects, Prune) && s.Phase != Healthy && (s.Phase != RolledBack || !s.Back) {
 		t.Fatalf("seed %d: prune while %s", seed, s.Phase)
 	}
 	if !s.Applied && s.Phase != "" && !slices.Contains(effects, Apply) {
@@ -341,7 +346,7 @@ func settle(t *testing.T, seed uint64, w *world, plan Plan) {
 		return
 	}
 	for range 5 {
-		w.result, w.applied, w.health = ApplyDone, w.state.Release, Current
+		w.result, w.applied, w.health = ApplyDone, w.state.Live(), Current
 		next, effects, _ := Step(w.state, plan, w.observe(start))
 		w.state = next
 		if slices.Contains(effects, Prune) {
@@ -349,7 +354,7 @@ func settle(t *testing.T, seed uint64, w *world, plan Plan) {
 		}
 	}
 	_, effects, told := Step(w.state, plan, w.observe(start))
-	if w.state.Phase != Healthy || len(effects) > 0 || len(told) > 0 {
+	if w.state.Phase != Healthy && (w.state.Phase != RolledBack || !w.state.Back) || len(effects) > 0 || len(told) > 0 {
 		t.Fatalf("seed %d: did not settle: %s, effects %v, tells %v", seed, w.state.Phase, effects, told)
 	}
 }

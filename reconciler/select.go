@@ -191,11 +191,11 @@ func (p *Pass) provenByNote(ctx context.Context, revision string) bool {
 	return false
 }
 
-// provenFirst is the proven release that the notes name, where releases are staged and the state knows of none: what Git
+// provenFirst is the proven release that the notes name, where releases are taken back and the state knows of none: what Git
 // asks for may have been in the middle of its stages when the state was lost, or the cluster. Empty: Git is followed.
 func (p *Pass) provenFirst(ctx context.Context) (string, error) {
 	state := p.target.held.saved.State
-	if p.Rules.Rollout.Canary == nil || state.Proven != (policies.Release{}) {
+	if !p.Rules.Rollout.TakesBack() || state.Proven != (policies.Release{}) {
 		return "", nil
 	}
 	if state.Phase != "" && state.Phase != policies.Progressing {

@@ -183,10 +183,15 @@ func (t *target) takeNoticed() time.Time {
 // stale returns the owned objects that the release in the state does not have; none where its objects are not known.
 // An object that only moved to another API group keeps its UID and is not stale.
 func (t *target) stale() apply.Inventory {
-	inventory := t.held.saved.Inventory
-	if t.desired == nil || !t.release.Same(t.held.saved.State.Live()) {
+	inventory, state, desired := t.held.saved.Inventory, t.held.saved.State, t.desired
+	if state.Back {
+		desired = t.provenIDs
+	} else if !t.release.Same(state.Release) {
 		return nil
 	}
-	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !t.desired[e.ID] })
+	if desired == nil {
+		return nil
+	}
+	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !desired[e.ID] })
 	return apply.Stale(inventory, wanted)
 }

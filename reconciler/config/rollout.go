@@ -4,9 +4,26 @@ import "time"
 
 // Rollout says how a release replaces the pods of the one before it.
 type Rollout struct {
-	// Canary replaces them in stages. Without it they are replaced as their manifests say.
+	// Strategy is rolling (they are replaced as their manifests say, and a release that fails stays as it is), direct (the
+	// same, but a release that fails is taken back to the one that was proven) or canary (in stages, and taken back). It is
+	// canary where canary: is there, and else rolling.
+	Strategy Strategy `json:"strategy,omitempty"`
+	// Canary says what the stages are, and is of no other strategy.
 	Canary *Canary `json:"canary,omitempty"`
 }
+
+// Strategy is how a release replaces pods.
+type Strategy string
+
+// The strategies.
+const (
+	Rolling       Strategy = "rolling"
+	Direct        Strategy = "direct"
+	CanaryRelease Strategy = "canary"
+)
+
+// TakesBack reports whether a release that fails is taken back.
+func (r Rollout) TakesBack() bool { return r.Strategy == Direct || r.Strategy == CanaryRelease }
 
 // Canary stages the Deployments of a release whose pods change: each stage is held by Kubernetes itself until it was
 // well for its time. A release that fails is taken back to the one that was proven. canary: {} stages as is proven to
@@ -45,9 +62,14 @@ type CanaryStep struct {
 const defaultHold = 5 * time.Minute
 
 func defaultRollout(r *Rollout) {
+	if r.Strategy == CanaryRelease && r.Canary == nil {
+		r.Canary = &Canary{}
+	}
 	if r.Canary == nil {
+		setDefault(&r.Strategy, Rolling)
 		return
 	}
+	setDefault(&r.Strategy, CanaryRelease)
 	setDefault(&r.Canary.Capacity, SurgeCapacity)
 	if r.Canary.Steps == nil {
 		r.Canary.Steps = []CanaryStep{{Instances: 1, Hold: Duration(defaultHold)}, {Weight: 25}, {Weight: 50}}
@@ -55,6 +77,10 @@ func defaultRollout(r *Rollout) {
 }
 
 func checkRollout(d *document, at string, r Rollout) {
+	d.oneOf(at+".strategy", string(r.Strategy), string(Rolling), string(Direct), string(CanaryRelease))
+	if r.Canary != nil && r.Strategy != CanaryRelease {
+		d.reject(at+".canary", "belongs to strategy: canary %s", got(string(r.Strategy)))
+	}
 	if r.Canary == nil {
 		return
 	}
