@@ -65,7 +65,7 @@ func isBack(s State, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Phase == Failed && s.Stage == 0 && o.Health == InProgress:
 	case s.Phase == Failed:
-		return enter(s, RolledBack, s.Reason, o, told)
+		return enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
 	case s.Phase != "" && !s.Phase.Closing():
 		if len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "" {
 			s.Assess, s.Back, s.Stage, s.Staged, s.Applied = true, false, 0, nil, false

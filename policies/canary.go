@@ -11,6 +11,8 @@ import (
 type Canary struct {
 	Steps    []CanaryStep
 	Capacity Capacity
+	// Keep is how long a failing pod or two are kept for a look; 0: none is.
+	Keep time.Duration
 }
 
 func (c *Canary) steps() []CanaryStep {
@@ -315,8 +317,12 @@ func (s State) Due(p Plan) time.Time {
 			first = at
 		}
 	}
+	if !s.Scene.Until.IsZero() {
+		soonest(s.Scene.Until)
+	}
 	if s.Form == Returning {
-		return s.StageBegan.Add(returnFor)
+		soonest(s.StageBegan.Add(returnFor))
+		return first
 	}
 	if s.Form != Held && s.Form != Finishing {
 		return first

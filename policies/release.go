@@ -64,6 +64,8 @@ type State struct {
 	Refused Refusal `json:"refused,omitzero"`
 	// Held says why stale objects are not pruned.
 	Held string `json:"held,omitempty"`
+	// Scene is kept of the last release that failed in its stages.
+	Scene Scene `json:"scene,omitzero"`
 	Staging
 }
 
@@ -152,4 +154,5 @@ type Observation struct {
 	Changed  []Staged
 	// Workloads are those of [State.Staged], in that order.
 	Workloads []Workload
+	Scene     SceneSeen
 }

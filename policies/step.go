@@ -11,9 +11,11 @@ type Effect string
 // The effects, in the order in which they are carried out.
 const (
 	Assess Effect = "assess" // find out, by dry-runs, which workloads a release would replace the pods of
+	Keep   Effect = "keep"   // take a pod or two that are not well out of everything that selects them
 	Apply  Effect = "apply"  // apply the objects of the live release, in the form of the state
 	Repair Effect = "repair" // apply again those that drifted
 	Prune  Effect = "prune"  // delete owned objects that Git no longer has
+	Clear  Effect = "clear"  // delete the pods that were kept
 )
 
 // Record is a line that Git is to be told. It belongs to the state it was returned with and is saved with
@@ -51,13 +53,15 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 			s, told = begin(s, p, o, told)
 		}
 		if !busy || s.Form != form {
-			return s, effects(s, p, Observation{}, false), told // what was observed is of what was sent before
+			return s, effects(s, p, Observation{Now: o.Now}, false), told // what was observed is of what was sent before
 		}
 	}
 	if s.Phase == "" {
 		return s, nil, told
 	}
+	phase := s.Phase
 	s, told = advance(s, p, o, told)
+	s = kept(s, phase, p, o)
 	held := s.Held
 	s, prune := pruned(s, p, o)
 	if s.Held != "" && s.Held != held {
@@ -98,6 +102,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	}
 	proven := s.Back || s.Assess || s.Phase == Healthy // what is live is
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
+	s.Scene = s.Scene.end(o.Now)
 	s.Began, s.Since, s.Staging = o.Now, o.Now, Staging{Versioned: p.Canary != nil}
 	s.Assess = p.Canary != nil && proven && s.Proven != (Release{})
 	return s, told
@@ -218,8 +223,13 @@ func permitted(r Release, revision string) bool {
 
 func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	var due []Effect
+	if s.Scene.over(o.Now) {
+		due = append(due, Clear)
+	} else if !s.Scene.Until.IsZero() && !s.Scene.Tried {
+		due = append(due, Keep)
+	}
 	if s.Assess {
-		return []Effect{Assess}
+		return append(due, Assess)
 	}
 	if !s.Applied {
 		due = append(due, Apply)
@@ -234,6 +244,10 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 
 // leave deletes all that an absent environment owns.
 func leave(s State, o Observation) (State, []Effect, []Record) {
+	s.Scene = s.Scene.end(o.Now)
+	if s.Scene = kept(s, s.Phase, Plan{}, o).Scene; !s.Scene.Until.IsZero() {
+		return s, []Effect{Clear, Prune}, nil
+	}
 	if o.Owned > 0 {
 		return s, []Effect{Prune}, nil
 	}

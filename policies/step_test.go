@@ -104,6 +104,14 @@ func (s *story) stage(key, value string) error {
 		s.seen.Workloads = []Workload{w}
 	case "fault":
 		s.seen.Workloads[0].Fault = strings.ReplaceAll(value, "_", " ")
+	case "kept": // kept=pod: it was taken out; kept= for none that could be
+		s.seen.Scene = SceneSeen{Tried: true, Pods: strings.Fields(value)}
+	case "cleared":
+		s.seen.Scene = SceneSeen{Cleared: true}
+	case "keep": // of the canary that was said before
+		d, err := time.ParseDuration(value)
+		s.plan.Canary.Keep = d
+		return err
 	case "gone":
 		s.seen.Workloads = []Workload{{Gone: true}}
 	case "unseen":

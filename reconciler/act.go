@@ -31,6 +31,10 @@ func act(ctx context.Context, p *Pass) Outcome {
 		switch effect {
 		case policies.Assess:
 			out = p.assess(ctx)
+		case policies.Keep:
+			out = p.keep(ctx)
+		case policies.Clear:
+			out = p.clear(ctx)
 		case policies.Apply:
 			out = p.apply(ctx)
 		case policies.Repair:

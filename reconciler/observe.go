@@ -26,6 +26,9 @@ func observe(ctx context.Context, p *Pass) Outcome {
 	if t.attempt.began.Equal(saved.State.Began) {
 		p.Seen.Apply, p.Seen.ApplyReason = t.attempt.result, t.attempt.why
 	}
+	if t.scene.began.Equal(saved.State.Began) {
+		p.Seen.Scene = t.scene.seen
+	}
 	p.watch()
 	if saved.State.Back && t.provenIDs == nil {
 		if _, err := p.proven(ctx); err != nil {

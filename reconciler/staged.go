@@ -28,6 +28,9 @@ func canaryOf(c *config.Canary) *policies.Canary {
 		return nil
 	}
 	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity)}
+	if c.OnFailure == config.HoldScene {
+		made.Keep = c.KeepFor.Std()
+	}
 	for _, step := range c.Steps {
 		made.Steps = append(made.Steps, policies.CanaryStep{
 			Instances: step.Instances, WeightPercent: int(step.Weight), Hold: step.Hold.Std(), Approve: step.Approve,

@@ -59,6 +59,7 @@ type memory struct {
 	rendering
 	attempt  attempt
 	assessed assessment
+	scene    sceneOf
 	// provenObjects are what the Secrets of these names hold; nil at rest.
 	provenObjects []*unstructured.Unstructured
 	provenNames   []string

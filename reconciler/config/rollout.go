@@ -35,7 +35,24 @@ type Canary struct {
 	Capacity Capacity `json:"capacity,omitempty"`
 	// Steps are the stages, in order. After the last one all other pods are replaced.
 	Steps []CanaryStep `json:"steps,omitempty"`
+	// OnFailure is rollback, or hold: then a failing pod or two of a Deployment are kept for a look, before the release goes
+	// back all the same. They get other labels, so that nothing selects them and they serve nobody.
+	OnFailure OnFailure `json:"onFailure,omitempty"`
+	// KeepFor is how long they are kept, until the next release at the longest; at least 1s.
+	KeepFor Duration `json:"keepFor,omitempty"`
 }
+
+// OnFailure is what becomes of the pods of a stage that failed.
+type OnFailure string
+
+// What becomes of them.
+const (
+	RollBack  OnFailure = "rollback"
+	HoldScene OnFailure = "hold"
+)
+
+// defaultKeepFor: what fails in the night is looked at in the day.
+const defaultKeepFor = 24 * time.Hour
 
 // Capacity says where the pods of a stage come from.
 type Capacity string
@@ -71,6 +88,10 @@ func defaultRollout(r *Rollout) {
 	}
 	setDefault(&r.Strategy, CanaryRelease)
 	setDefault(&r.Canary.Capacity, SurgeCapacity)
+	setDefault(&r.Canary.OnFailure, RollBack)
+	if r.Canary.OnFailure == HoldScene {
+		setDefault(&r.Canary.KeepFor, Duration(defaultKeepFor))
+	}
 	if r.Canary.Steps == nil {
 		r.Canary.Steps = []CanaryStep{{Instances: 1, Hold: Duration(defaultHold)}, {Weight: 25}, {Weight: 50}}
 	}
@@ -85,6 +106,13 @@ func checkRollout(d *document, at string, r Rollout) {
 		return
 	}
 	d.oneOf(at+".canary.capacity", string(r.Canary.Capacity), string(SurgeCapacity), string(ReplaceCapacity))
+	d.oneOf(at+".canary.onFailure", string(r.Canary.OnFailure), string(RollBack), string(HoldScene))
+	switch keep := r.Canary.KeepFor.Std(); {
+	case r.Canary.OnFailure == HoldScene && keep < time.Second:
+		d.reject(at+".canary.keepFor", "must be 1s or more %s", got(r.Canary.KeepFor.String()))
+	case r.Canary.OnFailure == RollBack && keep != 0:
+		d.reject(at+".canary.keepFor", "belongs to onFailure: hold")
+	}
 	if len(r.Canary.Steps) == 0 {
 		d.reject(at+".canary.steps", "must have at least one step; without canary: nothing is staged")
 	}

@@ -1,5 +1,7 @@
 package rollout
 
+import "slices"
+
 // Set counts the pods of one template of a Deployment.
 type Set struct {
 	// Hash names the template, as the label pod-template-hash does.
@@ -36,6 +38,27 @@ func (o *Observer) Sets(id ID) (sets []Set, known bool) {
 		sets = append(sets, set)
 	}
 	return sets, newest && f.listed
+}
+
+// Unwell returns the pods of a Deployment that are not Ready and not being deleted, of all templates but the one of this
+// hash, sorted by name. It knows only those that Follow watches.
+func (o *Observer) Unwell(id ID, proven string) []ID {
+	deployment, there := o.store.get(id)
+	f := o.follower(id.Namespace)
+	if !there || f == nil {
+		return nil
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var found []ID
+	for _, p := range f.pods {
+		s, ok := f.sets[p.owner.Name]
+		if ok && s.uid == p.owner.uid && s.owner.uid == deployment.UID && s.hash != proven && !p.ready && !p.deleting {
+			found = append(found, p.ID)
+		}
+	}
+	slices.SortFunc(found, compareIDs)
+	return found
 }
 
 // Hurry ends the grace that Follow gives a namespace: its pods are wanted now.
