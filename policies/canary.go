@@ -48,8 +48,10 @@ type Staging struct {
 	Reached    time.Time `json:"reached,omitzero"`
 	Unready    time.Time `json:"unready,omitzero"`
 	Lost       time.Time `json:"lost,omitzero"`
-	// Staged are the workloads that move through the stages together.
+	// Staged are the workloads that move through the stages together, and Order up to which of their orders they have come in
+	// this one.
 	Staged []Staged `json:"staged,omitempty"`
+	Order  int      `json:"order,omitempty"`
 }
 
 // Staged is a workload whose pods a release replaces.
@@ -58,8 +60,10 @@ type Staged struct {
 	Name string `json:"name"`
 	// Proven is the hash of the proven pods' template.
 	Proven string `json:"proven"`
-	// Replicas is the number that it was last seen to ask for: 0 is one that somebody scaled away. Pods is how many new ones the stage has of them: a number
-	// that only ever grows, since a smaller one shrinks nothing.
+	// Order is its place in each stage: it waits until those of a lower one have their pods.
+	Order int `json:"order,omitempty"`
+	// Replicas is the number that it was last seen to ask for: 0 is one that somebody scaled away. Pods is how many new ones
+	// the stage has of them: a number that only ever grows, since a smaller one shrinks nothing. 0: it was not begun.
 	Replicas int `json:"replicas"`
 	Pods     int `json:"pods,omitempty"`
 	// Deadline is how long a stage may take until its pods are Ready: the manifest's progressDeadlineSeconds.
@@ -101,7 +105,13 @@ func (s State) Shape(p Plan, name string) Shape {
 	if i < 0 {
 		return Shape{}
 	}
-	return Shape{Form: s.Form, Capacity: p.Canary.capacity(), Pods: s.Staged[i].Pods}
+	form := s.Form
+	if w := s.Staged[i]; !s.Back && w.Order > s.Order {
+		if form = Held; w.Pods == 0 {
+			form = Settled
+		}
+	}
+	return Shape{Form: form, Capacity: p.Canary.capacity(), Pods: s.Staged[i].Pods}
 }
 
 // size notes how many replicas the workloads ask for and how many new pods the stage has of them. It reports whether
@@ -115,7 +125,7 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 			w.Replicas = o.Workloads[i].Replicas
 		}
 		before := w.Pods
-		if at := s.Stage - 1; at < len(steps) {
+		if at := s.Stage - 1; at < len(steps) && w.Order <= s.Order {
 			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, p.Canary.Capacity))
 		}
 		grown = grown || w.Pods > before
@@ -149,6 +159,7 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 func forward(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Stage++
 	s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = false, o.Now, time.Time{}, time.Time{}, time.Time{}
+	s.Order = slices.MinFunc(s.Staged, func(a, b Staged) int { return a.Order - b.Order }).Order
 	s, _ = s.size(p, o)
 	if s.Stage > len(p.Canary.steps()) {
 		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, "all stages were well"
@@ -156,6 +167,22 @@ func forward(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		s.Form, s.Phase, s.Reason = Held, Progressing, p.Canary.tell(s.Stage)
 	}
 	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began})
+}
+
+// inOrder lets the workloads of the next order go on in this stage; false where all of them have.
+func (s State) inOrder(p Plan, o Observation) (State, bool) {
+	next, more := 0, false
+	for _, w := range s.Staged {
+		if w.Order > s.Order && (!more || w.Order < next) {
+			next, more = w.Order, true
+		}
+	}
+	if !more {
+		return s, false
+	}
+	s.Order, s.Applied, s.StageBegan = next, false, o.Now
+	s, _ = s.size(p, o)
+	return s, true
 }
 
 func (c *Canary) tell(stage int) string {
@@ -187,6 +214,9 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return s.wait(o, missing, why, told)
 	}
 	s.Unready = time.Time{}
+	if later, more := s.inOrder(p, o); more {
+		return later, told
+	}
 	if s.Reached.IsZero() {
 		s.Reached = o.Now
 	}
@@ -250,6 +280,9 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 		return "the workloads", "they were not seen yet"
 	}
 	for i, w := range o.Workloads {
+		if s.Staged[i].Order > s.Order {
+			continue
+		}
 		want := s.Staged[i].Pods
 		if steps := p.Canary.steps(); s.Stage <= len(steps) {
 			want = min(want, steps[s.Stage-1].Pods(w.Replicas, p.Canary.Capacity)) // it may have been scaled down since
@@ -289,7 +322,7 @@ func (s State) deadline() time.Duration {
 }
 
 // finish waits until no proven pod is left to be replaced.
-func finish(s State, o Observation, told []Record) (State, []Record) {
+func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if name, fault := faulty(s, o); fault != "" {
 		return takeBack(s, o, Returning, Failed, name+": "+fault, told)
 	}
@@ -297,6 +330,9 @@ func finish(s State, o Observation, told []Record) (State, []Record) {
 		return s, told
 	}
 	for i, w := range o.Workloads {
+		if s.Staged[i].Order > s.Order {
+			continue
+		}
 		if w.Gone || !w.Seen || w.Proven.There > 0 || w.New.Ready < w.Replicas {
 			if limit := s.deadline(); o.Now.Sub(s.StageBegan) >= limit && !w.Gone {
 				reason := fmt.Sprintf("%s: %d of %d pods are Ready after %s", s.Staged[i].Name, w.New.Ready, w.Replicas, limit)
@@ -304,6 +340,9 @@ func finish(s State, o Observation, told []Record) (State, []Record) {
 			}
 			return s, told
 		}
+	}
+	if later, more := s.inOrder(p, o); more {
+		return later, told
 	}
 	s.Form, s.Applied = Settled, false
 	return s, told

@@ -142,7 +142,7 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	case s.Form == Held:
 		return hold(s, p, o, told)
 	case s.Form == Finishing:
-		return finish(s, o, told)
+		return finish(s, p, o, told)
 	case s.Form == Aborting, s.Form == Returning:
 		return cleared(s, o, told)
 	case s.Back:

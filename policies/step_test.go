@@ -95,13 +95,22 @@ func (s *story) stage(key, value string) error {
 			s.seen.Changed = []Staged{{Name: name, Proven: "p", Replicas: n, Deadline: 10 * time.Minute}}
 			return err
 		}
-	case "pods": // pods=8/8+1(0): 8 are asked for; 8 proven ones are there, and 1 new one, of which none is Ready
-		w := Workload{Seen: true}
-		if _, err := fmt.Sscanf(value, "%d/%d+%d(%d)", &w.Replicas, &w.Proven.There, &w.New.There, &w.New.Ready); err != nil {
-			return fmt.Errorf("pods=%s: %w", value, err)
+	case "behind": // behind=db/2/1: the pods of db are replaced too, of which there are 2, after those of order 0
+		var w Staged
+		part := strings.Split(value, "/")
+		if _, err := fmt.Sscanf(strings.Join(part[1:], " "), "%d %d", &w.Replicas, &w.Order); err != nil {
+			return fmt.Errorf("behind=%s: %w", value, err)
 		}
-		w.Proven.Want, w.Proven.Ready, w.New.Want = w.Proven.There, w.Proven.There, w.New.There
+		w.Name, w.Proven, w.Deadline = part[0], "p", 10*time.Minute
+		s.seen.Changed = append(s.seen.Changed, w)
+	case "pods": // pods=8/8+1(0): 8 are asked for; 8 proven ones are there, and 1 new one, of which none is Ready
+		w, err := counts(value)
 		s.seen.Workloads = []Workload{w}
+		return err
+	case "and": // and=2/2+1(1): the same of the second workload
+		w, err := counts(value)
+		s.seen.Workloads = append(s.seen.Workloads[:1:1], w)
+		return err
 	case "fault":
 		s.seen.Workloads[0].Fault = strings.ReplaceAll(value, "_", " ")
 	case "kept": // kept=pod: it was taken out; kept= for none that could be
@@ -125,6 +134,15 @@ func (s *story) stage(key, value string) error {
 		return fmt.Errorf("no such word %q", key)
 	}
 	return nil
+}
+
+func counts(value string) (Workload, error) {
+	w := Workload{Seen: true}
+	if _, err := fmt.Sscanf(value, "%d/%d+%d(%d)", &w.Replicas, &w.Proven.There, &w.New.There, &w.New.Ready); err != nil {
+		return w, fmt.Errorf("pods %s: %w", value, err)
+	}
+	w.Proven.Want, w.Proven.Ready, w.New.Want = w.Proven.There, w.Proven.There, w.New.There
+	return w, nil
 }
 
 func (s *story) canary(value string) error {

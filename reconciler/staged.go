@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
@@ -136,14 +138,15 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	}
 	var found []policies.Staged
 	for _, c := range plan.Changes {
-		if !replacesPods(c) || wantsNone(c.ID, objects) {
+		o := objectOf(c.ID, objects)
+		if !replacesPods(c) || wantsNone(c.ID, objects) || o == nil || !p.selects(o) {
 			continue
 		}
-		staged, ready := p.stagedOf(c.ID, objects)
+		staged, ready := p.stagedOf(c.ID, o)
 		if !ready {
 			return Outcome{Verdict: Wait, Reason: fmt.Sprintf("the pods of %s are not known yet", c.ID), After: time.Second}
 		}
-		if why := p.unstageable(c.ID, objects, staged.Replicas); why != "" {
+		if why := unstageable(o, staged.Replicas, p.Wanted.Canary.Capacity); why != "" {
 			return p.settled(ctx, false, &apply.ObjectError{ID: c.ID, Reason: why})
 		}
 		if staged.Replicas > 0 || !p.hadNone(ctx, c.ID) {
@@ -167,13 +170,27 @@ func (p *Pass) hadNone(ctx context.Context, id apply.ID) bool {
 }
 
 // unstageable says why a workload cannot be staged as the rules want it.
-func (p *Pass) unstageable(id apply.ID, objects []*unstructured.Unstructured, replicas int) string {
-	for _, o := range objects {
-		if apply.IDOf(o) == id {
-			return policies.Stageable(o, replicas, p.Wanted.Canary.Capacity)
+func unstageable(o *unstructured.Unstructured, replicas int, capacity policies.Capacity) string {
+	if text, given := o.GetAnnotations()[stageOrder]; given {
+		if _, err := strconv.Atoi(text); err != nil {
+			return fmt.Sprintf("annotation %s must be a whole number (got %q)", stageOrder, text)
 		}
 	}
-	return ""
+	return policies.Stageable(o, replicas, capacity)
+}
+
+// objectOf finds an object by its identity; nil where it is not among them.
+func objectOf(id apply.ID, objects []*unstructured.Unstructured) *unstructured.Unstructured {
+	i := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool { return apply.IDOf(o) == id })
+	if i < 0 {
+		return nil
+	}
+	return objects[i]
+}
+
+// selects reports whether the rules stage a workload.
+func (p *Pass) selects(o *unstructured.Unstructured) bool {
+	return labels.SelectorFromSet(p.Rules.Rollout.Canary.Selector).Matches(labels.Set(o.GetLabels()))
 }
 
 // replacesPods reports whether a planned change is one of a Deployment's pod template.
@@ -190,23 +207,25 @@ func wantsNone(id apply.ID, objects []*unstructured.Unstructured) bool {
 	})
 }
 
+// stageOrder on a workload is a whole number: in each stage it waits for those of lower ones.
+const stageOrder = "sluice.dev/order"
+
 // stagedOf is a workload before its first stage; false while its pods are not known.
-func (p *Pass) stagedOf(id apply.ID, objects []*unstructured.Unstructured) (policies.Staged, bool) {
+func (p *Pass) stagedOf(id apply.ID, o *unstructured.Unstructured) (policies.Staged, bool) {
 	seen, there := p.site.observer.Get(rollout.ID(id))
 	sets, known := p.site.observer.Sets(rollout.ID(id))
 	if !there || !known {
 		return policies.Staged{}, false
 	}
 	s := policies.Staged{Name: id.String(), Replicas: int(seen.Replicas.Want), Deadline: defaultDeadline}
+	s.Order, _ = strconv.Atoi(o.GetAnnotations()[stageOrder]) //nolint:errcheck // unstageable says it
 	for _, set := range sets {
 		if set.Newest {
 			s.Proven = set.Hash
 		}
 	}
-	for _, o := range objects {
-		if seconds, ok, _ := unstructured.NestedInt64(o.Object, "spec", "progressDeadlineSeconds"); ok && apply.IDOf(o) == id {
-			s.Deadline = time.Duration(seconds) * time.Second
-		}
+	if seconds, ok, _ := unstructured.NestedInt64(o.Object, "spec", "progressDeadlineSeconds"); ok {
+		s.Deadline = time.Duration(seconds) * time.Second
 	}
 	return s, true
 }

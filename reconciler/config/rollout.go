@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
 
 // Rollout says how a release replaces the pods of the one before it.
 type Rollout struct {
@@ -29,12 +33,18 @@ func (r Rollout) TakesBack() bool { return r.Strategy == Direct || r.Strategy ==
 // well for its time. A release that fails is taken back to the one that was proven. canary: {} stages as is proven to
 // be sensible: one instance for 5 minutes, then a quarter, then half. A release in its stages goes on to its end when canary
 // is taken away.
+//
+// Workloads of a release move through the stages together. One annotated sluice.dev/order: "1" waits in each stage until
+// those of lower numbers have their pods; without it the number is 0.
 type Canary struct {
 	// Capacity is surge (the pods of a stage are extra ones, so that there are never fewer proven pods) or replace (they
 	// take the place of proven ones, so that there are never more pods).
 	Capacity Capacity `json:"capacity,omitempty"`
 	// Steps are the stages, in order. After the last one all other pods are replaced.
 	Steps []CanaryStep `json:"steps,omitempty"`
+	// Selector are labels that a workload must have to be staged; without any, all are. Others change after the stages, as
+	// their manifests say.
+	Selector map[string]string `json:"selector,omitempty"`
 	// OnFailure is rollback, or hold: then a failing pod or two of a Deployment are kept for a look, before the release goes
 	// back all the same. They get other labels, so that nothing selects them and they serve nobody.
 	OnFailure OnFailure `json:"onFailure,omitempty"`
@@ -106,6 +116,11 @@ func checkRollout(d *document, at string, r Rollout) {
 		return
 	}
 	d.oneOf(at+".canary.capacity", string(r.Canary.Capacity), string(SurgeCapacity), string(ReplaceCapacity))
+	for key, value := range r.Canary.Selector {
+		if len(validation.IsQualifiedName(key)) > 0 || len(validation.IsValidLabelValue(value)) > 0 {
+			d.reject(at+".canary.selector["+shown(key)+"]", "must be a label of the form name: value or domain/name: value %s", got(value))
+		}
+	}
 	d.oneOf(at+".canary.onFailure", string(r.Canary.OnFailure), string(RollBack), string(HoldScene))
 	switch keep := r.Canary.KeepFor.Std(); {
 	case r.Canary.OnFailure == HoldScene && keep < time.Second:
