@@ -290,13 +290,14 @@ func TestCanaryMeetsTheWorld(t *testing.T) {
 	})
 }
 
-// TestCanaryIsEditedInAStage: somebody restarts the Deployment in the middle of a stage. To go back makes new pods then,
-// and there are never fewer Ready ones for it.
+// TestCanaryIsEditedInAStage: somebody restarts the Deployment in the middle of a stage. The way back takes that along, and
+// not one proven pod goes for it.
 func TestCanaryIsEditedInAStage(t *testing.T) {
 	s, _ := canary(t, "canary-edited", `directory: {path: deploy/staging}}
     rollout: {canary: {steps: [{instances: 1, hold: 7d}]}}
 `)
 	pods := s.Cluster.WatchPods(t, s.Staging)
+	before := pods.Live()
 	s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
 	first := s.Repo.Commit(t, "Another image")
 	world.AwaitPods(t, "one new pod", pods, func(images map[string]int) bool { return images[nextImage] == 1 })
@@ -313,5 +314,11 @@ func TestCanaryIsEditedInAStage(t *testing.T) {
 	})
 	if least := pods.LeastReady(); least < 4 {
 		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+	}
+	live := pods.Live()
+	for uid := range before {
+		if !live[uid] {
+			t.Errorf("proven pod %s is gone", uid)
+		}
 	}
 }

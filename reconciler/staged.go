@@ -267,7 +267,9 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	return due, nil
 }
 
-// gently chooses the way back that never leaves too few pods, where the proven pods would not come back as they are.
+// gently chooses the way back that never leaves too few pods, where the proven pods would not come back as they are. What
+// others wrote into a template since its first stage, as kubectl rollout restart does, is made ours first: then it goes with
+// the apply of the proven manifest.
 func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 	proven, err := p.proven(ctx)
 	if err != nil {
@@ -275,7 +277,19 @@ func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 	}
 	for _, o := range proven {
 		shape := state.Shape(p.Wanted, apply.IDOf(o).String())
-		if shape.Form == policies.Aborting && !p.sameTemplate(ctx, shape.Of(o), *state) {
+		if shape.Form != policies.Aborting {
+			continue
+		}
+		sent := shape.Of(o)
+		if p.sameTemplate(ctx, sent, *state) {
+			continue
+		}
+		if had := p.provenTemplate(ctx, apply.IDOf(o), *state); had != nil && p.Allowed != nil {
+			if err := p.client().ClaimTemplate(ctx, p.owner(), sent, had); err != nil {
+				p.log.Info("Template was not taken over", "object", apply.IDOf(o).String(), "err", err)
+			}
+		}
+		if !p.sameTemplate(ctx, sent, *state) {
 			state.Form = policies.Returning
 		}
 	}
@@ -283,27 +297,39 @@ func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 }
 
 // sameTemplate reports whether an apply of the proven manifest brings back the template of the proven pods, to the byte.
-// Where somebody else wrote into the template meanwhile, as kubectl rollout restart does, it makes new pods instead, and
-// to let all others be missing would leave none. What cannot be looked at is taken for different.
+// Where somebody else wrote into the template meanwhile it makes new pods instead, and to let all others be missing would
+// leave none. What cannot be looked at is taken for different.
 func (p *Pass) sameTemplate(ctx context.Context, deployment *unstructured.Unstructured, state policies.State) bool {
-	id := apply.IDOf(deployment)
-	i := slices.IndexFunc(state.Staged, func(s policies.Staged) bool { return s.Name == id.String() })
-	if i < 0 {
-		return false
-	}
-	set := apply.ID{Group: "apps", Kind: "ReplicaSet", Namespace: id.Namespace, Name: id.Name + "-" + state.Staged[i].Proven}
-	proven, err := p.site.apply.As("").Get(ctx, set, "v1")
-	if err != nil {
+	had := p.provenTemplate(ctx, apply.IDOf(deployment), state)
+	if had == nil {
 		return false
 	}
 	would, err := p.client().WouldBe(ctx, p.owner(), deployment)
 	if err != nil {
 		return false
 	}
-	had, _, _ := unstructured.NestedMap(proven.Object, "spec", "template")
 	gets, _, _ := unstructured.NestedMap(would.Object, "spec", "template")
+	return reflect.DeepEqual(had, gets)
+}
+
+// provenTemplate is the template of a staged workload's proven pods; nil where it is not to be had.
+func (p *Pass) provenTemplate(ctx context.Context, id apply.ID, state policies.State) map[string]any {
+	i := slices.IndexFunc(state.Staged, func(s policies.Staged) bool { return s.Name == id.String() })
+	if i < 0 {
+		return nil
+	}
+	set := apply.ID{Group: "apps", Kind: "ReplicaSet", Namespace: id.Namespace, Name: id.Name + "-" + state.Staged[i].Proven}
+	proven, err := p.site.apply.Self().Get(ctx, set, "v1")
+	if err != nil {
+		p.log.Info("Proven template was not found", "object", set.String(), "err", err)
+		return nil
+	}
+	had, _, _ := unstructured.NestedMap(proven.Object, "spec", "template")
 	unstructured.RemoveNestedField(had, "metadata", "labels", "pod-template-hash")
-	return len(had) > 0 && reflect.DeepEqual(had, gets)
+	if len(had) == 0 {
+		return nil
+	}
+	return had
 }
 
 // proven are the objects of the proven release, as they were saved.

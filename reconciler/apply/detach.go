@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -87,16 +88,29 @@ func (c *Client) Pods(ctx context.Context, namespace, selector string) (pods []*
 	return pods, nil
 }
 
-// Discard deletes a pod as it was listed. One that is gone, or is another by now, is no error: it is found again where it
-// still is to go.
+// Discard deletes a pod that was listed, as long as it is that pod and has the labels that it was listed by. One that is gone,
+// or is another by now, is no error.
 func (c *Client) Discard(ctx context.Context, pod *unstructured.Unstructured) error {
 	id := IDOf(pod)
 	kind, err := c.cluster.kinds.findAny(ctx, podKind())
 	if err != nil {
 		return err
 	}
-	if err := c.remove(ctx, kind, id, pod); err != nil && !apierrors.IsNotFound(err) && !apierrors.IsConflict(err) {
-		return fmt.Errorf("delete %s: %w", id, err)
+	for range tries {
+		live, err := c.get(ctx, kind, id)
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err != nil:
+			return fmt.Errorf("look at %s: %w", id, err)
+		case live.GetUID() != pod.GetUID(), live.GetDeletionTimestamp() != nil, !maps.Equal(live.GetLabels(), pod.GetLabels()):
+			return nil
+		}
+		if err := c.remove(ctx, kind, id, live); err == nil || apierrors.IsNotFound(err) {
+			return nil
+		} else if !apierrors.IsConflict(err) {
+			return fmt.Errorf("delete %s: %w", id, err)
+		}
 	}
-	return nil
+	return fmt.Errorf("delete %s: it changes too often", id)
 }
