@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 )
 
@@ -156,4 +157,17 @@ func (p *Pods) LeastReady() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.least
+}
+
+// Sicken makes one of the pods not Ready, by UID: nothing in the cluster makes it well again.
+func (c *Cluster) Sicken(t testing.TB, namespace string, p *Pods, uid string) {
+	t.Helper()
+	p.mu.Lock()
+	name := p.live[uid].name
+	p.mu.Unlock()
+	patch := []byte(`{"status":{"conditions":[{"type":"Ready","status":"False"},{"type":"ContainersReady","status":"False"}]}}`)
+	_, err := c.Core.CoreV1().Pods(namespace).Patch(t.Context(), name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
+		t.Fatal(err)
+	}
 }
