@@ -34,7 +34,7 @@ func (g *ground) one() {
 		rendered += g.renders() - before - 1
 	}
 	tries := float64(g.options.tries)
-	g.spread("agent-one-latency", latencies)
+	g.spread("agent-one-latency", "", latencies)
 	g.report.add("agent-one-cpu", used.cpu.Seconds()/tries, "s", "")
 	g.report.add("agent-one-requests", float64(len(caused(used.requests)))/tries, "requests", "")
 	g.report.add("agent-one-others-rendered", rendered, "renders", "")
@@ -42,10 +42,10 @@ func (g *ground) one() {
 	g.report.Requests["agent-one"] = tally(used.requests)
 }
 
-// spread tells the median and the worst of several tries.
-func (g *ground) spread(name string, took []time.Duration) {
+// spread tells the median and the worst of several tries, the median beside another figure where to names one.
+func (g *ground) spread(name, to string, took []time.Duration) {
 	slices.Sort(took)
-	g.report.add(name, took[len(took)/2].Seconds(), "s", "")
+	g.report.add(name, took[len(took)/2].Seconds(), "s", to)
 	g.report.add(name+"-worst", took[len(took)-1].Seconds(), "s", "")
 }
 

@@ -46,7 +46,7 @@ func (g *ground) drifts(what string, do func(application)) {
 		took = append(took, time.Since(began))
 		requests = append(requests, g.usage(began, cpu, enough).requests...)
 	}
-	g.spread("agent-drift-"+what, took)
+	g.spread("agent-drift-"+what, "", took)
 	g.report.add("agent-drift-"+what+"-requests", float64(len(caused(requests)))/float64(g.options.tries), "requests", "")
 	g.report.Requests["agent-drift-"+what] = tally(requests)
 }

@@ -26,6 +26,10 @@ func smallGroups(size string) []group {
 		{figures: slices.Concat(names("agent-all", "applied", "available", "cpu", "requests-per-object", "applied-bare", "available-bare"),
 			names("floor-all", "dryrun-applied", "dryrun-available", "bare-applied", "bare-available")),
 			run: (*ground).all, floors: true, agent: true},
+		{figures: slices.Concat(names("agent-canary", "available", "cpu-per-stage", "requests-per-stage", "memory"),
+			names("agent-rollback", "decided", "decided-worst", "controller", "controller-worst", "requests"),
+			[]string{"floor-round-trip", "floor-round-trip-worst"}),
+			run: (*ground).canary, agent: true},
 		{figures: names("agent-forced", "time", "cpu", "requests"), run: (*ground).forced, agent: true},
 		{figures: names("agent-idle", "cpu", "requests", "upkeep"), run: (*ground).idle, agent: true},
 	}
