@@ -112,7 +112,7 @@ endif
 unexport KUBECONFIG
 
 .PHONY: demo
-demo: prerequisites e2e/bin/demo ## The whole loop on this machine, until Ctrl-C (EXIT=1: try three things and end; KUBECONFIG=FILE: in that cluster)
+demo: prerequisites e2e/bin/demo ## The whole loop on this machine, until Ctrl-C (EXIT=1: try what it suggests and end; KUBECONFIG=FILE: in that cluster)
 	@exec e2e/bin/demo --root '$(CURDIR)' $(DEMO_CLUSTER) $(if $(filter-out 0,$(EXIT)),--exit)
 
 ## Tests

@@ -2,7 +2,7 @@
 // what became of each push. The Makefile builds the programs that it drives and starts it.
 //
 //	make demo                      stays up until Ctrl-C
-//	make demo EXIT=1               tries the three things that it suggests itself, and ends
+//	make demo EXIT=1               tries what it suggests itself, and ends
 //	make demo KUBECONFIG=FILE      in that cluster (kind, k3s) instead of the embedded one
 //
 // Everything lies in the folder .sluice-demo at the top of the repository, and nothing is left when it ends: no process,

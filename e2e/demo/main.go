@@ -16,7 +16,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	d := &demo{say: &speaker{out: os.Stdout}}
 	flag.StringVar(&d.root, "root", "..", "top of the repository")
-	flag.BoolVar(&d.walk, "exit", false, "try the three things, then end")
+	flag.BoolVar(&d.walk, "exit", false, "try what is suggested, then end")
 	flag.StringVar(&d.foreign, "kubeconfig", "", "use this cluster instead of an embedded one")
 	flag.Parse()
 	code := d.main(ctx)

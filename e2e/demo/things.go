@@ -25,11 +25,14 @@ type step struct {
 }
 
 const (
-	oldTag = "1.29.3-alpine"
-	newTag = "1.29.4-alpine"
+	oldTag    = "1.29.3-alpine"
+	newTag    = "1.29.4-alpine"
+	stagedTag = "1.29.5-alpine"
+	noTag     = "does-not-exist"
+	stages    = "    rollout: {canary: {steps: [{instances: 1, hold: 5s}, {weight: 50%%}]}}"
 )
 
-// things are the three things to try with the shop.
+// things are what to try with the shop.
 func (d *demo) things() []thing {
 	var before map[string]string // production's objects, when it is broken
 	status := d.program("bin/sluice") + " status"
@@ -77,6 +80,27 @@ func (d *demo) things() []thing {
 				look:     []string{status},
 			},
 		}},
+		{"Release in stages, and have a bad release taken back", []step{
+			{
+				commands: []string{
+					`printf '` + stages + `\n' >> sluice.yaml`,
+					"sed -i s/" + newTag + "/" + stagedTag + "/ deploy/production/deployment.yaml",
+					`git commit -qam "Newer nginx in production, in stages" && git push -q`,
+				},
+				then:     "one new pod runs beside the proven ones for 5 s, then half, then all: production runs " + stagedTag + ".",
+				happened: func(ctx context.Context, revision string) error { return d.wasStaged(ctx, stagedTag, revision) },
+				look:     []string{status},
+			},
+			{
+				commands: []string{
+					"sed -i s/" + stagedTag + "/" + noTag + "/ deploy/production/deployment.yaml",
+					`git commit -qam "An image that nobody has" && git push -q`,
+				},
+				then:     "the commit says why it failed; the pods of " + stagedTag + " were not touched and serve on.",
+				happened: func(ctx context.Context, revision string) error { return d.wasTakenBack(ctx, stagedTag, revision) },
+				look:     []string{status},
+			},
+		}},
 	}
 }
 
@@ -106,6 +130,31 @@ func (d *demo) runs(ctx context.Context, env, tag, revision string) error {
 	return nil
 }
 
+// wasStaged is nil when production is healthy at a revision with an image, to which it came in stages.
+func (d *demo) wasStaged(ctx context.Context, tag, revision string) error {
+	if !slices.ContainsFunc(d.notes.lines, func(n note) bool {
+		return n.On == revision && n.Environment == "production" && strings.HasPrefix(n.Reason, "stage 1 of 2")
+	}) {
+		return fmt.Errorf("production has no stage of %.7s yet", revision)
+	}
+	return d.runs(ctx, "production", tag, revision)
+}
+
+// wasTakenBack is nil when production says that a revision was taken back, and runs an image with all of its pods.
+func (d *demo) wasTakenBack(ctx context.Context, tag, revision string) error {
+	if said := d.notes.says("shop", "production", revision); said.Phase != "RolledBack" {
+		return fmt.Errorf("production was not taken back from %.7s (%q %s)", revision, said.Phase, said.Reason)
+	}
+	deployment, err := d.serving(ctx, "shop", "production")
+	if err != nil {
+		return err
+	}
+	if got := image(deployment); !strings.HasSuffix(got, ":"+tag) {
+		return fmt.Errorf("production runs %s, not %s", got, tag)
+	}
+	return nil
+}
+
 // isRefused is nil when production says why it cannot be at a revision, and has every object that it had.
 func (d *demo) isRefused(ctx context.Context, revision string, before map[string]string) error {
 	said := d.notes.says("shop", "production", revision)
@@ -126,7 +175,7 @@ func (d *demo) isRefused(ctx context.Context, revision string, before map[string
 // suggest prints the things to try.
 func (d *demo) suggest() {
 	d.say.line("\nThe shop's repository (user %s, password %s):\n\n    %s\n", user, d.git.password, d.git.cloneURL("shop"))
-	d.say.line("Three things to try, in another terminal:\n\n    %s", d.clone())
+	d.say.line("%d things to try, in another terminal:\n\n    %s", len(d.things()), d.clone())
 	for i, t := range d.things() {
 		d.say.line("\n%d. %s", i+1, t.title)
 		for _, s := range t.steps {

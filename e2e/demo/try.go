@@ -15,7 +15,7 @@ func (d *demo) tryAll(ctx context.Context) error {
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return err
 	}
-	d.say.line("\nTrying three things, with a clone of the shop's repository (user %s, password %s)\n", user, d.git.password)
+	d.say.line("\nTrying %d things, with a clone of the shop's repository (user %s, password %s)\n", len(d.things()), user, d.git.password)
 	if err := d.shell(ctx, work, d.clone()); err != nil {
 		return err
 	}
