@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,31 +19,35 @@ const quick = `directory: {path: deploy/staging}}
         steps: [{instances: 1, hold: 1s}, {instances: 2, hold: 500ms}, {weight: 50%}]
 `
 
-// TestCanaryIsKilledAtAnyInstant: the agent is killed again and again while releases go through their stages, every third
-// of which is bad. SLUICE_KILLS says how often (20), SLUICE_SEED repeats a run.
+// moreWorkloads are in the release besides the shop's own Deployment.
+const moreWorkloads = 19
+
+// TestCanaryIsKilledAtAnyInstant: the agent is killed again and again while releases of 20 workloads go through their stages,
+// every third of which is bad. Every second kill is at a random instant, the others right after the agent said that it begins
+// something: each phase of a pass, and each effect before and behind. SLUICE_KILLS says how often (20; from 200 on each of
+// those must have been hit), SLUICE_SEED repeats a run.
 func TestCanaryIsKilledAtAnyInstant(t *testing.T) {
 	s, _ := canary(t, "canary-kill", quick)
 	kills, seed := number(t, "SLUICE_KILLS", 20), number(t, "SLUICE_SEED", int(time.Now().UnixNano()%1e9))
 	t.Logf("SLUICE_KILLS=%d SLUICE_SEED=%d", kills, seed)
-	chance := rand.New(rand.NewPCG(uint64(seed), 2))
+	s.AwaitPhase(t, "staging", manyWorkloads(t, s, "1.30.0"), "Healthy")
+	s.Agent.Stop(t)
+	s.Agent.Flags = []string{"--log-level", "debug"}
+	s.Agent.Start(t)
 	pods := s.Cluster.WatchPods(t, s.Staging)
-	instants := make([]time.Duration, kills)
-	for i := range instants {
-		instants[i] = time.Duration(200+chance.IntN(1500)) * time.Millisecond
-	}
+	before := len(pods.Live())
+	k := &killer{chance: rand.New(rand.NewPCG(uint64(seed), 2)), hits: map[string]int{}}
 	var killing sync.WaitGroup
 	done := make(chan struct{})
 	killing.Go(func() {
 		defer close(done)
-		for _, instant := range instants {
-			<-time.After(instant) // the random instant
-			s.Agent.Kill9(t)
-			s.Agent.Launch(t)
+		for n := range kills {
+			k.kill(t, s, n)
 		}
 	})
 	tags := map[string]string{}
 	last := ""
-	for n, more := 0, true; more; n++ {
+	for n, more := 1, true; more; n++ {
 		select {
 		case <-done:
 			more = false // one more release, which nobody disturbs
@@ -52,21 +57,109 @@ func TestCanaryIsKilledAtAnyInstant(t *testing.T) {
 		if n%3 == 1 && more {
 			tag, want = fmt.Sprintf("missing@sha256:%064d", n), "RolledBack"
 		}
-		manifest := s.Repo.Read(t, stagingDeployment)
-		s.Repo.Write(t, stagingDeployment, replaceImage(manifest, tag))
-		last = s.Repo.Commit(t, "Release "+tag)
+		last = manyWorkloads(t, s, tag)
 		tags[last] = tag
 		s.AwaitPhase(t, "staging", last, want)
 	}
 	killing.Wait()
-	t.Logf("%d releases", len(tags))
+	t.Logf("%d releases; kills by what the agent had said last:\n%s", len(tags), k.table())
+	t.Run("EveryBoundaryWasHit", func(t *testing.T) {
+		for _, boundary := range boundaries() {
+			if kills >= 200 && k.hits[boundary] == 0 {
+				t.Errorf("no kill hit %q", boundary)
+			}
+		}
+	})
 	t.Run("NeverFewerReadyPods", func(t *testing.T) {
-		if least := pods.LeastReady(); least < 4 {
-			t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+		if least := pods.LeastReady(); least < before {
+			t.Errorf("%d pods were Ready at one moment, want %d throughout", least, before)
 		}
 	})
 	t.Run("NoStageIsSkippedOrShortened", func(t *testing.T) { stagesInOrder(t, s, tags) })
 	t.Run("Lesson11_TheEndStateIsExactlyGits", func(t *testing.T) { s.AwaitGit(t, "staging") })
+}
+
+// manyWorkloads commits a release of 20 Deployments and the ConfigMap that they read.
+func manyWorkloads(t *testing.T, s *world.Story, tag string) string {
+	t.Helper()
+	manifest := replaceImage(s.Repo.Read(t, stagingDeployment), tag)
+	s.Repo.Write(t, stagingDeployment, manifest)
+	smaller := strings.Replace(manifest, "replicas: 4", "replicas: 2", 1)
+	var more []string
+	for n := range moreWorkloads {
+		name := fmt.Sprintf("shop-%02d", n)
+		text := strings.ReplaceAll(smaller, "app.kubernetes.io/name: shop", "app.kubernetes.io/name: "+name)
+		more = append(more, strings.Replace(text, "  name: shop\n", "  name: "+name+"\n", 1))
+	}
+	s.Repo.Write(t, "deploy/staging/more.yaml", strings.Join(more, "---\n"))
+	page := regexp.MustCompile(`<h1>.*</h1>`).ReplaceAllString(s.Repo.Read(t, "deploy/staging/configmap.yaml"), "<h1>"+tag+"</h1>")
+	s.Repo.Write(t, "deploy/staging/configmap.yaml", page)
+	return s.Repo.Commit(t, "Release "+tag)
+}
+
+// boundaries are what the agent says that it begins, and ends, while releases go through their stages.
+func boundaries() []string {
+	var all []string
+	for phase := range strings.FieldsSeq("select render guard observe plan save act record") {
+		all = append(all, "Phase began "+phase)
+	}
+	for effect := range strings.FieldsSeq("assess apply prune") {
+		all = append(all, "Effect began "+effect, "Effect ended "+effect)
+	}
+	return all
+}
+
+// killer ends the agent and counts what it had said last.
+type killer struct {
+	chance *rand.Rand
+	hits   map[string]int
+}
+
+var saidStep = regexp.MustCompile(`"msg":"((?:Phase|Effect) \w+)".*"step":"(\w+)"`)
+
+// kill ends the agent at a random instant, or as soon as it says that it is at the boundary whose turn it is.
+func (k *killer) kill(t *testing.T, s *world.Story, n int) {
+	t.Helper()
+	deadline := time.NewTimer(time.Duration(200+k.chance.IntN(1500)) * time.Millisecond) // the random instant
+	defer deadline.Stop()
+	aim := ""
+	if n%2 == 1 {
+		aim = boundaries()[n/2%len(boundaries())]
+		deadline.Reset(10 * time.Second)
+	}
+	from := len(s.Agent.Log(t))
+	for waits := true; waits; {
+		select {
+		case <-deadline.C:
+			waits = false
+		case <-time.After(time.Millisecond): // the log has no watch
+			waits = aim == "" || !strings.Contains(strings.Join(said(s.Agent.Log(t)[from:]), "\n"), aim)
+		}
+	}
+	s.Agent.Kill9(t)
+	hit := "before a pass"
+	if steps := said(s.Agent.Log(t)[from:]); len(steps) > 0 {
+		hit = steps[len(steps)-1]
+	}
+	k.hits[hit]++
+	s.Agent.Launch(t)
+}
+
+// said are the boundaries in a part of the log, in order.
+func said(log string) []string {
+	var steps []string
+	for _, m := range saidStep.FindAllStringSubmatch(log, -1) {
+		steps = append(steps, m[1]+" "+m[2])
+	}
+	return steps
+}
+
+func (k *killer) table() string {
+	var table strings.Builder
+	for _, hit := range sorted(k.hits) {
+		fmt.Fprintf(&table, "%6d  %s\n", k.hits[hit], hit)
+	}
+	return table.String()
 }
 
 var stageOf = regexp.MustCompile(`^stage (\d) of 3`)

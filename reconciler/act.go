@@ -28,6 +28,7 @@ func act(ctx context.Context, p *Pass) Outcome {
 	}
 	for _, effect := range p.Effects {
 		var out Outcome
+		p.log.Debug("Effect began", "step", string(effect))
 		switch effect {
 		case policies.Assess:
 			out = p.assess(ctx)
@@ -42,6 +43,7 @@ func act(ctx context.Context, p *Pass) Outcome {
 		case policies.Prune:
 			out = p.prune(ctx)
 		}
+		p.log.Debug("Effect ended", "step", string(effect))
 		if out.Verdict != Next {
 			return out
 		}

@@ -106,6 +106,7 @@ func phases() []phase {
 // run carries out the phases until one of them ends the pass. A cancelled context ends it between two requests.
 func (p *Pass) run(ctx context.Context) Outcome {
 	for _, ph := range phases() {
+		p.log.Debug("Phase began", "step", ph.name)
 		began := time.Now()
 		out := ph.run(ctx, p)
 		p.Steps = append(p.Steps, step{ph.name, time.Since(began)})

@@ -51,6 +51,8 @@ type Agent struct {
 	Config Config
 	// Dir has agent.yaml, kubeconfig, agent.log and the mirrors.
 	Dir string
+	// Flags of the command line, besides those for the files.
+	Flags []string
 
 	program string
 	cmd     *exec.Cmd
@@ -159,7 +161,8 @@ func (a *Agent) Launch(t testing.TB) {
 		t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(a.program, "agent", "--config", config, "--kubeconfig", filepath.Join(a.Dir, "kubeconfig"))
+	args := append([]string{"agent", "--config", config, "--kubeconfig", filepath.Join(a.Dir, "kubeconfig")}, a.Flags...)
+	cmd := exec.Command(a.program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = a.Dir, log, log
 	cmd.SysProcAttr = own()
 	if err := cmd.Start(); err != nil {
