@@ -13,6 +13,7 @@ const (
 	Assess Effect = "assess" // find out, by dry-runs, which workloads a release would replace the pods of
 	Apply  Effect = "apply"  // apply the objects of the live release, in the form of the state
 	Repair Effect = "repair" // apply again those that drifted
+	Evict  Effect = "evict"  // delete the pods that are [State.Leaving]; not by the eviction API, since sick ones are among them
 	Prune  Effect = "prune"  // delete owned objects that Git no longer has
 )
 
@@ -218,6 +219,9 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 		due = append(due, Apply)
 	} else if o.Drifted > 0 && p.Repair {
 		due = append(due, Repair)
+	}
+	if s.evicts(o) {
+		due = append(due, Evict)
 	}
 	if prune {
 		due = append(due, Prune)
