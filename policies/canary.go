@@ -340,8 +340,12 @@ func (s State) Due(p Plan) time.Time {
 			first = at
 		}
 	}
-	if s.Form == Returning || s.Form == Aborting {
+	switch s.Form {
+	case Returning:
 		return s.since().Add(returnFor)
+	case Aborting:
+		return s.since().Add(stuckFor)
+	case Settled, Held, Finishing:
 	}
 	if s.Form != Held && s.Form != Finishing {
 		return first

@@ -15,6 +15,10 @@ type Pod struct {
 	Born      time.Time
 }
 
+// stuckFor is how long a way back waits for a pod on which nothing is made anew: one that is only restarted is Ready by
+// then.
+const stuckFor = 10 * time.Second
+
 // Leaving are the pods of a staged workload that are to be deleted now, since its controller would leave them. The same
 // observation gives the same pods, so that to delete them twice is to delete them once.
 //
@@ -30,7 +34,11 @@ func (s State) Leaving(o Observation, name string) []Pod {
 	case w.Gone || !w.Seen || kind == deploymentKind:
 		return nil
 	case s.Back:
-		return w.backward(s.Form == Aborting && o.Now.Sub(s.since()) >= returnFor, func(p Pod) bool { return p.New })
+		patience := returnFor
+		if w.Ordered && w.Proven.Ready < w.Proven.There {
+			patience = stuckFor
+		}
+		return w.backward(s.Form == Aborting && o.Now.Sub(s.since()) >= patience, func(p Pod) bool { return p.New })
 	case kind == daemonSetKind && s.Form == Finishing:
 		return w.onward(w.Replicas)
 	case kind == daemonSetKind:

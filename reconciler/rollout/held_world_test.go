@@ -56,8 +56,8 @@ func newHeld(t *testing.T, config *rest.Config, replicas int) *held {
 	return newHeldOf(t, config, deployments, replicas, "")
 }
 
-// newHeldOf makes a workload of so many pods of template a; spec are further fields of it.
-func newHeldOf(t *testing.T, config *rest.Config, kind schema.GroupVersionKind, replicas int, spec string) *held {
+// newHeldOf makes a workload of so many pods of template a; spec are further fields of it, and first is done before.
+func newHeldOf(t *testing.T, config *rest.Config, kind schema.GroupVersionKind, replicas int, spec string, first ...func(*held)) *held {
 	t.Helper()
 	kube, err := newClient(config)
 	if err != nil {
@@ -88,6 +88,9 @@ func newHeldOf(t *testing.T, config *rest.Config, kind schema.GroupVersionKind, 
 			t.Fatal(err)
 		}
 		t.Cleanup(h.watches[i].Stop)
+	}
+	for _, prepare := range first {
+		prepare(h)
 	}
 	h.settle("a")
 	h.stays(fmt.Sprintf("{A%d}", replicas))
