@@ -20,11 +20,11 @@ func stageableDaemonSet(o *unstructured.Unstructured, nodes int) string {
 	return ""
 }
 
-// onward is the proven pod of a DaemonSet that goes next: when none is missing and every new one is Ready, as long as the
-// stage asks for more. One that is well goes before one that is not: a sick pod is often so for its node's sake, and any
+// onward is the proven pod of a DaemonSet that goes next: when none is missing, nor one too many of a node that went, and
+// every new one is Ready, as long as the stage asks for more. One that is well goes before one that is not: a sick pod is often so for its node's sake, and any
 // release would look bad there.
 func (w Workload) onward(pods int) []Pod {
-	if w.New.There >= pods || w.New.Ready < w.New.There || len(w.Each) < w.Replicas {
+	if w.New.There >= pods || w.New.Ready < w.New.There || len(w.Each) != w.Replicas {
 		return nil
 	}
 	var first *Pod

@@ -106,7 +106,7 @@ func (w Workload) backward(all bool, goes func(Pod) bool) []Pod {
 		}
 	}
 	slices.SortFunc(sick, lastFirst)
-	if len(well) == 0 || len(sick) > 0 || len(w.Each) < w.Replicas {
+	if len(well) == 0 || len(sick) > 0 || len(w.Each) != w.Replicas {
 		return sick
 	}
 	next := slices.MinFunc(well, lastFirst)
