@@ -122,10 +122,13 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 		if i < len(o.Workloads) && o.Workloads[i].Seen {
 			w.Replicas = o.Workloads[i].Replicas
 		}
-		if at := s.Stage - 1; at < len(steps) {
+		if at := s.Stage - 1; w.kind() == statefulSetKind {
+			*w = w.sized(steps[:min(s.Stage, len(steps))])
+			grown = grown || w.Pods != before.Pods || w.Replicas != before.Replicas
+		} else if at < len(steps) {
 			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, w.capacity(p.Canary)))
 		}
-		grown = grown || w.Pods > before.Pods || w.kind() == statefulSetKind && w.Replicas != before.Replicas
+		grown = grown || w.Pods > before.Pods
 	}
 	return s, grown
 }
@@ -180,8 +183,8 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if name, fault := faulty(s, o); fault != "" {
 		return takeBack(s, o, Aborting, Failed, fmt.Sprintf("stage %d: %s: %s", s.Stage, name, fault), told)
 	}
-	if name := scaledAway(s, o); name != "" {
-		return takeBack(s, o, Aborting, Holding, name+" has no replicas: the stages begin anew when it has", told)
+	if why := scaledAway(s, o); why != "" {
+		return takeBack(s, o, Aborting, Holding, why, told)
 	}
 	if s = lost(s, p, o); !s.Lost.IsZero() && o.Now.Sub(s.Lost) >= lostFor {
 		s.Reason = "proven pods were lost: the stages begin anew"
@@ -230,10 +233,14 @@ func faulty(s State, o Observation) (name, fault string) {
 	return "", ""
 }
 
+// scaledAway says which workload has too few pods to protect any.
 func scaledAway(s State, o Observation) string {
 	for i, w := range o.Workloads {
-		if w.Gone || w.Replicas == 0 {
-			return s.Staged[i].Name
+		switch staged := s.Staged[i]; {
+		case w.Gone || w.Replicas == 0:
+			return staged.Name + " has no replicas: the stages begin anew when it has"
+		case w.Replicas == 1 && staged.kind() != deploymentKind:
+			return staged.Name + " has one pod only, which a stage would replace: the stages begin anew when it has more"
 		}
 	}
 	return ""

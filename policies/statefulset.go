@@ -31,13 +31,25 @@ func (w Staged) capacity(c *Canary) Capacity {
 	return c.capacity()
 }
 
+// sized is the StatefulSet at the last of these steps. A smaller number of pods does shrink a stage, unlike a Deployment's:
+// where it is scaled down there are fewer new ones, and always a proven one.
+func (w Staged) sized(steps []CanaryStep) Staged {
+	for i, step := range steps {
+		if n := step.Pods(w.Replicas, Replace); i == 0 || n > w.Pods {
+			w.Pods = n
+		}
+	}
+	w.Pods = min(w.Pods, max(w.Replicas-1, 1))
+	return w
+}
+
 // statefulSet writes the form into a StatefulSet's spec. The pods from the partition on are new, those below it are
 // proven. It counts from 0, whatever number the replicas have: both go in one apply, and while a stage is held Git's
 // number waits, or the partition would be of another one. Everything else is Git's.
 func (s Shape) statefulSet(spec map[string]any) {
 	partition := 0
 	if s.Form == Held {
-		partition = max(0, s.Replicas-max(s.Pods, 1))
+		partition = max(min(s.Replicas, 1), s.Replicas-max(s.Pods, 1)) // one stays proven, whoever scales it meanwhile
 		if _, says := spec["replicas"]; says {
 			spec["replicas"] = int64(s.Replicas)
 		}
