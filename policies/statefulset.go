@@ -79,13 +79,14 @@ func stageableStatefulSet(o *unstructured.Unstructured, replicas int) string {
 const onDeleteOfItsOwn = "updateStrategy OnDelete leaves it to people which pods are replaced, so there are no stages: " +
 	"use RollingUpdate, or no canary"
 
-// stuck says which StatefulSet stands still for a proven pod that is not Ready. Its controller replaces the pods in order,
+// stuck says which StatefulSet stands still for a proven pod that is not Ready, or not there. Its controller replaces the pods in order,
 // and none while one of them, old or new, is not well. That is no fault of the release.
 func stuck(staged []Staged, o Observation) string {
 	for i, w := range o.Workloads {
-		if i < len(staged) && w.Ordered && w.Seen && w.Proven.Ready < w.Proven.There {
+		proven := max(w.Proven.There, w.Proven.Want)
+		if i < len(staged) && w.Ordered && w.Seen && w.Proven.Ready < proven {
 			return fmt.Sprintf("%s: %d of its %d proven pods are not Ready, and until they are its controller replaces none",
-				staged[i].Name, w.Proven.There-w.Proven.Ready, w.Proven.There)
+				staged[i].Name, proven-w.Proven.Ready, proven)
 		}
 	}
 	return ""
@@ -127,16 +128,23 @@ func begins(o Observation) string {
 	return ""
 }
 
-// inPlace says of which workloads the surge that the rules ask for cannot be kept.
+// inPlace says of which workloads the surge that the rules ask for cannot be kept, and of which no number of new pods.
 func (s State) inPlace(p Plan) string {
-	var kinds []string
+	var replaced, born []string
 	for _, w := range s.Staged {
 		if p.Canary.capacity() == Surge && w.capacity(p.Canary) == Replace {
-			kinds = append(kinds, w.Name)
+			replaced = append(replaced, w.Name)
+		}
+		if w.kind() == daemonSetKind {
+			born = append(born, w.Name)
 		}
 	}
-	if len(kinds) == 0 {
-		return ""
+	text := ""
+	if len(replaced) > 0 {
+		text += fmt.Sprintf(" (in place of proven pods, as %s can have no extra ones)", strings.Join(replaced, ", "))
 	}
-	return fmt.Sprintf(" (in place of proven pods, as %s can have no extra ones)", strings.Join(kinds, ", "))
+	if len(born) > 0 {
+		text += fmt.Sprintf(" (at least, as pods of %s that are born meanwhile are new too)", strings.Join(born, ", "))
+	}
+	return text
 }
