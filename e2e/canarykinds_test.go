@@ -2,8 +2,13 @@ package e2e
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/e2e/world"
 )
@@ -144,8 +149,9 @@ func TestCanaryStagesAStatefulSet(t *testing.T) {
 			t.Errorf("%d pods were replaced, want the one of the stage", replaced)
 		}
 	})
+	var third string
 	t.Run("Lesson43_ScaledToZeroAndBack", func(t *testing.T) {
-		third := release(t, s, stagingStatefulSet, "database:missing", "database:3")
+		third = release(t, s, stagingStatefulSet, "database:missing", "database:3")
 		awaitImages(t, pods, map[string]int{"database:2": 3, "database:3": 1})
 		if err := s.Cluster.Scale(t.Context(), ref, 0); err != nil {
 			t.Fatal(err)
@@ -159,6 +165,59 @@ func TestCanaryStagesAStatefulSet(t *testing.T) {
 		if most := pods.Most("registry.example/database:3"); most > 1 {
 			t.Errorf("there were %d pods of the unproven release", most)
 		}
+	})
+	t.Run("Lesson21_ALostStateBeginsFromTheProvenRelease", func(t *testing.T) {
+		s.Agent.Stop(t)
+		if err := s.Cluster.Core.CoreV1().Secrets(s.System).Delete(t.Context(), "sluice.shop.staging", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		since := len(s.Repo.MustNotes(t, "staging"))
+		s.Agent.Start(t)
+		s.Repo.AwaitNote(t, world.Patience, "the stages begin anew", "staging", func(n world.Note) bool {
+			return n.On == third && n.Says("stage 1 of 2") && int(n.Seq) > since
+		})
+		awaitImages(t, pods, map[string]int{"database:2": 3, "database:3": 1})
+		if most := pods.Most("registry.example/database:3"); most > 1 {
+			t.Errorf("there were %d pods of the unproven release", most)
+		}
+	})
+}
+
+// TestCanaryNeedsTheRightToDeletePods: it is asked for before anything is sent.
+func TestCanaryNeedsTheRightToDeletePods(t *testing.T) {
+	s := kinds(t, "canary-right", `directory: {path: deploy/staging}}
+    rollout: {canary: {steps: [{instances: 1}]}}
+`, stagingStatefulSet, database)
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	before := pods.Live()
+	role := s.Cluster.Must(t, world.Ref{Kind: "ClusterRole", Name: "sluice-application-" + s.Name})
+	rules, _, _ := unstructured.NestedSlice(role.Object, "rules")
+	whole := role.DeepCopy()
+	rules = slices.DeleteFunc(rules, func(rule any) bool { return strings.Contains(world.Text(t, rule), `"pods"`) })
+	if err := unstructured.SetNestedSlice(role.Object, rules, "rules"); err != nil {
+		t.Fatal(err)
+	}
+	roles := s.Cluster.Resource("ClusterRole", "")
+	role, err := roles.Update(t.Context(), role, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := release(t, s, stagingStatefulSet, "database:1", "database:2")
+	t.Run("WithoutItTheReleaseIsRefused", func(t *testing.T) {
+		note := s.AwaitPhase(t, "staging", second, "Failed")
+		if !note.Says("StatefulSet/"+s.Staging+"/database", "the right to delete its pods") {
+			t.Errorf("the note does not say what is missing: %s", note.Text)
+		}
+		if live := pods.Live(); !maps.Equal(before, live) {
+			t.Errorf("the pods were %v and are %v", before, live)
+		}
+	})
+	t.Run("WithItTheStagesBegin", func(t *testing.T) {
+		whole.SetResourceVersion(role.GetResourceVersion())
+		if _, err := roles.Update(t.Context(), whole, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		s.AwaitPhase(t, "staging", second, "Healthy")
 	})
 }
 
