@@ -195,10 +195,10 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		larger.Reached, larger.Unready = time.Time{}, time.Time{} // the time of the stage is that of all its pods
 		return larger, told
 	}
-	stuck := stuck(s.Staged, o)
-	s = s.moved(o).tells(p, stuck)
+	stands := stuck(s.Staged, o)
+	s = s.moved(o).tells(p, stands)
 	if missing, why := s.missing(p, o); missing != "" {
-		return s.wait(o, missing, why, stuck, told)
+		return s.wait(o, missing, why, stands, told)
 	}
 	s.Unready = time.Time{}
 	if s.Reached.IsZero() {
@@ -213,7 +213,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 			steps[next-1], s.Release.Revision, next)
 		return enter(s, Holding, reason, o, told)
 	}
-	if stuck != "" {
+	if stands != "" {
 		return s, told
 	}
 	return forward(s, p, o, told)
@@ -285,7 +285,7 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 }
 
 // wait bounds how long pods may be missing; not what the release is no fault of.
-func (s State) wait(o Observation, missing, why, stuck string, told []Record) (State, []Record) {
+func (s State) wait(o Observation, missing, why, stands string, told []Record) (State, []Record) {
 	since, limit := s.since(), s.deadline()
 	if !s.Reached.IsZero() || !s.Unready.IsZero() { // they were Ready, and the time of the stage begins anew
 		if s.Unready.IsZero() {
@@ -293,7 +293,7 @@ func (s State) wait(o Observation, missing, why, stuck string, told []Record) (S
 		}
 		s.Reached, since, limit = time.Time{}, s.Unready, unreadyFor
 	}
-	if stuck != "" {
+	if stands != "" {
 		s.Moved, s.Unready = o.Now, time.Time{}
 		return s, told
 	}

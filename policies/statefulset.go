@@ -93,14 +93,14 @@ func stuck(staged []Staged, o Observation) string {
 }
 
 // tells says in the reason that a StatefulSet stands still, and no more when it does not.
-func (s State) tells(p Plan, stuck string) State {
+func (s State) tells(p Plan, stands string) State {
 	ordered := slices.ContainsFunc(s.Staged, func(w Staged) bool { return w.kind() == statefulSetKind })
 	if !ordered || s.Phase != Progressing || s.Stage > len(p.Canary.steps()) {
 		return s
 	}
 	s.Reason = p.Canary.tell(s.Stage) + s.inPlace(p)
-	if stuck != "" {
-		s.Reason += "; " + stuck
+	if stands != "" {
+		s.Reason += "; " + stands
 	}
 	return s
 }

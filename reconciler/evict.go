@@ -37,7 +37,7 @@ func (p *Pass) evict(ctx context.Context) Outcome {
 func (p *Pass) mayEvict(ctx context.Context, id apply.ID) error {
 	workload, there := p.site.observer.Get(rollout.ID(id))
 	members, known := p.site.observer.Members(rollout.ID(id))
-	if !there || !known || len(members) == 0 {
+	if isDeployment(id) || !there || !known || len(members) == 0 {
 		return nil
 	}
 	_, err := p.client().Evict(ctx, podOf(id, members[0].Name), members[0].UID, workload.UID, true)

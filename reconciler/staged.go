@@ -156,10 +156,8 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		if why := p.unstageable(c.ID, objects, staged.Replicas); why != "" {
 			return p.settled(ctx, false, &apply.ObjectError{ID: c.ID, Reason: why})
 		}
-		if !isDeployment(c.ID) {
-			if err := p.mayEvict(ctx, c.ID); err != nil {
-				return p.settled(ctx, false, err)
-			}
+		if err := p.mayEvict(ctx, c.ID); err != nil {
+			return p.settled(ctx, false, err)
 		}
 		if staged.Replicas > 0 || !p.hadNone(ctx, c.ID) {
 			found = append(found, staged)
