@@ -12,6 +12,7 @@ const returnFor = time.Minute
 // takeBack begins the way back to the proven release. The phase is what becomes of the release in the state: Failed,
 // Superseded, or the one it has where its stages begin anew.
 func takeBack(s State, o Observation, form Form, phase Phase, reason string, told []Record) (State, []Record) {
+	s = s.unmoved()
 	s.Form, s.Back, s.Applied, s.StageBegan = form, true, false, o.Now
 	if phase == Failed {
 		reason += fmt.Sprintf("; back to %s", short(s.Proven.Revision))
@@ -46,11 +47,12 @@ func cleared(s State, o Observation, told []Record) (State, []Record) {
 	if len(o.Workloads) < len(s.Staged) {
 		return s, told
 	}
+	s = s.moved(o)
 	for _, w := range o.Workloads {
 		if w.Gone || w.Seen && w.New.There == 0 {
 			continue
 		}
-		if s.Form == Returning && o.Now.Sub(s.StageBegan) >= returnFor {
+		if s.Form == Returning && o.Now.Sub(s.since()) >= returnFor {
 			s.Form, s.Applied = Aborting, false
 		}
 		return s, told

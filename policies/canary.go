@@ -48,6 +48,8 @@ type Staging struct {
 	Reached    time.Time `json:"reached,omitzero"`
 	Unready    time.Time `json:"unready,omitzero"`
 	Lost       time.Time `json:"lost,omitzero"`
+	// Moved is when a pod of a StatefulSet or DaemonSet last got where it is to be, see Staged.Ready.
+	Moved time.Time `json:"moved,omitzero"`
 	// Staged are the workloads that move through the stages together, and Order up to which of their orders they have come in
 	// this one.
 	Staged []Staged `json:"staged,omitempty"`
@@ -66,6 +68,8 @@ type Staged struct {
 	// the stage has of them: a number that only ever grows, since a smaller one shrinks nothing. 0: it was not begun.
 	Replicas int `json:"replicas"`
 	Pods     int `json:"pods,omitempty"`
+	// Ready is the most pods that were Ready of those that the stage, or the way back, is for. A Deployment has none.
+	Ready int `json:"ready,omitempty"`
 	// Deadline is how long a stage may take until its pods are Ready: the manifest's progressDeadlineSeconds.
 	Deadline time.Duration `json:"deadline"`
 }
@@ -82,6 +86,10 @@ type Workload struct {
 	Fault string
 	// Unwell is why new pods are not well now.
 	Unwell string
+	// Ordered: its controller does nothing while a pod that is there is not Ready.
+	Ordered bool
+	// Each are the pods that are not being deleted, of a StatefulSet or DaemonSet.
+	Each []Pod
 }
 
 // Pods counts pods of a workload by template.
@@ -105,30 +113,42 @@ func (s State) Shape(p Plan, name string) Shape {
 	if i < 0 {
 		return Shape{}
 	}
-	form := s.Form
-	if w := s.Staged[i]; !s.Back && w.Order > s.Order {
-		if form = Held; w.Pods == 0 {
-			form = Settled
-		}
+	w := s.Staged[i]
+	return Shape{Form: s.form(w), Capacity: w.capacity(p.Canary), Pods: w.Pods, Replicas: w.Replicas}
+}
+
+// form is that of the state, but for a workload that waits for those of a lower order: it stays as the stage before left it.
+func (s State) form(w Staged) Form {
+	switch {
+	case s.Back || w.Order <= s.Order:
+		return s.Form
+	case w.Pods == 0:
+		return Settled
 	}
-	return Shape{Form: form, Capacity: p.Canary.capacity(), Pods: s.Staged[i].Pods}
+	return Held
 }
 
 // size notes how many replicas the workloads ask for and how many new pods the stage has of them. It reports whether
-// there are to be more than were sent.
+// there are to be more than were sent, or the same of another number: what a StatefulSet is sent is of its replicas.
 func (s State) size(p Plan, o Observation) (State, bool) {
 	steps, grown := p.Canary.steps(), false
 	s.Staged = slices.Clone(s.Staged)
 	for i := range s.Staged {
 		w := &s.Staged[i]
+		before := *w
 		if i < len(o.Workloads) && o.Workloads[i].Seen {
 			w.Replicas = o.Workloads[i].Replicas
 		}
-		before := w.Pods
-		if at := s.Stage - 1; at < len(steps) && w.Order <= s.Order {
-			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, p.Canary.Capacity))
+		if w.Order > s.Order {
+			continue
 		}
-		grown = grown || w.Pods > before
+		if at := s.Stage - 1; w.kind() == statefulSetKind {
+			*w = w.sized(steps[:min(s.Stage, len(steps))])
+			grown = grown || w.Pods != before.Pods || w.Replicas != before.Replicas
+		} else if at < len(steps) {
+			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, w.capacity(p.Canary)))
+		}
+		grown = grown || w.Pods > before.Pods
 	}
 	return s, grown
 }
@@ -142,10 +162,11 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	default:
 		return s, told
 	}
-	for _, w := range o.Changed {
-		if w.Replicas == 0 {
-			return enter(s, Holding, w.Name+" has no replicas: the stages begin when it has", o, told)
-		}
+	if !counted(o) {
+		return s, told
+	}
+	if why := begins(o); why != "" {
+		return enter(s, Holding, why, o, told)
 	}
 	s.Assess, s.Phase, s.Reason = false, Progressing, ""
 	if len(o.Changed) == 0 || p.Canary == nil {
@@ -160,11 +181,11 @@ func forward(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Stage++
 	s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = false, o.Now, time.Time{}, time.Time{}, time.Time{}
 	s.Order = slices.MinFunc(s.Staged, func(a, b Staged) int { return a.Order - b.Order }).Order
-	s, _ = s.size(p, o)
+	s, _ = s.unmoved().size(p, o)
 	if s.Stage > len(p.Canary.steps()) {
 		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, "all stages were well"
 	} else {
-		s.Form, s.Phase, s.Reason = Held, Progressing, p.Canary.tell(s.Stage)
+		s.Form, s.Phase, s.Reason = Held, Progressing, p.Canary.tell(s.Stage)+s.inPlace(p)
 	}
 	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began})
 }
@@ -199,19 +220,22 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if name, fault := faulty(s, o); fault != "" {
 		return takeBack(s, o, Aborting, Failed, fmt.Sprintf("stage %d: %s: %s", s.Stage, name, fault), told)
 	}
-	if name := scaledAway(s, o); name != "" {
-		return takeBack(s, o, Aborting, Holding, name+" has no replicas: the stages begin anew when it has", told)
+	if why := scaledAway(s, o); why != "" {
+		return takeBack(s, o, Aborting, Holding, why, told)
 	}
 	if s = lost(s, p, o); !s.Lost.IsZero() && o.Now.Sub(s.Lost) >= lostFor {
 		s.Reason = "proven pods were lost: the stages begin anew"
 		return takeBack(s, o, Returning, s.Phase, s.Reason, told)
 	}
 	if larger, grown := s.size(p, o); grown { // somebody scaled it
-		larger.Applied = false
+		larger.Applied, larger.StageBegan = false, o.Now
+		larger.Reached, larger.Unready = time.Time{}, time.Time{} // the time of the stage is that of all its pods
 		return larger, told
 	}
+	stands := stuck(s.Staged, o)
+	s = s.moved(o).tells(p, stands)
 	if missing, why := s.missing(p, o); missing != "" {
-		return s.wait(o, missing, why, told)
+		return s.wait(o, missing, why, stands, told)
 	}
 	s.Unready = time.Time{}
 	if later, more := s.inOrder(p, o); more {
@@ -228,6 +252,9 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		reason := fmt.Sprintf("stage %d of %d (%s) waits for approved: {revision: %s, stage: %d} in the release file", next, len(steps),
 			steps[next-1], s.Release.Revision, next)
 		return enter(s, Holding, reason, o, told)
+	}
+	if stands != "" {
+		return s, told
 	}
 	return forward(s, p, o, told)
 }
@@ -246,10 +273,14 @@ func faulty(s State, o Observation) (name, fault string) {
 	return "", ""
 }
 
+// scaledAway says which workload has too few pods to protect any.
 func scaledAway(s State, o Observation) string {
 	for i, w := range o.Workloads {
-		if w.Gone || w.Replicas == 0 {
-			return s.Staged[i].Name
+		switch staged := s.Staged[i]; {
+		case w.Gone || w.Replicas == 0:
+			return staged.Name + " has no replicas: the stages begin anew when it has"
+		case w.Replicas == 1 && staged.kind() != deploymentKind:
+			return staged.Name + " has one pod only, which a stage would replace: the stages begin anew when it has more"
 		}
 	}
 	return ""
@@ -259,11 +290,13 @@ func scaledAway(s State, o Observation) string {
 func lost(s State, p Plan, o Observation) State {
 	fewer := false
 	for i, w := range o.Workloads {
-		leaves := w.Replicas
-		if p.Canary.capacity() == Replace {
-			leaves -= s.Staged[i].Pods
+		leaves, staged := w.Replicas, s.Staged[i]
+		if staged.capacity(p.Canary) == Replace {
+			leaves -= staged.Pods
 		}
-		fewer = fewer || w.Seen && w.Proven.Want < leaves
+		if staged.kind() != daemonSetKind { // whose pods are born new, and nothing holds them
+			fewer = fewer || w.Seen && w.Proven.Want < leaves
+		}
 	}
 	switch {
 	case !fewer:
@@ -285,7 +318,7 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 		}
 		want := s.Staged[i].Pods
 		if steps := p.Canary.steps(); s.Stage <= len(steps) {
-			want = min(want, steps[s.Stage-1].Pods(w.Replicas, p.Canary.Capacity)) // it may have been scaled down since
+			want = min(want, steps[s.Stage-1].Pods(w.Replicas, s.Staged[i].capacity(p.Canary))) // it may have been scaled down since
 		}
 		if !w.Seen || w.New.Ready < want {
 			return fmt.Sprintf("%s: %d of %d new pods are Ready", s.Staged[i].Name, w.New.Ready, want), w.Unwell
@@ -294,14 +327,18 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 	return "", ""
 }
 
-// wait bounds how long pods may be missing.
-func (s State) wait(o Observation, missing, why string, told []Record) (State, []Record) {
-	since, limit := s.StageBegan, s.deadline()
+// wait bounds how long pods may be missing; not what the release is no fault of.
+func (s State) wait(o Observation, missing, why, stands string, told []Record) (State, []Record) {
+	since, limit := s.since(), s.deadline()
 	if !s.Reached.IsZero() || !s.Unready.IsZero() { // they were Ready, and the time of the stage begins anew
 		if s.Unready.IsZero() {
 			s.Unready = o.Now
 		}
 		s.Reached, since, limit = time.Time{}, s.Unready, unreadyFor
+	}
+	if stands != "" {
+		s.Moved, s.Unready = o.Now, time.Time{}
+		return s, told
 	}
 	if o.Now.Sub(since) < limit {
 		return s, told
@@ -329,12 +366,15 @@ func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if len(o.Workloads) < len(s.Staged) {
 		return s, told
 	}
+	if s = s.moved(o); stuck(s.Staged, o) != "" {
+		s.Moved = o.Now
+	}
 	for i, w := range o.Workloads {
 		if s.Staged[i].Order > s.Order {
 			continue
 		}
 		if w.Gone || !w.Seen || w.Proven.There > 0 || w.New.Ready < w.Replicas {
-			if limit := s.deadline(); o.Now.Sub(s.StageBegan) >= limit && !w.Gone {
+			if limit := s.deadline(); o.Now.Sub(s.since()) >= limit && !w.Gone {
 				reason := fmt.Sprintf("%s: %d of %d pods are Ready after %s", s.Staged[i].Name, w.New.Ready, w.Replicas, limit)
 				return takeBack(s, o, Returning, Failed, strings.TrimSuffix(reason+": "+w.Unwell, ": "), told)
 			}
@@ -359,9 +399,14 @@ func (s State) Due(p Plan) time.Time {
 	if !s.Scene.Until.IsZero() {
 		soonest(s.Scene.Until)
 	}
-	if s.Form == Returning {
-		soonest(s.StageBegan.Add(returnFor))
+	switch s.Form {
+	case Returning:
+		soonest(s.since().Add(returnFor))
 		return first
+	case Aborting:
+		soonest(s.since().Add(stuckFor))
+		return first
+	case Settled, Held, Finishing:
 	}
 	if s.Form != Held && s.Form != Finishing {
 		return first
@@ -374,7 +419,7 @@ func (s State) Due(p Plan) time.Time {
 	case !s.Unready.IsZero():
 		soonest(s.Unready.Add(unreadyFor))
 	case s.Reached.IsZero():
-		soonest(s.StageBegan.Add(s.deadline()))
+		soonest(s.since().Add(s.deadline()))
 	case s.Stage <= len(steps):
 		soonest(s.Reached.Add(steps[s.Stage-1].Hold))
 	}

@@ -42,6 +42,13 @@
 //	return    the proven template, without a hold           the same; after a minute it becomes an abort
 //	settled   the manifests as they were rendered
 //
+// These are the forms of a Deployment. A StatefulSet is held by its partition and goes from its last pod to the first; a
+// DaemonSet by OnDelete. Both replace pods in place, one at a time, and some pods their controllers leave, which are
+// deleted for them (evict, see [State.Leaving]): every one of a DaemonSet, and of a StatefulSet those that stand in the way
+// back, since its controller does nothing while a pod is not Ready. For that reason it does not begin its stages while a
+// proven pod is not well, nor the next one, and its release is not blamed for it. How many pods of a DaemonSet are new is
+// never exact: one that is born in mid-stage is, whatever the stage says.
+//
 // What sends it back: a pod that never will be well, a stage whose pods are not Ready in time or not any more, a refusal,
 // proven pods that were lost, no replicas, and a newer release.
 //

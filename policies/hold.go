@@ -25,7 +25,7 @@ const (
 	heldDeadlineSeconds = 2_147_483_647
 )
 
-// Form is what becomes of a Deployment's manifest before it is sent.
+// Form is what becomes of a workload's manifest before it is sent.
 type Form string
 
 // The forms. Each sends both numbers of the strategy: the API server would fill in 25% for one that is missing.
@@ -43,19 +43,25 @@ const (
 	Returning Form = "return"
 )
 
-// Shape is how the Deployments of a release are sent.
+// Shape is how a workload of a release is sent.
 type Shape struct {
 	Form     Form
 	Capacity Capacity
 	// Pods is how many new pods a stage has; for Replace also how many may be missing while it finishes or returns. With
 	// Surge the forms other than Held do not use it.
 	Pods int
+	// Replicas is the number that a StatefulSet asks for; other kinds do not use it.
+	Replicas int
 }
 
-// Stageable says why a Deployment with so many replicas cannot be staged; empty: it can.
-func Stageable(deployment *unstructured.Unstructured, replicas int, capacity Capacity) string {
-	strategy, _, _ := unstructured.NestedString(deployment.Object, "spec", "strategy", "type")
+// Stageable says why a workload with so many replicas cannot be staged; empty: it can.
+func Stageable(workload *unstructured.Unstructured, replicas int, capacity Capacity) string {
+	strategy, _, _ := unstructured.NestedString(workload.Object, "spec", "strategy", "type")
 	switch {
+	case workload.GetKind() == statefulSetKind:
+		return stageableStatefulSet(workload, replicas)
+	case workload.GetKind() == daemonSetKind:
+		return stageableDaemonSet(workload, replicas)
 	case strategy == "Recreate":
 		return "strategy Recreate ends all pods before new ones begin, so there are no stages: use RollingUpdate, or no canary"
 	case capacity == Replace && replicas == 1:
@@ -64,17 +70,27 @@ func Stageable(deployment *unstructured.Unstructured, replicas int, capacity Cap
 	return ""
 }
 
-// Of returns a Deployment's manifest in this shape: a copy, or the manifest itself where nothing is changed in it. Its
-// strategy must not be Recreate, see [Stageable].
-func (s Shape) Of(deployment *unstructured.Unstructured) *unstructured.Unstructured {
+// Of returns a workload's manifest in this shape: a copy, or the manifest itself where nothing is changed in it. It must be
+// one that can be staged, see [Stageable].
+func (s Shape) Of(workload *unstructured.Unstructured) *unstructured.Unstructured {
 	if s.Form == Settled {
-		return deployment
+		return workload
 	}
-	made := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(deployment.Object)}
+	made := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(workload.Object)}
 	spec, ok := made.Object["spec"].(map[string]any)
-	if !ok {
-		return made
+	switch {
+	case !ok:
+	case made.GetKind() == statefulSetKind:
+		s.statefulSet(spec)
+	case made.GetKind() == daemonSetKind:
+		s.daemonSet(spec)
+	default:
+		s.deployment(spec)
 	}
+	return made
+}
+
+func (s Shape) deployment(spec map[string]any) {
 	var surge, unavailable any
 	switch pods := int64(s.Pods); {
 	case s.Form == Aborting:
@@ -93,7 +109,6 @@ func (s Shape) Of(deployment *unstructured.Unstructured) *unstructured.Unstructu
 	spec["strategy"] = map[string]any{
 		"type": "RollingUpdate", "rollingUpdate": map[string]any{"maxSurge": surge, "maxUnavailable": unavailable},
 	}
-	return made
 }
 
 // CanaryStep is one stage of a canary. Without Instances and WeightPercent it asks for one instance.

@@ -14,6 +14,7 @@ const (
 	Keep   Effect = "keep"   // take a pod or two that are not well out of everything that selects them
 	Apply  Effect = "apply"  // apply the objects of the live release, in the form of the state
 	Repair Effect = "repair" // apply again those that drifted
+	Evict  Effect = "evict"  // delete the pods that are [State.Leaving]; not by the eviction API, since sick ones are among them
 	Prune  Effect = "prune"  // delete owned objects that Git no longer has
 	Clear  Effect = "clear"  // delete the pods that were kept
 )
@@ -235,6 +236,9 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 		due = append(due, Apply)
 	} else if o.Drifted > 0 && p.Repair {
 		due = append(due, Repair)
+	}
+	if s.evicts(o) {
+		due = append(due, Evict)
 	}
 	if prune {
 		due = append(due, Prune)

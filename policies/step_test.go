@@ -26,6 +26,8 @@ type story struct {
 	plan  Plan
 	seen  Observation
 	clock time.Duration // since the start
+	// leaving are the pods that an evict is of.
+	leaving []string
 }
 
 // play carries out one line, such as "git b digest=2 | apply=done health=Current".
@@ -37,11 +39,17 @@ func (s *story) play(line string) (string, error) {
 	}
 	s.seen.Now = start.Add(s.clock)
 	next, effects, told := Step(s.state, s.plan, s.seen)
+	s.leaving = nil
+	for _, w := range next.Staged {
+		for _, p := range next.Leaving(s.seen, w.Name) {
+			s.leaving = append(s.leaving, p.Name)
+		}
+	}
 	if before := s.state; !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form) {
 		s.seen.Apply = NotApplied // as the caller forgets what became of what was sent before
 	}
 	s.state = next
-	return answer(next, effects, told), nil
+	return answer(next, effects, s.leaving, told), nil
 }
 
 func (s *story) say(word string) error {
@@ -90,9 +98,9 @@ func (s *story) stage(key, value string) error {
 		return s.canary(value)
 	case "changed": // changed=web/4: the pods of web are replaced, of which there are 4; changed= for none
 		s.seen.Assessed, s.seen.Changed, s.seen.Workloads = true, nil, nil
-		if name, replicas, found := strings.Cut(value, "/"); found {
-			n, err := strconv.Atoi(replicas)
-			s.seen.Changed = []Staged{{Name: name, Proven: "p", Replicas: n, Deadline: 10 * time.Minute}}
+		if at := strings.LastIndexByte(value, '/'); at > 0 { // StatefulSet/db/4 is the StatefulSet db of 4
+			n, err := strconv.Atoi(value[at+1:])
+			s.seen.Changed = []Staged{{Name: value[:at], Proven: "p", Replicas: n, Deadline: 10 * time.Minute}}
 			return err
 		}
 	case "behind": // behind=db/2/1: the pods of db are replaced too, of which there are 2, after those of order 0
@@ -111,6 +119,8 @@ func (s *story) stage(key, value string) error {
 		w, err := counts(value)
 		s.seen.Workloads = append(s.seen.Workloads[:1:1], w)
 		return err
+	case "each":
+		s.seen.Workloads = []Workload{each(value, s.state.Staged, s.seen.Changed)}
 	case "fault":
 		s.seen.Workloads[0].Fault = strings.ReplaceAll(value, "_", " ")
 	case "kept": // kept=pod: it was taken out; kept= for none that could be
@@ -179,7 +189,7 @@ func (s *story) count(key, value string) error {
 	return err
 }
 
-func answer(s State, effects []Effect, told []Record) string {
+func answer(s State, effects []Effect, leaving []string, told []Record) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "  %s", strings.TrimSpace(cmpOr(string(s.Phase), "(none)")+" "+s.Release.Revision))
 	if s.Stage > 0 || s.Form != Settled || s.Back {
@@ -196,6 +206,9 @@ func answer(s State, effects []Effect, told []Record) string {
 	}
 	if len(effects) > 0 {
 		fmt.Fprintf(&b, "\n  effects: %v", effects)
+	}
+	if slices.Contains(effects, Evict) {
+		fmt.Fprintf(&b, " of %s", strings.Join(leaving, ", "))
 	}
 	for _, r := range told {
 		fmt.Fprintf(&b, "\n  tells: %s %s %s", r.Phase, r.Release.Revision, r.Reason)
@@ -302,7 +315,7 @@ func (w *world) carryOut(effects []Effect) {
 			w.stale = w.random.IntN(4)
 		case Prune:
 			w.stale = 0
-		case Repair, Assess:
+		case Repair, Assess, Evict:
 		}
 		if w.random.IntN(3) == 0 {
 			w.result = NotApplied // killed after it: nobody remembers

@@ -40,6 +40,8 @@ func act(ctx context.Context, p *Pass) Outcome {
 			out = p.apply(ctx)
 		case policies.Repair:
 			out = p.repair(ctx)
+		case policies.Evict:
+			out = p.evict(ctx)
 		case policies.Prune:
 			out = p.prune(ctx)
 		}

@@ -41,8 +41,13 @@ func canaryOf(c *config.Canary) *policies.Canary {
 	return made
 }
 
-// isDeployment reports whether an object is staged where its pods change.
-func isDeployment(id apply.ID) bool { return id.Group == "apps" && id.Kind == "Deployment" }
+// isStaged reports whether an object is staged where its pods change.
+func isStaged(id apply.ID) bool {
+	return id.Group == "apps" && (isDeployment(id) || id.Kind == "StatefulSet" || id.Kind == "DaemonSet")
+}
+
+// isDeployment reports whether its controller keeps the pods of each template together, and replaces them by itself.
+func isDeployment(id apply.ID) bool { return id.Kind == "Deployment" }
 
 // stages sees how the workloads of a staged release are.
 func (p *Pass) stages() {
@@ -50,7 +55,11 @@ func (p *Pass) stages() {
 	if state.Assess && t.assessed.began.Equal(state.Began) && !p.revived(t.assessed.staged) {
 		p.Seen.Assessed, p.Seen.Changed = true, t.assessed.staged
 	}
-	for _, s := range state.Staged {
+	staged := state.Staged
+	if state.Assess {
+		staged = p.Seen.Changed
+	}
+	for _, s := range staged {
 		w, known := p.workload(s)
 		if !known {
 			p.Seen.Workloads = nil
@@ -78,7 +87,7 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 		return policies.Workload{Gone: true}, true
 	}
 	entry := p.target.held.saved.Inventory[i]
-	id := rollout.ID(entry.ID)
+	id, deployment := rollout.ID(entry.ID), isDeployment(entry.ID)
 	seen, there := p.site.observer.Get(id)
 	if !there {
 		return policies.Workload{Gone: true}, p.site.synced(entry, p.Rules.Namespace)
@@ -86,16 +95,20 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 	w := policies.Workload{Replicas: int(seen.Replicas.Want)}
 	sets, known := p.site.observer.Sets(id)
 	w.Seen = known
-	state := p.target.held.saved.State
+	state, proven := p.target.held.saved.State, map[string]bool{s.Proven: true}
 	for _, set := range sets {
-		of, proven := &w.New, set.Hash == s.Proven
+		of := &w.New
 		if state.Back && state.Applied { // what was sent is what was proven, also where it makes new pods
-			proven = set.Newest || proven && state.Form == policies.Aborting
+			proven[set.Hash] = set.Newest || proven[set.Hash] && (state.Form == policies.Aborting || !deployment)
 		}
-		if proven {
+		if proven[set.Hash] {
 			of = &w.Proven
 		}
 		of.Want, of.There, of.Ready = of.Want+set.Want, of.There+set.There, of.Ready+set.Ready
+	}
+	if !deployment {
+		w.Each = p.each(id, proven)
+		w.Ordered = id.Kind == "StatefulSet" && !seen.Ordinals.Parallel
 	}
 	for _, finding := range p.site.observer.Diagnose(id) {
 		text := p.target.secrets.mask(finding.Message)
@@ -139,7 +152,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	var found []policies.Staged
 	for _, c := range plan.Changes {
 		o := objectOf(c.ID, objects)
-		if !replacesPods(c) || wantsNone(c.ID, objects) || o == nil || !p.selects(o) {
+		if !replacesPods(c) || wantsNone(c.ID, objects) || p.hasNoNodes(c.ID) || o == nil || !p.selects(o) {
 			continue
 		}
 		staged, ready := p.stagedOf(c.ID, o)
@@ -148,6 +161,9 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		}
 		if why := unstageable(o, staged.Replicas, p.Wanted.Canary.Capacity); why != "" {
 			return p.settled(ctx, false, &apply.ObjectError{ID: c.ID, Reason: why})
+		}
+		if err := p.mayEvict(ctx, c.ID); err != nil {
+			return p.settled(ctx, false, err)
 		}
 		if staged.Replicas > 0 || !p.hadNone(ctx, c.ID) {
 			found = append(found, staged)
@@ -193,9 +209,9 @@ func (p *Pass) selects(o *unstructured.Unstructured) bool {
 	return labels.SelectorFromSet(p.Rules.Rollout.Canary.Selector).Matches(labels.Set(o.GetLabels()))
 }
 
-// replacesPods reports whether a planned change is one of a Deployment's pod template.
+// replacesPods reports whether a planned change is one of a workload's pod template.
 func replacesPods(c apply.Planned) bool {
-	return isDeployment(c.ID) && c.Action == apply.Configured &&
+	return isStaged(c.ID) && c.Action == apply.Configured &&
 		slices.ContainsFunc(c.Fields, func(f string) bool { return strings.HasPrefix(f, "spec.template") })
 }
 
@@ -205,6 +221,12 @@ func wantsNone(id apply.ID, objects []*unstructured.Unstructured) bool {
 		n, ok, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
 		return ok && n == 0 && apply.IDOf(o) == id
 	})
+}
+
+// hasNoNodes reports whether no node of the cluster takes a pod of a DaemonSet: there is nothing to stage.
+func (p *Pass) hasNoNodes(id apply.ID) bool {
+	seen, there := p.site.observer.Get(rollout.ID(id))
+	return id.Kind == "DaemonSet" && there && seen.Revision != "" && seen.Replicas.Want == 0
 }
 
 // stageOrder on a workload is a whole number: in each stage it waits for those of lower ones.
@@ -224,13 +246,16 @@ func (p *Pass) stagedOf(id apply.ID, o *unstructured.Unstructured) (policies.Sta
 			s.Proven = set.Hash
 		}
 	}
+	if s.Proven == "" && len(sets) > 0 {
+		return policies.Staged{}, false
+	}
 	if seconds, ok, _ := unstructured.NestedInt64(o.Object, "spec", "progressDeadlineSeconds"); ok {
 		s.Deadline = time.Duration(seconds) * time.Second
 	}
 	return s, true
 }
 
-// defaultDeadline is Kubernetes' own for a Deployment that states none.
+// defaultDeadline is Kubernetes' own for a Deployment that states none; other kinds can state none.
 const defaultDeadline = 10 * time.Minute
 
 // sent are the objects that are due, in the form of the state. While a release is staged these are its workloads and the
@@ -299,12 +324,15 @@ func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 // sameTemplate reports whether an apply of the proven manifest brings back the template of the proven pods, to the byte.
 // Where somebody else wrote into the template meanwhile it makes new pods instead, and to let all others be missing would
 // leave none. What cannot be looked at is taken for different.
-func (p *Pass) sameTemplate(ctx context.Context, deployment *unstructured.Unstructured, state policies.State) bool {
-	had := p.provenTemplate(ctx, apply.IDOf(deployment), state)
+func (p *Pass) sameTemplate(ctx context.Context, workload *unstructured.Unstructured, state policies.State) bool {
+	if id := apply.IDOf(workload); !isDeployment(id) { // one pod goes after the other, whatever it becomes
+		return true
+	}
+	had := p.provenTemplate(ctx, apply.IDOf(workload), state)
 	if had == nil {
 		return false
 	}
-	would, err := p.client().WouldBe(ctx, p.owner(), deployment)
+	would, err := p.client().WouldBe(ctx, p.owner(), workload)
 	if err != nil {
 		return false
 	}

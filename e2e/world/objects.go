@@ -23,6 +23,7 @@ func resource(kind string) (schema.GroupVersionResource, bool) {
 	}
 	r, ok := map[string]schema.GroupVersionResource{
 		"Namespace":                v("", "v1", "namespaces"),
+		"Node":                     v("", "v1", "nodes"),
 		"ConfigMap":                v("", "v1", "configmaps"),
 		"Secret":                   v("", "v1", "secrets"),
 		"Service":                  v("", "v1", "services"),
@@ -32,6 +33,7 @@ func resource(kind string) (schema.GroupVersionResource, bool) {
 		"Event":                    v("", "v1", "events"),
 		"Deployment":               v("apps", "v1", "deployments"),
 		"StatefulSet":              v("apps", "v1", "statefulsets"),
+		"DaemonSet":                v("apps", "v1", "daemonsets"),
 		"ReplicaSet":               v("apps", "v1", "replicasets"),
 		"HorizontalPodAutoscaler":  v("autoscaling", "v2", "horizontalpodautoscalers"),
 		"PodDisruptionBudget":      v("policy", "v1", "poddisruptionbudgets"),
@@ -56,7 +58,7 @@ func (c *Cluster) Resource(kind, namespace string) dynamic.ResourceInterface {
 	if !ok {
 		panic(fmt.Sprintf("no resource for kind %q: add it to the table", kind))
 	}
-	if slices.Contains([]string{"Namespace", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}, kind) {
+	if slices.Contains([]string{"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}, kind) {
 		return c.Dynamic.Resource(r)
 	}
 	return c.Dynamic.Resource(r).Namespace(namespace)

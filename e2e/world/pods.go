@@ -171,3 +171,28 @@ func (c *Cluster) Sicken(t testing.TB, namespace string, p *Pods, uid string) {
 		t.Fatal(err)
 	}
 }
+
+// Named are the names of the pods of an image, by UID.
+func (p *Pods) Named(image string) map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	names := map[string]string{}
+	for uid, pod := range p.live {
+		if pod.image == image {
+			names[uid] = pod.name
+		}
+	}
+	return names
+}
+
+// Pod is the UID of the pod of a name, and whether it is Ready; empty: there is none.
+func (p *Pods) Pod(name string) (uid string, ready bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for uid, pod := range p.live {
+		if pod.name == name {
+			return uid, pod.ready
+		}
+	}
+	return "", false
+}

@@ -6,21 +6,31 @@ import (
 	"sync"
 	"testing"
 
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 )
 
-// Scale sets a Deployment's replicas through its scale subresource, under the name of the autoscaler.
+// scaler is the scale subresource of a kind.
+type scaler interface {
+	GetScale(context.Context, string, metav1.GetOptions) (*autoscalingv1.Scale, error)
+	UpdateScale(context.Context, string, *autoscalingv1.Scale, metav1.UpdateOptions) (*autoscalingv1.Scale, error)
+}
+
+// Scale sets a Deployment's or StatefulSet's replicas through its scale subresource, under the name of the autoscaler.
 func (c *Cluster) Scale(ctx context.Context, ref Ref, replicas int) error {
-	deployments := c.Core.AppsV1().Deployments(ref.Namespace)
+	var workloads scaler = c.Core.AppsV1().Deployments(ref.Namespace)
+	if ref.Kind == "StatefulSet" {
+		workloads = c.Core.AppsV1().StatefulSets(ref.Namespace)
+	}
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // its controller writes it too
-		scale, err := deployments.GetScale(ctx, ref.Name, metav1.GetOptions{})
+		scale, err := workloads.GetScale(ctx, ref.Name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
 		scale.Spec.Replicas = int32(replicas)
-		_, err = deployments.UpdateScale(ctx, ref.Name, scale, metav1.UpdateOptions{FieldManager: "kube-controller-manager"})
+		_, err = workloads.UpdateScale(ctx, ref.Name, scale, metav1.UpdateOptions{FieldManager: "kube-controller-manager"})
 		return err
 	})
 }

@@ -29,8 +29,10 @@ const (
 // TakesBack reports whether a release that fails is taken back.
 func (r Rollout) TakesBack() bool { return r.Strategy == Direct || r.Strategy == CanaryRelease }
 
-// Canary stages the Deployments of a release whose pods change: each stage is held by Kubernetes itself until it was
-// well for its time. A release that fails is taken back to the one that was proven. canary: {} stages as is proven to
+// Canary stages the Deployments, StatefulSets and DaemonSets of a release whose pods change: each stage is held until it
+// was well for its time. Of StatefulSets and DaemonSets the agent deletes pods that their controllers leave, for which the
+// application's account needs the right to get and delete pods. A release that fails is taken back to the one that was
+// proven. canary: {} stages as is proven to
 // be sensible: one instance for 5 minutes, then a quarter, then half. A release in its stages goes on to its end when canary
 // is taken away.
 //
@@ -38,7 +40,7 @@ func (r Rollout) TakesBack() bool { return r.Strategy == Direct || r.Strategy ==
 // those of lower numbers have their pods; without it the number is 0.
 type Canary struct {
 	// Capacity is surge (the pods of a stage are extra ones, so that there are never fewer proven pods) or replace (they
-	// take the place of proven ones, so that there are never more pods).
+	// take the place of proven ones, so that there are never more pods). StatefulSets and DaemonSets always replace.
 	Capacity Capacity `json:"capacity,omitempty"`
 	// Steps are the stages, in order. After the last one all other pods are replaced.
 	Steps []CanaryStep `json:"steps,omitempty"`
@@ -75,7 +77,7 @@ const (
 
 // CanaryStep is one stage. One without instances and weight is one instance.
 type CanaryStep struct {
-	// Instances is how many new pods there are of each Deployment.
+	// Instances is how many new pods there are of each workload; of a DaemonSet at least, as those on new nodes are new.
 	Instances int `json:"instances,omitempty"`
 	// Weight is their share of all pods instead, 1%..99%. With surge, 50% needs as many pods again.
 	Weight Percent `json:"weight,omitempty"`

@@ -41,7 +41,8 @@
 //	custom resource without conditions  Current (as kstatus, which cannot know)
 //	kinds watched as metadata only      Current, or Terminating
 //
-// A Deployment that is held on purpose is in progress for as long as it is held: its health is its pods'.
+// A Deployment that is held on purpose is in progress for as long as it is held, a StatefulSet is Current: the health of
+// what is held is its pods', by template: [Observer.Sets], and of StatefulSets and DaemonSets [Observer.Members].
 //
 // # Diagnosis
 //

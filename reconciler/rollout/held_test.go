@@ -238,7 +238,7 @@ func TestHeldCanary_WhileItIsHeld(t *testing.T) {
 		"DeploymentDeleted_UnprovenTakesOver": {"", func(h *held) {
 			h.apply("b", surge(policies.Held, 1))
 			h.stays("{A8 B1}")
-			h.deleteDeployment(metav1.DeletePropagationBackground)
+			h.deleteWorkload(metav1.DeletePropagationBackground)
 			h.await("{}")
 			h.apply("b", surge(policies.Held, 1))
 			h.stays("{B8}")
@@ -247,7 +247,7 @@ func TestHeldCanary_WhileItIsHeld(t *testing.T) {
 			h.apply("b", surge(policies.Held, 1))
 			h.stays("{A8 B1}")
 			before := h.uids("")
-			h.deleteDeployment(metav1.DeletePropagationOrphan)
+			h.deleteWorkload(metav1.DeletePropagationOrphan)
 			h.apply("b", surge(policies.Held, 1))
 			h.stays("{A8 B1}")
 			h.keeps(before)

@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/rest"
@@ -21,10 +22,11 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 )
 
-// held is the Deployment "web" in a namespace of its own, and what watches have told of its pods and ReplicaSets. A
+// held is the Deployment, StatefulSet or DaemonSet "web" in a namespace of its own, and what watches have told of its pods and ReplicaSets. A
 // test reads the watches itself, in until: between two calls it knows no more than at the end of the first.
 type held struct {
 	t         *testing.T
+	kind      schema.GroupVersionKind
 	kube      *client
 	namespace string
 	watches   [3]watch.Interface
@@ -32,12 +34,15 @@ type held struct {
 	// What is sent, besides the template's letter.
 	replicas  int
 	spec      string            // further fields of the spec
+	podSpec   string            // further fields of the pod's
 	fail      map[string]string // by template: how its pods fail
 	container map[string]string // by template: further fields of its container
 
 	pods       map[types.UID]*corev1.Pod
 	sets       map[types.UID]*appsv1.ReplicaSet
 	deployment *appsv1.Deployment
+	stateful   *appsv1.StatefulSet
+	daemon     *appsv1.DaemonSet
 	limit      int // the last revisionHistoryLimit
 
 	// Since mark: the fewest Ready pods, and the most pods that the ReplicaSets wanted together. That is what the
@@ -47,6 +52,12 @@ type held struct {
 
 // newHeld makes a Deployment of so many pods of template a.
 func newHeld(t *testing.T, config *rest.Config, replicas int) *held {
+	t.Helper()
+	return newHeldOf(t, config, deployments, replicas, "")
+}
+
+// newHeldOf makes a workload of so many pods of template a; spec are further fields of it, and first is done before.
+func newHeldOf(t *testing.T, config *rest.Config, kind schema.GroupVersionKind, replicas int, spec string, first ...func(*held)) *held {
 	t.Helper()
 	kube, err := newClient(config)
 	if err != nil {
@@ -62,17 +73,24 @@ func newHeld(t *testing.T, config *rest.Config, replicas int) *held {
 		_ = kube.core.Namespaces().Delete(context.Background(), ns.Name, metav1.DeleteOptions{PropagationPolicy: &background})
 	})
 	h := &held{
-		t: t, kube: kube, namespace: ns.Name, replicas: replicas, limit: 10,
+		t: t, kind: kind, kube: kube, namespace: ns.Name, replicas: replicas, spec: spec, limit: 10,
 		fail: map[string]string{}, container: map[string]string{},
 		pods: map[types.UID]*corev1.Pod{}, sets: map[types.UID]*appsv1.ReplicaSet{},
 	}
+	workloads := map[schema.GroupVersionKind]func(context.Context, metav1.ListOptions) (watch.Interface, error){
+		deployments: kube.apps.Deployments(ns.Name).Watch, statefulSets: kube.apps.StatefulSets(ns.Name).Watch,
+		daemonSets: kube.apps.DaemonSets(ns.Name).Watch,
+	}
 	for i, begin := range []func(context.Context, metav1.ListOptions) (watch.Interface, error){
-		kube.core.Pods(ns.Name).Watch, kube.apps.ReplicaSets(ns.Name).Watch, kube.apps.Deployments(ns.Name).Watch,
+		kube.core.Pods(ns.Name).Watch, kube.apps.ReplicaSets(ns.Name).Watch, workloads[kind],
 	} {
 		if h.watches[i], err = begin(t.Context(), metav1.ListOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(h.watches[i].Stop)
+	}
+	for _, prepare := range first {
+		prepare(h)
 	}
 	h.settle("a")
 	h.stays(fmt.Sprintf("{A%d}", replicas))
@@ -91,18 +109,21 @@ func (h *held) git(template string) *unstructured.Unstructured {
 	if more := h.container[template]; more != "" {
 		container += ", " + more
 	}
+	spec := h.spec
+	if h.kind != daemonSets {
+		spec = fmt.Sprintf("replicas: %d\n  %s", h.replicas, h.spec)
+	}
 	made := parse(h.t, fmt.Sprintf(`
 apiVersion: apps/v1
-kind: Deployment
+kind: %s
 metadata: {name: web}
 spec:
-  replicas: %d
   selector: {matchLabels: {app: web}}
   %s
   template:
     metadata: {labels: {app: web}, annotations: %s}
-    spec: {containers: [{%s}]}
-`, h.replicas, h.spec, annotations, container))
+    spec: {containers: [{%s}], %s}
+`, h.kind.Kind, spec, annotations, container, h.podSpec))
 	made.SetNamespace(h.namespace)
 	return made
 }
@@ -120,7 +141,7 @@ func (h *held) settle(template string) {
 
 func (h *held) send(o *unstructured.Unstructured) {
 	h.t.Helper()
-	_, err := h.kube.dynamic.Resource(plural(deployments)).Namespace(h.namespace).
+	_, err := h.kube.dynamic.Resource(plural(h.kind)).Namespace(h.namespace).
 		Apply(h.t.Context(), o.GetName(), o, metav1.ApplyOptions{FieldManager: "sluice", Force: true})
 	if err != nil {
 		h.t.Fatal(err)
@@ -131,7 +152,7 @@ func (h *held) send(o *unstructured.Unstructured) {
 func (h *held) scale(replicas int) {
 	h.t.Helper()
 	h.replicas = replicas
-	h.patch(deployments.Kind, "web", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas), "scale")
+	h.patch(h.kind.Kind, "web", fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas), "scale")
 }
 
 // patch is what somebody else does to a Deployment, a ReplicaSet or a Pod.
@@ -144,6 +165,10 @@ func (h *held) patch(kind, name, body string, subresource ...string) {
 		_, err = h.kube.apps.Deployments(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
 	case "ReplicaSet":
 		_, err = h.kube.apps.ReplicaSets(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
+	case "StatefulSet":
+		_, err = h.kube.apps.StatefulSets(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
+	case "DaemonSet":
+		_, err = h.kube.apps.DaemonSets(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
 	default:
 		_, err = h.kube.core.Pods(h.namespace).Patch(ctx, name, merge, []byte(body), by, sub...)
 	}
@@ -167,14 +192,15 @@ func (h *held) deleteSet(name string, how metav1.DeletionPropagation) {
 	}
 }
 
-// deleteDeployment returns when it is gone.
-func (h *held) deleteDeployment(how metav1.DeletionPropagation) {
+// deleteWorkload deletes the workload, and returns when it is gone.
+func (h *held) deleteWorkload(how metav1.DeletionPropagation) {
 	h.t.Helper()
-	err := h.kube.apps.Deployments(h.namespace).Delete(h.t.Context(), "web", metav1.DeleteOptions{PropagationPolicy: &how})
+	err := h.kube.dynamic.Resource(plural(h.kind)).Namespace(h.namespace).
+		Delete(h.t.Context(), "web", metav1.DeleteOptions{PropagationPolicy: &how})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.until("no Deployment", func() bool { return h.deployment == nil })
+	h.until("no "+h.kind.Kind, func() bool { return h.deployment == nil && h.stateful == nil && h.daemon == nil })
 }
 
 // sicken makes so many Ready pods of a template not Ready, for good, and returns when the controllers know.
@@ -237,26 +263,45 @@ func (h *held) stays(want string) {
 	h.t.Helper()
 	h.await(want)
 	before := h.uids("")
-	for range 2 {
-		h.until("ReplicaSets that have what they want in "+want, h.setsAgree)
-		h.limit++
-		h.patch("Deployment", "web", fmt.Sprintf(`{"spec":{"revisionHistoryLimit":%d}}`, h.limit))
-		h.until("decision about "+want, func() bool {
-			d := h.deployment
-			if d == nil {
-				return false
-			}
-			total, ready := h.count("")
-			updated, _ := h.count(letter(d.Spec.Template.Spec))
-			return *d.Spec.RevisionHistoryLimit == int32(h.limit) && d.Status.ObservedGeneration == d.Generation &&
-				d.Status.Replicas == total && d.Status.ReadyReplicas == ready && d.Status.UpdatedReplicas == updated
-		})
-	}
-	h.catchUp()
-	h.until("ReplicaSets that have what they want in "+want, h.setsAgree)
+	h.decide(want)
 	if diff := cmp.Diff(before, h.uids("")); h.String() != want || diff != "" {
 		h.t.Fatalf("%s became %s; pods: -before +after\n%s", want, h, diff)
 	}
+}
+
+// decide returns when the controllers have decided about the pods that there are.
+func (h *held) decide(want string) {
+	h.t.Helper()
+	for range 2 {
+		h.until("ReplicaSets that have what they want in "+want, h.setsAgree)
+		h.limit++
+		h.patch(h.kind.Kind, "web", fmt.Sprintf(`{"spec":{"revisionHistoryLimit":%d}}`, h.limit))
+		h.until("decision about "+want, h.decided)
+	}
+	h.catchUp()
+	h.until("ReplicaSets that have what they want in "+want, h.setsAgree)
+}
+
+// decided says whether the controller has seen the last limit, together with the very pods that there are.
+func (h *held) decided() bool {
+	total, ready := h.count("")
+	updated := func(template corev1.PodSpec) int32 { n, _ := h.count(letter(template)); return n }
+	switch {
+	case h.deployment != nil:
+		d := h.deployment
+		return *d.Spec.RevisionHistoryLimit == int32(h.limit) && d.Status.ObservedGeneration == d.Generation &&
+			d.Status.Replicas == total && d.Status.ReadyReplicas == ready && d.Status.UpdatedReplicas == updated(d.Spec.Template.Spec)
+	case h.stateful != nil:
+		s := h.stateful
+		return *s.Spec.RevisionHistoryLimit == int32(h.limit) && s.Status.ObservedGeneration == s.Generation &&
+			s.Status.Replicas == total && s.Status.ReadyReplicas == ready && s.Status.UpdatedReplicas == updated(s.Spec.Template.Spec)
+	case h.daemon != nil:
+		d := h.daemon
+		return *d.Spec.RevisionHistoryLimit == int32(h.limit) && d.Status.ObservedGeneration == d.Generation &&
+			d.Status.CurrentNumberScheduled == total && d.Status.NumberReady == ready &&
+			d.Status.UpdatedNumberScheduled == updated(d.Spec.Template.Spec)
+	}
+	return false
 }
 
 // setsAgree says whether each ReplicaSet has as many pods as it wants, and knows how they are.
@@ -291,6 +336,9 @@ func (h *held) catchUp() {
 func (h *held) mark() {
 	_, ready := h.count("")
 	h.low, h.high = int(ready), h.wanted()
+	if h.kind != deployments {
+		h.high = len(h.uids(""))
+	}
 }
 
 // wanted is how many pods the ReplicaSets want together.
@@ -340,6 +388,9 @@ func (h *held) see(event watch.Event) {
 		}
 		_, ready := h.count("")
 		h.low = min(h.low, int(ready))
+		if h.kind != deployments {
+			h.high = max(h.high, len(h.uids("")))
+		}
 	case *appsv1.ReplicaSet:
 		if h.sets[o.UID] = o; gone {
 			delete(h.sets, o.UID)
@@ -348,6 +399,14 @@ func (h *held) see(event watch.Event) {
 	case *appsv1.Deployment:
 		if h.deployment = o; gone {
 			h.deployment = nil
+		}
+	case *appsv1.StatefulSet:
+		if h.stateful = o; gone {
+			h.stateful = nil
+		}
+	case *appsv1.DaemonSet:
+		if h.daemon = o; gone {
+			h.daemon = nil
 		}
 	default:
 		h.t.Fatalf("watch: %v", event)

@@ -54,6 +54,7 @@ type Object struct {
 	// ReplicaSet, for a StatefulSet the hash of its newest ControllerRevision, for a DaemonSet the generation of
 	// its template. It is empty for everything else, and until the controller has seen the present Generation.
 	Revision string
+	Ordinals Ordinals
 	// Stall is what the workload's controller says keeps it from going on; its zero value says nothing does.
 	Stall Stall
 }
@@ -81,6 +82,7 @@ func Describe(live *unstructured.Unstructured, hash string) Object {
 	o.Status, o.Message = health(live)
 	o.Message = shared(o.Message)
 	o.Replicas, o.Revision, o.Stall = workload(live)
+	o.Ordinals = ordinals(live)
 	return o
 }
 

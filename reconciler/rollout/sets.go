@@ -2,20 +2,24 @@ package rollout
 
 import "slices"
 
-// Set counts the pods of one template of a Deployment.
+// Set counts the pods of one template of a workload.
 type Set struct {
-	// Hash names the template, as the label pod-template-hash does.
+	// Hash names the template, as the label pod-template-hash of a Deployment's pods does, controller-revision-hash of others'.
 	Hash string
-	// Newest: it is the template that the Deployment has now.
+	// Newest: it is the template that the workload has now.
 	Newest bool
 	// Want is how many pods there are to be, There how many there are that are not being deleted, Ready how many of those
 	// are Ready.
 	Want, There, Ready int
 }
 
-// Sets returns what is known of a Deployment's pods by template. It is known only while Follow is on and has listed them,
-// and only when the controllers have seen the last change of the Deployment and of its ReplicaSets.
+// Sets returns what is known of a workload's pods by template. It is known only while Follow is on and has listed them,
+// and only when the controllers have seen the last change of the workload and of its ReplicaSets. A DaemonSet's newest
+// template is not told while it has no pods.
 func (o *Observer) Sets(id ID) (sets []Set, known bool) {
+	if id.Kind == "StatefulSet" || id.Kind == "DaemonSet" {
+		return o.templates(id)
+	}
 	deployment, there := o.store.get(id)
 	f := o.follower(id.Namespace)
 	if !there || f == nil || deployment.Revision == "" {
