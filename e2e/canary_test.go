@@ -159,9 +159,15 @@ func TestCanaryTakesEveryKindOfFaultBack(t *testing.T) {
 			if kind == "never-ready" {
 				s.Repo.Edit(t, stagingDeployment, "replicas: 4", "replicas: 4\n  progressDeadlineSeconds: 5")
 			}
-			note := s.AwaitPhase(t, "staging", s.Repo.Commit(t, "A release that is "+kind), "RolledBack")
+			s.Repo.Write(t, "deploy/staging/secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: word}\nstringData: {word: listening}\n")
+			bad := s.Repo.Commit(t, "A release that is "+kind)
+			note := s.AwaitPhase(t, "staging", bad, "RolledBack")
 			if !note.Says(words...) {
 				t.Errorf("the note does not say %q: %s", words, note.Text)
+			}
+			failed := s.AwaitPhase(t, "staging", bad, "Failed")
+			if !failed.Says(`"pods":[{"pod":"`+s.Staging+`/shop-`, `"lastLines":["starting","<secret> on :8080","ready"]`) || failed.Says("listening") {
+				t.Errorf("the note of the failure does not have the pod's last words, or shows a secret: %s", failed.Text)
 			}
 			live := pods.Live()
 			for uid := range before {

@@ -59,6 +59,8 @@ type Evidence struct {
 	NotWell []Object `json:"notWell,omitempty"`
 	// More is how many further objects were left out for size.
 	More int `json:"more,omitempty"`
+	// Pods are those that a release failed by.
+	Pods []Pod `json:"pods,omitempty"`
 }
 
 // Duration returns how long the release took; zero is unknown.
@@ -80,6 +82,16 @@ type Object struct {
 	Object string `json:"object"` // as people read it: "Deployment shop/web"
 	Health string `json:"health,omitempty"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// Pod is a pod of a release that failed, and why.
+type Pod struct {
+	Pod       string `json:"pod"` // namespace/name
+	Container string `json:"container,omitempty"`
+	Alike     int    `json:"alike,omitempty"` // how many pods show the same, this one among them
+	Reason    string `json:"reason"`
+	// LastLines are what the container said last, the newest at the end.
+	LastLines []string `json:"lastLines,omitempty"`
 }
 
 // Subject is what a chain of lines is about.
