@@ -3,6 +3,7 @@ package e2e
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,8 +57,10 @@ func TestCanaryExample(t *testing.T) {
 			}
 		}
 	})
-	s.Repo.Write(t, "releases/staging.yaml", "approved: {revision: "+revision+", stage: 2}\n")
-	s.Repo.Commit(t, "Go on")
+	if out, said, code := s.CLI(t, s.Repo.Dir, "approve", "shop", "staging"); code != 0 || !strings.Contains(out, "+approved: {revision: "+revision+", stage: 2}") {
+		t.Fatalf("approve ended with %d: %s%s", code, out, said)
+	}
+	s.Repo.Push(t)
 	s.AwaitPhase(t, "staging", revision, "Healthy")
 	if least := pods.LeastReady(); least < 4 {
 		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)

@@ -167,6 +167,7 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 	for _, o := range p.NotWell {
 		e.NotWell = append(e.NotWell, record.Object{Object: o.Object, Health: string(o.Health), Reason: p.target.secrets.mask(o.Reason)})
 	}
+	e.Stage = p.stage(r.Release)
 	if r.Phase == policies.Failed && !r.Began.IsZero() {
 		e.Pods = p.failing(ctx)
 	}

@@ -65,7 +65,7 @@ Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usageError{err}, cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(agentCommand(), renderCommand(), validateCommand(), statusCommand(), reconcileCommand(), versionCommand())
+	root.AddCommand(agentCommand(), renderCommand(), validateCommand(), statusCommand(), approveCommand(), reconcileCommand(), versionCommand())
 	return root
 }
 

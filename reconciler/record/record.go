@@ -59,6 +59,8 @@ type Evidence struct {
 	NotWell []Object `json:"notWell,omitempty"`
 	// More is how many further objects were left out for size.
 	More int `json:"more,omitempty"`
+	// Stage is where a staged release stands, or stood when it ended.
+	Stage Stage `json:"stage,omitzero"`
 	// Pods are those that a release failed by.
 	Pods []Pod `json:"pods,omitempty"`
 }
@@ -82,6 +84,14 @@ type Object struct {
 	Object string `json:"object"` // as people read it: "Deployment shop/web"
 	Health string `json:"health,omitempty"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// Stage is one of a staged release.
+type Stage struct {
+	Number int `json:"number"` // from 1; one more than Of where the release finishes
+	Of     int `json:"of"`
+	// Approve: it begins when the release file says approved: with the line's revision and this number.
+	Approve bool `json:"approve,omitempty"`
 }
 
 // Pod is a pod of a release that failed, and why.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/reconciler/rollout"
 )
@@ -49,4 +50,17 @@ func (p *Pass) failing(ctx context.Context) []record.Pod {
 		})
 	}
 	return pods
+}
+
+// stage is where a release stands; zero where it is not staged.
+func (p *Pass) stage(release policies.Release) record.Stage {
+	state := p.target.held.saved.State
+	if state.Stage == 0 || state.Release != release || p.Wanted.Canary == nil {
+		return record.Stage{}
+	}
+	at := record.Stage{Number: state.Stage, Of: len(p.Wanted.Canary.Steps)}
+	if awaited := state.Awaited(); awaited > 0 {
+		at.Number, at.Approve = awaited, true
+	}
+	return at
 }
