@@ -77,12 +77,13 @@ func TestCanaryGoesThroughItsStages(t *testing.T) {
 		t.Fatalf("there are %d pods, want 4", len(before))
 	}
 	s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+	s.Repo.Edit(t, stagingDeployment, "periodSeconds: 20", "periodSeconds: 5")
 	revision := s.Repo.Commit(t, "Another image")
 	s.Repo.AwaitNote(t, world.Patience, "the first stage", "staging", func(n world.Note) bool {
-		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 1 of 2", "1 instance")
+		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 1 of 2", "1 instance", `"stage":{"number":1,"of":2}`, `"warnings":["Deployment/`+s.Staging+`/shop: container`)
 	})
 	s.Repo.AwaitNote(t, world.Patience, "the second stage", "staging", func(n world.Note) bool {
-		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 2 of 2", "50%")
+		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 2 of 2", "50%", `"stage":{"number":2,"of":2}`) && !n.Says("warnings")
 	})
 	canaries := pods.First(1, before)
 	s.AwaitPhase(t, "staging", revision, "Healthy")

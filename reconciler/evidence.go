@@ -64,3 +64,20 @@ func (p *Pass) stage(release policies.Release) record.Stage {
 	}
 	return at
 }
+
+// warnings are what a person should know of a release that begins its stages. What cannot be read says nothing.
+func (p *Pass) warnings(ctx context.Context) []string {
+	objects, err := p.manifests(ctx)
+	if err != nil {
+		return nil
+	}
+	proven, err := p.proven(ctx)
+	if err != nil {
+		return nil
+	}
+	var texts []string
+	for _, w := range policies.Warnings(objects, proven, p.Wanted.Canary) {
+		texts = append(texts, w.String())
+	}
+	return texts
+}

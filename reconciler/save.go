@@ -168,6 +168,9 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 		e.NotWell = append(e.NotWell, record.Object{Object: o.Object, Health: string(o.Health), Reason: p.target.secrets.mask(o.Reason)})
 	}
 	e.Stage = p.stage(r.Release)
+	if e.Stage.Number == 1 && r.Phase == policies.Progressing {
+		e.Warnings = p.warnings(ctx)
+	}
 	if r.Phase == policies.Failed && !r.Began.IsZero() {
 		e.Pods = p.failing(ctx)
 	}

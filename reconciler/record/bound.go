@@ -19,6 +19,7 @@ const (
 	maxObject   = 512      // the reason of one object or pod
 	maxSaid     = 256      // a line of a log
 	maxPods     = 5 << 10  // all pods, encoded
+	maxWarnings = 5
 	maxEvidence = 8 << 10  // all evidence, encoded
 	maxLine     = 64 << 10 // what a reader looks at; what we write stays below 24 KiB
 )
@@ -51,6 +52,11 @@ func boundedEvidence(e Evidence, mask func(string) string) Evidence {
 	e.Seconds = math.Round(min(e.Seconds, 1e9)*1000) / 1000
 	var size int
 	e.Pods, size = boundedPods(e.Pods, mask)
+	e.Warnings = slices.Clone(e.Warnings[:min(len(e.Warnings), maxWarnings)])
+	for i, warning := range e.Warnings {
+		e.Warnings[i] = cut(hide(warning, mask), maxSaid)
+		size += 2*len(e.Warnings[i]) + 3 // quotes and backslashes take two bytes
+	}
 	var objects []Object
 	for i, object := range e.NotWell {
 		object.Object = cut(hide(object.Object, mask), maxWord)

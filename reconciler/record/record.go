@@ -61,6 +61,8 @@ type Evidence struct {
 	More int `json:"more,omitempty"`
 	// Stage is where a staged release stands, or stood when it ended.
 	Stage Stage `json:"stage,omitzero"`
+	// Warnings are what a person should know of the release; on the line of its first stage.
+	Warnings []string `json:"warnings,omitempty"`
 	// Pods are those that a release failed by.
 	Pods []Pod `json:"pods,omitempty"`
 }
