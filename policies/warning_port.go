@@ -33,41 +33,44 @@ func (p servicePort) number() int32 {
 	return p.TargetPort.IntVal
 }
 
-// moved says where a Service leads by number, and proven and new pods listen on different ones. While both serve, the one
-// number is wrong for one of them, whenever the Service changes.
+// moved says where a Service leads by number, and new pods listen on another one. Until the release is proven the Service
+// is as it was: new pods would not answer, and if it changed first, the proven ones would not.
 func moved(w workload, objects, proven []*unstructured.Unstructured) (all []Warning) {
 	before, ok := workloadNamed(proven, w.name)
 	if !ok {
 		return nil
 	}
+	const advice = "Give the port a name in the pods, and write that name as targetPort"
 	for _, o := range objects {
 		now, isService := serviceOf(o)
-		if !isService || o.GetNamespace() != w.namespace || !selects(now.Spec.Selector, w.Spec.Template.Metadata.Labels) {
+		old, known := serviceNamed(proven, nameOf(o))
+		if !isService || !known || o.GetNamespace() != w.namespace || !selects(old.Spec.Selector, w.Spec.Template.Metadata.Labels) {
 			continue
 		}
-		old, _ := serviceNamed(proven, nameOf(o))
 		for _, port := range now.Spec.Ports {
-			number := port.number()
-			if number == 0 {
-				continue
-			}
-			then := number
-			for _, p := range old.Spec.Ports {
-				if p.Name == port.Name && p.Port == port.Port && p.number() > 0 {
-					then = p.number()
-				}
-			}
-			switch {
-			case then != number:
+			then := old.leads(port)
+			switch number := port.number(); {
+			case then == 0 || w.listens(then):
+			case number != 0 && number != then:
 				all = append(all, Warning{nameOf(o), fmt.Sprintf("targetPort changes from %d to %d: proven and new pods of %s listen on different "+
-					"ports while both serve, and no order is right for both. Give the port a name in the pods, and write that name as targetPort", then, number, w.name)})
-			case before.listens(number) && !w.listens(number):
-				all = append(all, Warning{w.name, fmt.Sprintf("containerPort %d is gone, and %s still leads there by number: new pods would not answer. "+
-					"Give the port a name in the pods, and write that name as targetPort", number, nameOf(o))})
+					"ports while both serve, and no order is right for both. %s", then, number, w.name, advice)})
+			case before.listens(then):
+				all = append(all, Warning{w.name, fmt.Sprintf("containerPort %d is gone, and %s leads there by number until the release is proven: "+
+					"new pods would not answer. %s", then, nameOf(o), advice)})
 			}
 		}
 	}
 	return all
+}
+
+// leads is where the Service leads, by number, from the same port as another's; 0: by name, or it has no such port.
+func (s service) leads(port servicePort) int32 {
+	for _, p := range s.Spec.Ports {
+		if p.Name == port.Name && p.Port == port.Port {
+			return p.number()
+		}
+	}
+	return 0
 }
 
 // listens reports whether a container states a port.

@@ -73,8 +73,16 @@ func TestWarnings(t *testing.T) {
 			want: []Warning{{"Service/shop/front", "targetPort changes from 8080 to 9090: proven and new pods of Deployment/shop/web listen on different ports while both " +
 				"serve, and no order is right for both. Give the port a name in the pods, and write that name as targetPort"}}},
 		"ContainerPortMoves": {reason: "nor is one that only the pods change", canary: &stages, change: []string{"containerPort: 8080", "containerPort: 9090"},
-			want: web("containerPort 8080 is gone, and Service/shop/front still leads there by number: new pods would not answer. " +
+			want: web("containerPort 8080 is gone, and Service/shop/front leads there by number until the release is proven: new pods would not answer. " +
 				"Give the port a name in the pods, and write that name as targetPort")},
+		"NumberBecomesAName": {reason: "the Service leads by number until the release is proven", canary: &stages,
+			change: []string{"containerPort: 8080", "containerPort: 9090", "targetPort: 8080", "targetPort: http"},
+			want: web("containerPort 8080 is gone, and Service/shop/front leads there by number until the release is proven: new pods would not answer. " +
+				"Give the port a name in the pods, and write that name as targetPort")},
+		"ListensOnBoth": {reason: "new pods may listen on the earlier one too", canary: &stages,
+			change: []string{"{name: http, containerPort: 8080}", "{name: http, containerPort: 9090}, {name: old, containerPort: 8080}", "targetPort: 8080", "targetPort: 9090"}},
+		"NameBecomesANumber": {reason: "until then it leads by name", canary: &stages, proven: []string{"targetPort: 8080", "targetPort: http"},
+			change: []string{"8080", "9090"}},
 		"NamedPortMoves": {reason: "each pod knows what its name means", canary: &stages, proven: []string{"targetPort: 8080", "targetPort: http"},
 			change: []string{"targetPort: 8080", "targetPort: http", "containerPort: 8080", "containerPort: 9090"}},
 		"Spoilt": {reason: "what cannot be read is the API server's to refuse", canary: &stages, change: []string{"replicas: 4", "replicas: many"}},

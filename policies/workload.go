@@ -89,6 +89,16 @@ func (p probe) patience() time.Duration {
 	return time.Duration(period*times) * time.Second
 }
 
+// Replicas is how many pods a workload of a release asks for: the number that Git has, else the least that an autoscaler
+// leaves it, or one.
+func Replicas(object *unstructured.Unstructured, objects []*unstructured.Unstructured) int {
+	w, ok := workloadOf(object)
+	if !ok {
+		return 1
+	}
+	return w.replicas(objects)
+}
+
 // replicas is the number that Git asks for; where it states none the least that an autoscaler leaves, or one.
 func (w workload) replicas(objects []*unstructured.Unstructured) int {
 	if w.Spec.Replicas != nil {

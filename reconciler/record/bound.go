@@ -14,11 +14,11 @@ import (
 // What a line may weigh. A note of 10,000 lines is then still read in well under a second, and an outbox of
 // some fifty lines fits the one MiB of a Secret.
 const (
-	maxWord     = 256      // names, hashes, kinds
-	maxText     = 1 << 10  // reason, message
-	maxObject   = 512      // the reason of one object or pod
-	maxSaid     = 256      // a line of a log
-	maxPods     = 5 << 10  // all pods, encoded
+	maxWord     = 256     // names, hashes, kinds
+	maxText     = 1 << 10 // reason, message
+	maxObject   = 512     // the reason of one object or pod
+	maxSaid     = 256     // a line of a log
+	maxPods     = 5 << 10 // all pods, encoded
 	maxWarnings = 5
 	maxEvidence = 8 << 10  // all evidence, encoded
 	maxLine     = 64 << 10 // what a reader looks at; what we write stays below 24 KiB
