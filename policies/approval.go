@@ -7,3 +7,12 @@ func (s State) Awaited() int {
 	}
 	return 0
 }
+
+// At is the stage that the release is in, from 1, one more than there are while it finishes; 0: it is in none, or on the way
+// back.
+func (s State) At() int {
+	if s.Back || s.Phase.Closing() {
+		return 0
+	}
+	return s.Stage
+}

@@ -64,7 +64,7 @@ func askFor(ctx context.Context, key reconciler.Key, flags reconcileFlags) error
 	}
 	_, err = core.Secrets(flags.namespace).Patch(ctx, reconciler.StateName(key), types.MergePatchType, patch, metav1.PatchOptions{})
 	if apierrors.IsNotFound(err) {
-		return hinted{fmt.Errorf("no agent has state of %s in namespace %q", key, flags.namespace), "kubectl get secrets -A -l state.sluice.dev/kind=state"}
+		return noState(key, flags.namespace)
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,11 +12,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
 type statusFlags struct {
 	repository, keys, credentials, output string
+
+	watch     bool
+	namespace string
+	clusterFlags
 }
 
 // environmentStatus is one row: the last line that Git has of an application in an environment.
@@ -36,28 +42,41 @@ type environmentStatus struct {
 func statusCommand() *cobra.Command {
 	var flags statusFlags
 	cmd := &cobra.Command{
-		Use:   "status [APP]",
+		Use:   "status [APP [ENV]]",
 		Short: "Say how an application's environments are, from Git notes alone",
 		Long: `Reads what agents wrote into refs/notes/sluice/* and prints the last word about each environment. No cluster is asked.
 
 The repository is the one of this folder (its remote origin), or --repo. With --keys FILE signatures are
-checked; without it every line is shown as unverified.`,
-		Example: "  sluice status\n  sluice status shop --keys sluice.keys -o json",
-		Args:    arguments(cobra.MaximumNArgs(1)),
+checked; without it every line is shown as unverified.
+
+With --watch the cluster is asked instead, with your own kubeconfig and rights, about one environment: the stage, new and
+proven pods, the time that is left and what it waits for, until you interrupt it. On a terminal it is drawn anew; elsewhere,
+and with -o json, each change is a line.`,
+		Example: "  sluice status\n  sluice status shop --keys sluice.keys -o json\n  sluice status shop production --watch --context eu-1",
+		Args:    arguments(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.watch {
+				if len(args) != 2 {
+					return hinted{usageError{errors.New("--watch shows one environment")}, "sluice status APP ENV --watch"}
+				}
+				return watchStatus(cmd, flags, reconciler.Key{Application: args[0], Environment: args[1]})
+			}
 			rows, err := readStatus(cmd.Context(), flags)
 			if err != nil {
 				return err
 			}
-			if len(args) == 1 {
-				rows = slices.DeleteFunc(rows, func(r environmentStatus) bool { return r.Application != args[0] })
-			}
+			rows = slices.DeleteFunc(rows, func(r environmentStatus) bool {
+				return len(args) > 0 && r.Application != args[0] || len(args) > 1 && r.Environment != args[1]
+			})
 			return printStatus(cmd.OutOrStdout(), flags.output, rows)
 		},
 	}
 	cmd.Flags().StringVar(&flags.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
 	cmd.Flags().StringVar(&flags.keys, "keys", "", "file with public keys, one a line")
 	cmd.Flags().StringVar(&flags.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
+	cmd.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show one environment as it is in the cluster, and each change")
+	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state, for --watch")
+	flags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
 }
