@@ -12,7 +12,7 @@ import (
 // plan runs `sluice plan` for staging with the rights of the application's account, and wants an exit status and words.
 func plan(t *testing.T, s *world.Story, kubeconfig string, status int, words ...string) {
 	t.Helper()
-	out, said, code := s.CLI(t, s.Repo.Dir, "plan", "shop", "staging", "--kubeconfig", kubeconfig, "--exit-code")
+	out, said, code := s.CLI(t, s.Repo.Dir, "plan", "shop", "staging", "--kubeconfig", kubeconfig, "-n", s.System, "--exit-code")
 	if code != status || said != "" {
 		t.Errorf("plan ended with %d, want %d: %s%s", code, status, out, said)
 	}
@@ -23,13 +23,27 @@ func plan(t *testing.T, s *world.Story, kubeconfig string, status int, words ...
 	}
 }
 
+// kubeconfigOf is a kubeconfig for the application's account.
+func kubeconfigOf(t *testing.T, s *world.Story) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(file, s.Kubeconfig(t, s.Apps, "shop"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// mayReadState gives the application's account the right to read the agent's state.
+func mayReadState(t *testing.T, s *world.Story) {
+	t.Helper()
+	s.Apply(t, world.ParseObjects(t, []byte("apiVersion: rbac.authorization.k8s.io/v1\nkind: RoleBinding\nmetadata: {name: shop, namespace: "+s.System+"}\n"+
+		"roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: sluice-state-"+s.Name+"}\nsubjects: [{kind: ServiceAccount, name: shop, namespace: "+s.Apps+"}]\n"))[0])
+}
+
 // TestCanaryIsPlanned: what a release would do is known before it does, and nothing is written for that.
 func TestCanaryIsPlanned(t *testing.T) {
 	s, _ := canary(t, "canary-plan", staged)
-	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
-	if err := os.WriteFile(kubeconfig, s.Kubeconfig(t, s.Apps, "shop"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	kubeconfig := kubeconfigOf(t, s)
 	deployment := s.Object("Deployment", "staging")
 	before := s.Cluster.Get(t, deployment).GetResourceVersion()
 	t.Run("NothingToDo", func(t *testing.T) {
@@ -55,6 +69,16 @@ func TestCanaryIsPlanned(t *testing.T) {
 		s.Repo.Edit(t, stagingDeployment, "periodSeconds: 20", "periodSeconds: 5")
 		s.Repo.Edit(t, "deploy/staging/service.yaml", "port: 80,", "port: 8000,")
 		plan(t, s, kubeconfig, 3, "After the last stage\n  Service/"+s.Staging+"/shop ", "Warnings\n  Deployment/"+s.Staging+"/shop: container \"web\": livenessProbe")
+		s.Repo.Run(t, "checkout", "-q", ".")
+	})
+	t.Run("WhatGitNoLongerHasGoesLast", func(t *testing.T) {
+		s.Repo.Remove(t, "deploy/staging/poddisruptionbudget.yaml")
+		out, said, code := s.CLI(t, s.Repo.Dir, "plan", "shop", "staging", "--kubeconfig", kubeconfig, "-n", s.System)
+		if strings.Contains(out, "PodDisruptionBudget") {
+			t.Errorf("the state was read without the right to it: %d %s%s", code, out, said)
+		}
+		mayReadState(t, s)
+		plan(t, s, kubeconfig, 3, "no stages", "Last of all, what Git no longer has\n  PodDisruptionBudget/"+s.Staging+"/shop  deleted\n")
 		s.Repo.Run(t, "checkout", "-q", ".")
 	})
 	t.Run("WhatTheAPIRefusesIsSaid", func(t *testing.T) {

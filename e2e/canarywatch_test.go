@@ -6,8 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-cd/sluice/e2e/world"
 )
@@ -54,6 +58,17 @@ func TestCanaryIsWatched(t *testing.T) {
 	s.AwaitPhase(t, "staging", revision, "Holding")
 	if stage, err := s.Agent.Metric("sluice_stage", `application="shop"`, `environment="staging"`); err != nil || stage != 1 {
 		t.Errorf("sluice_stage is %v (%v), want 1", stage, err)
+	}
+	mayReadState(t, s)
+	plan(t, s, kubeconfigOf(t, s), 0, "A release is in stage 1 now: another one takes it back to the proven one first")
+	events, err := s.Cluster.Core.CoreV1().Events(s.System).List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"stage 1 of 2: 1 instance", "waits for approved"} {
+		if !slices.ContainsFunc(events.Items, func(e corev1.Event) bool { return strings.Contains(e.Message, words) }) {
+			t.Errorf("no Event says %q", words)
+		}
 	}
 	s.CLI(t, s.Repo.Dir, "approve", "shop", "staging")
 	s.Repo.Push(t)

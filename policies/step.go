@@ -196,7 +196,7 @@ func pruned(s State, p Plan, o Observation) (State, bool) {
 		s.Held = ""
 		return s, false
 	}
-	if o.Stale > 1 && o.Stale*100 > p.PruneLimit*o.Owned && !permitted(s.Release, p.Permit) {
+	if LargePrune(o.Stale, o.Owned, p.PruneLimit) && !permitted(s.Release, p.Permit) {
 		s.Held = fmt.Sprintf("%d of %d objects are no longer in Git, more than %d%%: they stay until the release file "+
 			"says prune: {revision: %s}", o.Stale, o.Owned, p.PruneLimit, s.Release.Revision)
 		return s, false

@@ -18,8 +18,11 @@ type Preview struct {
 	Namespace string `json:"namespace"`
 	// Compared: a cluster was asked what would change. Otherwise Action, Fields and Reason of the objects are not known,
 	// and each workload that may be staged is taken for one whose pods change.
-	Compared bool            `json:"compared"`
-	Objects  []PreviewObject `json:"objects"`
+	Compared bool `json:"compared"`
+	// InStage is the stage that a release is in now, where the state could be read: another one takes it back to the proven
+	// one first, and what is compared with is not at rest. 0: none.
+	InStage int             `json:"inStage,omitempty"`
+	Objects []PreviewObject `json:"objects"`
 	// Capacity is where the pods of the stages come from. Empty, as Stages are: everything is applied at once.
 	Capacity policies.Capacity  `json:"capacity,omitempty"`
 	Stages   []PreviewStage     `json:"stages,omitempty"`
@@ -36,6 +39,7 @@ const (
 	BeforeIfNew Moment = "before if new" // before the first stage where the cluster has it not yet, else after the last one
 	InStages    Moment = "stages"        // its pods are replaced stage by stage
 	AfterLast   Moment = "after"         // when the release is proven
+	Pruned      Moment = "pruned"        // last of all: Git no longer has it
 )
 
 // PreviewObject is what would become of one object.
@@ -75,11 +79,13 @@ type PreviewOf struct {
 	// Changes are what the API server says of the objects, and Live the live ones of them; both nil where no cluster was asked.
 	Changes []apply.Planned
 	Live    []*unstructured.Unstructured
+	// Saved is the agent's state; zero where it is not known, and so nothing is told of what would be pruned.
+	Saved Saved
 }
 
 // Preview tells what a release would do. It asks nobody.
 func (of PreviewOf) Preview() Preview {
-	made := Preview{Key: of.Key, Namespace: of.Rules.Namespace, Compared: of.Changes != nil}
+	made := Preview{Key: of.Key, Namespace: of.Rules.Namespace, Compared: of.Changes != nil, InStage: of.Saved.State.At()}
 	canary := canaryOf(of.Rules.Rollout.Canary)
 	made.Warnings = policies.Warnings(of.Objects, of.Live, canary)
 	var staged []PreviewWorkload
@@ -105,14 +111,39 @@ func (of PreviewOf) Preview() Preview {
 		}
 		made.Objects = append(made.Objects, object)
 	}
-	if len(staged) == 0 {
+	if len(staged) > 0 {
+		made.Capacity, made.Stages = canary.Capacity, previewStages(canary, staged)
+	} else {
 		for i := range made.Objects {
 			made.Objects[i].When = AtOnce
 		}
-		return made
 	}
-	made.Capacity, made.Stages = canary.Capacity, previewStages(canary, staged)
+	made.Objects = append(made.Objects, of.pruned()...)
 	return made
+}
+
+// pruned are the owned objects that Git no longer has.
+func (of PreviewOf) pruned() (gone []PreviewObject) {
+	var wanted apply.Inventory
+	for _, o := range of.Objects {
+		entry := apply.Entry{ID: apply.IDOf(o)}
+		if live := objectOf(of.Live, entry.ID); live != nil {
+			entry.UID = string(live.GetUID())
+		}
+		wanted = append(wanted, entry)
+	}
+	stale, held := apply.Stale(of.Saved.Inventory, wanted), ""
+	if policies.LargePrune(len(stale), len(of.Saved.Inventory), int(of.Rules.Prune.Limit)) {
+		held = "held until the release file says prune:, since so many would go"
+	}
+	for _, entry := range stale {
+		object := PreviewObject{Object: entry.ID.String(), When: Pruned, Action: apply.Deleted, Reason: held}
+		if why := (apply.PruneOptions{Allow: of.Rules.Prune.Delete}).Keeps(entry.ID); why != "" {
+			object.Action, object.Reason = apply.Skipped, why
+		}
+		gone = append(gone, object)
+	}
+	return gone
 }
 
 // changes are what is known of the objects, whether a cluster was asked or not.

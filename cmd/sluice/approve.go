@@ -93,8 +93,8 @@ func approve(cmd *cobra.Command, flags approveFlags, args []string) error {
 
 // approval is a stage of a release that may begin.
 type approval struct {
-	revision, reason string
-	stage, of        int
+	revision  string
+	stage, of int
 }
 
 func (a approval) message(args []string) string {
@@ -148,5 +148,5 @@ func approvable(row environmentStatus, flags approveFlags, args []string) (appro
 	case stage > at.Of:
 		return approval{}, hinted{usageError{fmt.Errorf("--stage %d: there are %d stages", stage, at.Of)}, status}
 	}
-	return approval{revision: row.Revision, reason: row.Reason, stage: stage, of: at.Of}, nil
+	return approval{revision: row.Revision, stage: stage, of: at.Of}, nil
 }

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/sluice-cd/sluice/reconciler"
@@ -33,6 +36,23 @@ func compare(ctx context.Context, flags clusterFlags) (*comparison, error) {
 
 func (c *comparison) capabilities() render.Capabilities {
 	return render.Capabilities{KubeVersion: c.cluster.Version(), APIVersions: c.cluster.APIVersions()}
+}
+
+// saved adds what the agent knows, where the caller may read its state; where not, nothing is told of what would be pruned.
+func (c *comparison) saved(ctx context.Context, of *reconciler.PreviewOf, namespace string) error {
+	core, err := typed.NewForConfig(c.conf)
+	if err != nil {
+		return err
+	}
+	secret, err := core.Secrets(namespace).Get(ctx, reconciler.StateName(of.Key), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	of.Saved, err = reconciler.ReadState(secret)
+	return err
 }
 
 // ask adds to a preview what the cluster has, and what would change in it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,8 +18,8 @@ import (
 )
 
 type planFlags struct {
-	dir, revision, output string
-	exitCode              bool
+	dir, revision, output, namespace string
+	exitCode                         bool
 	clusterFlags
 }
 
@@ -31,7 +32,8 @@ func planCommand() *cobra.Command {
 them, how many pods each stage has, and what makes the stages prove less than they seem to.
 
 With --kubeconfig or --context the cluster is asked too, with your own rights and by dry-runs alone: which objects would
-change in which fields, which workloads are staged and why others are not. With --exit-code the exit status is then 3 where
+change in which fields, which workloads are staged and why others are not, and, where you may read the agent's state, what
+would be pruned. With --exit-code the exit status is then 3 where
 anything would change.`,
 		Example: "  sluice plan shop production\n  sluice plan production --revision HEAD~1 -o json\n  sluice plan shop production --context eu-1 --exit-code",
 		Args:    arguments(cobra.RangeArgs(1, 2)),
@@ -45,6 +47,7 @@ anything would change.`,
 	cmd.Flags().StringVarP(&flags.dir, "directory", "C", ".", "folder of sluice.yaml")
 	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
 	cmd.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit status 3 where anything would change")
+	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state")
 	flags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
@@ -80,7 +83,7 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 	}
 	of.Objects = reconciler.Prepared(objects, env.Drift.Leave, env.Rollout.Canary != nil)
 	if live != nil {
-		if err := live.ask(ctx, &of, app.Was); err != nil {
+		if err := errors.Join(live.ask(ctx, &of, app.Was), live.saved(ctx, &of, flags.namespace)); err != nil {
 			return err
 		}
 	}
@@ -94,7 +97,9 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 	return nil
 }
 
-func changes(o reconciler.PreviewObject) bool { return o.Action != "" && o.Action != apply.Unchanged }
+func changes(o reconciler.PreviewObject) bool {
+	return o.Action != "" && o.Action != apply.Unchanged && o.Action != apply.Skipped
+}
 
 func printPreview(out io.Writer, format string, p reconciler.Preview) error {
 	if format == "json" {
@@ -104,6 +109,9 @@ func printPreview(out io.Writer, format string, p reconciler.Preview) error {
 		return encoder.Encode(p)
 	}
 	fmt.Fprintf(out, "%s in namespace %s: %s\n", p.Key, p.Namespace, outline(p))
+	if p.InStage > 0 {
+		fmt.Fprintf(out, "A release is in stage %d now: another one takes it back to the proven one first\n", p.InStage)
+	}
 	for _, part := range []struct {
 		when  reconciler.Moment
 		title string
@@ -111,6 +119,7 @@ func printPreview(out io.Writer, format string, p reconciler.Preview) error {
 		{reconciler.AtOnce, "At once"}, {reconciler.BeforeFirst, "Before the first stage"},
 		{reconciler.BeforeIfNew, "Before the first stage where the cluster has them not yet, else after the last one"},
 		{reconciler.InStages, "In stages"}, {reconciler.AfterLast, "After the last stage"},
+		{reconciler.Pruned, "Last of all, what Git no longer has"},
 	} {
 		printPart(out, p, part.when, part.title)
 	}
