@@ -60,7 +60,7 @@ func TestCanaryIsWatched(t *testing.T) {
 		t.Errorf("sluice_stage is %v (%v), want 1", stage, err)
 	}
 	mayReadState(t, s)
-	plan(t, s, kubeconfigOf(t, s), 0, "A release is in stage 1 now: another one takes it back to the proven one first")
+	plan(t, s, kubeconfigOf(t, s), 3, "A release is in stage 1 now: another one takes it back to the proven one first")
 	events, err := s.Cluster.Core.CoreV1().Events(s.System).List(t.Context(), metav1.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
