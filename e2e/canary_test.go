@@ -3,6 +3,7 @@ package e2e
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,8 +57,10 @@ func TestCanaryExample(t *testing.T) {
 			}
 		}
 	})
-	s.Repo.Write(t, "releases/staging.yaml", "approved: {revision: "+revision+", stage: 2}\n")
-	s.Repo.Commit(t, "Go on")
+	if out, said, code := s.CLI(t, s.Repo.Dir, "approve", "shop", "staging"); code != 0 || !strings.Contains(out, "+approved: {revision: "+revision+", stage: 2}") {
+		t.Fatalf("approve ended with %d: %s%s", code, out, said)
+	}
+	s.Repo.Push(t)
 	s.AwaitPhase(t, "staging", revision, "Healthy")
 	if least := pods.LeastReady(); least < 4 {
 		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
@@ -74,12 +77,13 @@ func TestCanaryGoesThroughItsStages(t *testing.T) {
 		t.Fatalf("there are %d pods, want 4", len(before))
 	}
 	s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+	s.Repo.Edit(t, stagingDeployment, "periodSeconds: 20", "periodSeconds: 5")
 	revision := s.Repo.Commit(t, "Another image")
 	s.Repo.AwaitNote(t, world.Patience, "the first stage", "staging", func(n world.Note) bool {
-		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 1 of 2", "1 instance")
+		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 1 of 2", "1 instance", `"stage":{"number":1,"of":2}`, `"warnings":["Deployment/`+s.Staging+`/shop: container`)
 	})
 	s.Repo.AwaitNote(t, world.Patience, "the second stage", "staging", func(n world.Note) bool {
-		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 2 of 2", "50%")
+		return n.On == revision && n.Phase == "Progressing" && n.Says("stage 2 of 2", "50%", `"stage":{"number":2,"of":2}`) && !n.Says("warnings")
 	})
 	canaries := pods.First(1, before)
 	s.AwaitPhase(t, "staging", revision, "Healthy")
@@ -159,9 +163,15 @@ func TestCanaryTakesEveryKindOfFaultBack(t *testing.T) {
 			if kind == "never-ready" {
 				s.Repo.Edit(t, stagingDeployment, "replicas: 4", "replicas: 4\n  progressDeadlineSeconds: 5")
 			}
-			note := s.AwaitPhase(t, "staging", s.Repo.Commit(t, "A release that is "+kind), "RolledBack")
+			s.Repo.Write(t, "deploy/staging/secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: word}\nstringData: {word: listening}\n")
+			bad := s.Repo.Commit(t, "A release that is "+kind)
+			note := s.AwaitPhase(t, "staging", bad, "RolledBack")
 			if !note.Says(words...) {
 				t.Errorf("the note does not say %q: %s", words, note.Text)
+			}
+			failed := s.AwaitPhase(t, "staging", bad, "Failed")
+			if !failed.Says(`"pods":[{"pod":"`+s.Staging+`/shop-`, `"lastLines":["starting","<secret> on :8080","ready"]`) || failed.Says("listening") {
+				t.Errorf("the note of the failure does not have the pod's last words, or shows a secret: %s", failed.Text)
 			}
 			live := pods.Live()
 			for uid := range before {

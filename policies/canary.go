@@ -114,7 +114,7 @@ func (s State) Shape(p Plan, name string) Shape {
 		return Shape{}
 	}
 	w := s.Staged[i]
-	return Shape{Form: s.form(w), Capacity: w.capacity(p.Canary), Pods: w.Pods, Replicas: w.Replicas}
+	return Shape{Form: s.form(w), Capacity: w.Capacity(p.Canary), Pods: w.Pods, Replicas: w.Replicas}
 }
 
 // form is that of the state, but for a workload that waits for those of a lower order: it stays as the stage before left it.
@@ -146,7 +146,7 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 			*w = w.sized(steps[:min(s.Stage, len(steps))])
 			grown = grown || w.Pods != before.Pods || w.Replicas != before.Replicas
 		} else if at < len(steps) {
-			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, w.capacity(p.Canary)))
+			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, w.Capacity(p.Canary)))
 		}
 		grown = grown || w.Pods > before.Pods
 	}
@@ -291,7 +291,7 @@ func lost(s State, p Plan, o Observation) State {
 	fewer := false
 	for i, w := range o.Workloads {
 		leaves, staged := w.Replicas, s.Staged[i]
-		if staged.capacity(p.Canary) == Replace {
+		if staged.Capacity(p.Canary) == Replace {
 			leaves -= staged.Pods
 		}
 		if staged.kind() != daemonSetKind { // whose pods are born new, and nothing holds them
@@ -318,7 +318,7 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 		}
 		want := s.Staged[i].Pods
 		if steps := p.Canary.steps(); s.Stage <= len(steps) {
-			want = min(want, steps[s.Stage-1].Pods(w.Replicas, s.Staged[i].capacity(p.Canary))) // it may have been scaled down since
+			want = min(want, steps[s.Stage-1].Pods(w.Replicas, s.Staged[i].Capacity(p.Canary))) // it may have been scaled down since
 		}
 		if !w.Seen || w.New.Ready < want {
 			return fmt.Sprintf("%s: %d of %d new pods are Ready", s.Staged[i].Name, w.New.Ready, want), w.Unwell

@@ -18,9 +18,9 @@ type ordinal struct {
 	born     time.Time
 }
 
-// workload is a small model of a StatefulSet or DaemonSet under its controller, as the real ones were seen to behave: see
+// controlled is a small model of a StatefulSet or DaemonSet under its controller, as the real ones were seen to behave: see
 // the tests of both in reconciler/rollout. Templates are releases, by their digest.
-type workload struct {
+type controlled struct {
 	daemon, parallel bool
 	pods             []ordinal
 	template, base   string // of the manifest that was applied last, and of the pods below the partition
@@ -30,7 +30,7 @@ type workload struct {
 	bad              map[string]bool
 }
 
-func (w *workload) manifest() *unstructured.Unstructured {
+func (w *controlled) manifest() *unstructured.Unstructured {
 	kind := statefulSetKind
 	if w.daemon {
 		kind = daemonSetKind
@@ -39,7 +39,7 @@ func (w *workload) manifest() *unstructured.Unstructured {
 }
 
 // make makes a pod, of the base below the partition.
-func (w *workload) make(i int, now time.Time) {
+func (w *controlled) make(i int, now time.Time) {
 	w.uids++
 	w.pods[i] = ordinal{template: w.template, uid: w.uids, born: now}
 	if !w.daemon && i < w.partition {
@@ -47,12 +47,12 @@ func (w *workload) make(i int, now time.Time) {
 	}
 }
 
-func (w *workload) well() bool {
+func (w *controlled) well() bool {
 	return !slices.ContainsFunc(w.pods, func(p ordinal) bool { return !p.ready })
 }
 
 // sync lets the controller and the nodes act once.
-func (w *workload) sync(now time.Time) {
+func (w *controlled) sync(now time.Time) {
 	w.lag = false
 	strict := !w.daemon && !w.parallel // nothing goes on while a pod that is there is not Ready
 	for i := range w.pods {
@@ -80,7 +80,7 @@ func (w *workload) sync(now time.Time) {
 }
 
 // replace deletes the last pod that is not of the newest template, unless one after it is not Ready.
-func (w *workload) replace() {
+func (w *controlled) replace() {
 	for i := len(w.pods) - 1; i >= 0 && (w.daemon || i >= w.partition); i-- {
 		switch p := &w.pods[i]; {
 		case p.template != w.template:
@@ -92,7 +92,7 @@ func (w *workload) replace() {
 	}
 }
 
-func (w *workload) send(template string, s Shape) {
+func (w *controlled) send(template string, s Shape) {
 	made := s.Of(w.manifest())
 	w.template, w.lag = template, true
 	strategy := made.Object["spec"].(map[string]any)["updateStrategy"]
@@ -107,7 +107,7 @@ func (w *workload) send(template string, s Shape) {
 }
 
 // scale is what an autoscaler does, or nodes that come and go.
-func (w *workload) scale(n int) {
+func (w *controlled) scale(n int) {
 	for len(w.pods) < n {
 		w.pods = append(w.pods, ordinal{})
 	}
@@ -117,7 +117,7 @@ func (w *workload) scale(n int) {
 	}
 }
 
-func (w *workload) observe(s Staged) Workload {
+func (w *controlled) observe(s Staged) Workload {
 	o := Workload{Seen: !w.lag, Replicas: len(w.pods), Ordered: !w.daemon && !w.parallel}
 	for i, p := range w.pods {
 		if p.template == "" {
@@ -149,7 +149,7 @@ func (w *workload) observe(s Staged) Workload {
 
 // keeper plays the shell around Step for a workload.
 type keeper struct {
-	*workload
+	*controlled
 	random *rand.Rand
 	now    time.Time
 	state  State
@@ -265,8 +265,8 @@ func (k *keeper) evict(t *testing.T, seed uint64, o Observation) {
 func TestStepStagesOtherKindsInAModelCluster(t *testing.T) {
 	for seed := range uint64(3000) {
 		random := rand.New(rand.NewPCG(seed, 7))
-		w := &workload{daemon: seed%3 == 0, parallel: seed%3 == 1, pods: make([]ordinal, 4), bad: map[string]bool{}}
-		k := &keeper{workload: w, random: random, now: start, plan: Plan{PruneLimit: 50, Repair: true, Canary: &Canary{
+		w := &controlled{daemon: seed%3 == 0, parallel: seed%3 == 1, pods: make([]ordinal, 4), bad: map[string]bool{}}
+		k := &keeper{controlled: w, random: random, now: start, plan: Plan{PruneLimit: 50, Repair: true, Canary: &Canary{
 			Capacity: Surge,
 			Steps:    []CanaryStep{{Instances: 1, Hold: 5 * time.Second}, {WeightPercent: 25, Hold: time.Second}, {WeightPercent: 50}}[:1+random.IntN(3)],
 		}}}
@@ -318,6 +318,6 @@ func (k *keeper) settles(t *testing.T, seed uint64) {
 	ended := k.state.Phase == Healthy || k.state.Phase == RolledBack
 	other := slices.ContainsFunc(k.pods, func(p ordinal) bool { return p.template != want })
 	if !ended || k.state.Form != Settled || other {
-		t.Fatalf("seed %d: it did not settle: %+v\n%+v\n%v", seed, k.state, *k.workload, k.log)
+		t.Fatalf("seed %d: it did not settle: %+v\n%+v\n%v", seed, k.state, *k.controlled, k.log)
 	}
 }

@@ -45,7 +45,7 @@ func each(said string, staged, changed []Staged) Workload {
 	return w
 }
 
-func workloadOf(t *testing.T, text string) *unstructured.Unstructured {
+func manifestOf(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
 	raw, err := yaml.YAMLToJSON([]byte(text))
 	if err != nil {
@@ -81,10 +81,10 @@ func TestShapeOfOtherKinds(t *testing.T) {
 		"DaemonSetSettled":  {"", daemon, "minReadySeconds: 5", at(Settled, 4, 1), "minReadySeconds: 5"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			from := workloadOf(t, fmt.Sprintf(tc.kind, tc.spec))
+			from := manifestOf(t, fmt.Sprintf(tc.kind, tc.spec))
 			before := from.DeepCopy()
 			got := tc.shape.Of(from)
-			if diff := cmp.Diff(workloadOf(t, fmt.Sprintf(tc.kind, tc.want)).Object, got.Object); diff != "" {
+			if diff := cmp.Diff(manifestOf(t, fmt.Sprintf(tc.kind, tc.want)).Object, got.Object); diff != "" {
 				t.Errorf("%s: -want +got\n%s", tc.reason, diff)
 			}
 			if diff := cmp.Diff(before.Object, from.Object); diff != "" {
@@ -109,7 +109,7 @@ func TestStageableOtherKinds(t *testing.T) {
 		"DaemonSetOnDelete":    {"DaemonSet", "updateStrategy: {type: OnDelete}", 4, "leaves it to people"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := workloadOf(t, fmt.Sprintf("{apiVersion: apps/v1, kind: %s, metadata: {name: db}, spec: {%s}}", tc.kind, tc.spec))
+			o := manifestOf(t, fmt.Sprintf("{apiVersion: apps/v1, kind: %s, metadata: {name: db}, spec: {%s}}", tc.kind, tc.spec))
 			got := Stageable(o, tc.replicas, Surge)
 			if tc.want == "" && got != "" || !strings.Contains(got, tc.want) {
 				t.Errorf("got %q, want %q", got, tc.want)

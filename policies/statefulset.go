@@ -23,8 +23,8 @@ func (w Staged) kind() string {
 	return deploymentKind
 }
 
-// capacity is where the pods of its stages come from: only a Deployment can have extra ones.
-func (w Staged) capacity(c *Canary) Capacity {
+// Capacity is where the pods of its stages come from: only a Deployment can have extra ones.
+func (w Staged) Capacity(c *Canary) Capacity {
 	if w.kind() != deploymentKind {
 		return Replace
 	}
@@ -132,7 +132,7 @@ func begins(o Observation) string {
 func (s State) inPlace(p Plan) string {
 	var replaced, born []string
 	for _, w := range s.Staged {
-		if p.Canary.capacity() == Surge && w.capacity(p.Canary) == Replace {
+		if p.Canary.capacity() == Surge && w.Capacity(p.Canary) == Replace {
 			replaced = append(replaced, w.Name)
 		}
 		if w.kind() == daemonSetKind {

@@ -205,7 +205,7 @@ func pruned(s State, p Plan, o Observation) (State, bool) {
 		s.Held = ""
 		return s, false
 	}
-	if o.Stale > 1 && o.Stale*100 > p.PruneLimit*o.Owned && !permitted(s.Release, p.Permit) {
+	if LargePrune(o.Stale, o.Owned, p.PruneLimit) && !permitted(s.Release, p.Permit) {
 		why := "are no longer in Git"
 		if back {
 			why = "are not in " + short(s.Proven.Revision)

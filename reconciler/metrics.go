@@ -17,6 +17,7 @@ type metrics struct {
 	renders  *prometheus.CounterVec
 	objects  *prometheus.CounterVec
 	health   *prometheus.GaugeVec
+	stage    *prometheus.GaugeVec
 	releases *prometheus.CounterVec
 	drifts   *prometheus.CounterVec
 	repairs  prometheus.Histogram
@@ -45,6 +46,9 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		health: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_environment_healthy", Help: "1 where all objects of the environment are well, else 0.",
 		}, []string{"application", "environment"}),
+		stage: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "sluice_stage", Help: "The stage that a release is in, from 1, one more than there are while it finishes; 0: none.",
+		}, []string{"application", "environment"}),
 		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_releases_total", Help: "Lines that were recorded, by phase.",
 		}, []string{"application", "environment", "phase"}),
@@ -63,7 +67,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}, []string{"cluster", "verb", "code"}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.passes, m.phases, m.polls, m.renders, m.objects, m.health, m.releases, m.drifts, m.repairs, m.git, m.api)
+		registry.MustRegister(m.passes, m.phases, m.polls, m.renders, m.objects, m.health, m.stage, m.releases, m.drifts, m.repairs, m.git, m.api)
 	}
 	return m
 }
@@ -80,13 +84,17 @@ func (m *metrics) passed(p *Pass, out Outcome) {
 	default:
 		m.health.WithLabelValues(p.Application, p.Environment).Set(0)
 	}
+	m.stage.WithLabelValues(p.Application, p.Environment).Set(float64(p.target.held.saved.State.At()))
 	for _, line := range p.Lines {
 		m.releases.WithLabelValues(p.Application, p.Environment, string(line.Phase)).Inc()
 	}
 }
 
 // drop forgets a key that is another's now.
-func (m *metrics) drop(k Key) { m.health.DeleteLabelValues(k.Application, k.Environment) }
+func (m *metrics) drop(k Key) {
+	m.health.DeleteLabelValues(k.Application, k.Environment)
+	m.stage.DeleteLabelValues(k.Application, k.Environment)
+}
 
 func (m *metrics) drifted(k Key, d drift) {
 	result := "reported"

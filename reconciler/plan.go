@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -30,6 +31,10 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	}
 	if !saved.State.Applied && another(before, saved.State) {
 		t.attempt = attempt{began: saved.State.Began}
+	}
+	saved.Stages, saved.Due = 0, time.Time{}
+	if p.Wanted.Canary != nil && saved.State.At() > 0 {
+		saved.Stages, saved.Due = len(p.Wanted.Canary.Steps), saved.State.Due(p.Wanted)
 	}
 	if err := p.expect(ctx); err != nil {
 		return retry(err)

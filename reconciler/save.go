@@ -29,7 +29,7 @@ func save(ctx context.Context, p *Pass) Outcome {
 func (p *Pass) save(ctx context.Context) error {
 	t, saved := p.target, &p.target.held.saved
 	for _, r := range p.Told {
-		if err := p.tell(r); err != nil {
+		if err := p.tell(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -120,18 +120,20 @@ func (p *Pass) manifestsKey(release policies.Release) string {
 }
 
 // tell signs a line for the outbox. It belongs to the state that it is saved with.
-func (p *Pass) tell(r policies.Record) error {
+func (p *Pass) tell(ctx context.Context, r policies.Record) error {
 	t, saved := p.target, &p.target.held.saved
 	line := record.Line{
 		Application: p.Application, Environment: p.Environment, Cluster: p.site.name, Agent: p.agent.name,
 		Phase: r.Phase, Revision: r.Release.Revision, Trigger: r.Release.Trigger,
 		Inputs: r.Release.Inputs, Digest: r.Release.Digest, Reason: t.secrets.mask(r.Reason), At: p.Seen.Now,
-		Health: string(p.Seen.Health), Evidence: p.evidence(r),
+		Health: string(p.Seen.Health), Evidence: p.evidence(ctx, r),
 	}
 	if line.Revision == "" {
 		return nil // nothing in Git to hang it on; the status says it
 	}
-	made, chain, err := p.site.maker.Make(saved.Chain.WithKey(p.site.maker.Signer.KeyID()), line)
+	maker := p.site.maker
+	maker.Mask = t.secrets.mask
+	made, chain, err := maker.Make(saved.Chain.WithKey(maker.Signer.KeyID()), line)
 	if err != nil {
 		return fmt.Errorf("make note line: %w", err)
 	}
@@ -154,7 +156,7 @@ func (p *Pass) post(line record.Line) {
 }
 
 // evidence is what a line rests on. A revision that no release was made of has none.
-func (p *Pass) evidence(r policies.Record) record.Evidence {
+func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence {
 	if r.Phase == policies.Blocked {
 		return record.Evidence{}
 	}
@@ -164,6 +166,13 @@ func (p *Pass) evidence(r policies.Record) record.Evidence {
 	}
 	for _, o := range p.NotWell {
 		e.NotWell = append(e.NotWell, record.Object{Object: o.Object, Health: string(o.Health), Reason: p.target.secrets.mask(o.Reason)})
+	}
+	e.Stage = p.stage(r.Release)
+	if e.Stage.Number == 1 && r.Phase == policies.Progressing {
+		e.Warnings = p.warnings(ctx)
+	}
+	if r.Phase == policies.Failed && !r.Began.IsZero() {
+		e.Pods = p.failing(ctx)
 	}
 	return e
 }

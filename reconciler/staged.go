@@ -151,8 +151,8 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	}
 	var found []policies.Staged
 	for _, c := range plan.Changes {
-		o := objectOf(c.ID, objects)
-		if !replacesPods(c) || wantsNone(c.ID, objects) || p.hasNoNodes(c.ID) || o == nil || !p.selects(o) {
+		o := objectOf(objects, c.ID)
+		if !replacesPods(c) || wantsNone(c.ID, objects) || p.hasNoNodes(c.ID) || o == nil || !selects(p.Rules.Rollout.Canary, o) {
 			continue
 		}
 		staged, ready := p.stagedOf(c.ID, o)
@@ -195,18 +195,9 @@ func unstageable(o *unstructured.Unstructured, replicas int, capacity policies.C
 	return policies.Stageable(o, replicas, capacity)
 }
 
-// objectOf finds an object by its identity; nil where it is not among them.
-func objectOf(id apply.ID, objects []*unstructured.Unstructured) *unstructured.Unstructured {
-	i := slices.IndexFunc(objects, func(o *unstructured.Unstructured) bool { return apply.IDOf(o) == id })
-	if i < 0 {
-		return nil
-	}
-	return objects[i]
-}
-
 // selects reports whether the rules stage a workload.
-func (p *Pass) selects(o *unstructured.Unstructured) bool {
-	return labels.SelectorFromSet(p.Rules.Rollout.Canary.Selector).Matches(labels.Set(o.GetLabels()))
+func selects(c *config.Canary, o *unstructured.Unstructured) bool {
+	return labels.SelectorFromSet(c.Selector).Matches(labels.Set(o.GetLabels()))
 }
 
 // replacesPods reports whether a planned change is one of a workload's pod template.

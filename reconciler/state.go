@@ -1,6 +1,12 @@
 package reconciler
 
 import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/record"
@@ -28,8 +34,12 @@ type Saved struct {
 	// Cluster is the UID of the cluster: state that was copied to another one does not count.
 	Cluster string `json:"cluster"`
 	// Rules is the revision whose rules are in force.
-	Rules     string          `json:"rules,omitempty"`
-	State     policies.State  `json:"state"`
+	Rules string         `json:"rules,omitempty"`
+	State policies.State `json:"state"`
+	// Stages is how many there are while a release is staged, and Due when time alone lets it go on or fail, by the rules in
+	// force. They are for people who watch: no pass reads them.
+	Stages    int             `json:"stages,omitempty"`
+	Due       time.Time       `json:"due,omitzero"`
 	Inventory apply.Inventory `json:"inventory,omitempty"`
 	Chain     record.Chain    `json:"chain,omitzero"`
 	// Outbox holds lines that Git does not have yet, and the closing lines of the last releases.
@@ -37,4 +47,17 @@ type Saved struct {
 	// Active and Proven name the Secrets with the manifests of the release in the state and of the proven one.
 	Active []string `json:"active,omitempty"`
 	Proven []string `json:"proven,omitempty"`
+}
+
+// ReadState reads the state in a Secret, whichever agent's it is. It is for those who only look.
+func ReadState(secret *corev1.Secret) (Saved, error) {
+	var saved Saved
+	text, err := unpack(secret.Data["state"])
+	if err == nil {
+		err = json.Unmarshal(text, &saved)
+	}
+	if err != nil {
+		return Saved{}, fmt.Errorf("read state in Secret %s/%s: %w", secret.Namespace, secret.Name, err)
+	}
+	return saved, nil
 }

@@ -17,9 +17,13 @@ import (
 
 // The exit statuses.
 const (
-	exitFailed = 1
-	exitUsage  = 2
+	exitFailed      = 1
+	exitUsage       = 2
+	exitDifferences = 3
 )
+
+// errDifferences is no failure: differences were found, and the exit status was asked to tell.
+var errDifferences = errors.New("differences were found")
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -37,6 +41,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, errDifferences) {
+		return exitDifferences
 	}
 	fmt.Fprintln(stderr, "Error:", err)
 	var hint hinted
@@ -65,7 +72,7 @@ Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usageError{err}, cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(agentCommand(), renderCommand(), validateCommand(), statusCommand(), reconcileCommand(), versionCommand())
+	root.AddCommand(agentCommand(), renderCommand(), planCommand(), validateCommand(), statusCommand(), approveCommand(), reconcileCommand(), versionCommand())
 	return root
 }
 

@@ -11,14 +11,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/sluice-cd/sluice/reconciler"
 )
 
 type reconcileFlags struct {
-	verify                         bool
-	namespace, kubeconfig, context string
+	verify    bool
+	namespace string
+	clusterFlags
 }
 
 func reconcileCommand() *cobra.Command {
@@ -41,15 +41,12 @@ reported anything or not.`,
 	}
 	cmd.Flags().BoolVar(&flags.verify, "verify", false, "compare every object with the cluster")
 	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state")
-	cmd.Flags().StringVar(&flags.kubeconfig, "kubeconfig", "", "kubeconfig file")
-	cmd.Flags().StringVar(&flags.context, "context", "", "kubeconfig context")
+	flags.clusterFlags.add(cmd)
 	return cmd
 }
 
 func askFor(ctx context.Context, key reconciler.Key, flags reconcileFlags) error {
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = flags.kubeconfig
-	conf, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: flags.context}).ClientConfig()
+	conf, err := flags.clusterFlags.rest()
 	if err != nil {
 		return err
 	}
@@ -67,7 +64,7 @@ func askFor(ctx context.Context, key reconciler.Key, flags reconcileFlags) error
 	}
 	_, err = core.Secrets(flags.namespace).Patch(ctx, reconciler.StateName(key), types.MergePatchType, patch, metav1.PatchOptions{})
 	if apierrors.IsNotFound(err) {
-		return hinted{fmt.Errorf("no agent has state of %s in namespace %q", key, flags.namespace), "kubectl get secrets -A -l state.sluice.dev/kind=state"}
+		return noState(key, flags.namespace)
 	}
 	return err
 }

@@ -57,16 +57,20 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
-	made, err := render.Render(ctx, place.tree, render.Request{
-		Dir: place.dir, Application: app.Metadata.Name, Environment: env.Name, Source: env.Source,
-		Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations,
-		Capabilities: render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: flags.apiVersions},
-	})
+	made, err := place.render(ctx, app, env, render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: flags.apiVersions})
 	if err != nil {
 		return err
 	}
 	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Canary != nil)
 	return printObjects(out, flags.output, objects)
+}
+
+// render renders an environment of the application as the agent does.
+func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
+	return render.Render(ctx, c.tree, render.Request{
+		Dir: c.dir, Application: app.Metadata.Name, Environment: env.Name, Source: env.Source,
+		Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations, Capabilities: cluster,
+	})
 }
 
 // printObjects writes objects as YAML documents, or as one JSON List.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -22,7 +23,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": mai
 // a Git server of its own, at $GIT, which lets in the user of the folder $CREDENTIALS. Beside the usual commands they know
 //
 //	commit REPO FOLDER           commits a folder's files to a repository of the server, and sets $HEAD
-//	note REPO APP ENV PHASE [REASON]  writes what an agent would on $HEAD; its public key is in $WORK/keys
+//	note REPO APP ENV PHASE [REASON]  writes what an agent would on $HEAD; its public key is in $WORK/keys. A reason that
+//	             begins with "stage N of M" has the stage as evidence; with the phase Holding it waits for approval
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
@@ -111,9 +113,13 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 	if !ok {
 		chain = record.Chain{Application: args[1], Environment: args[2]}
 	}
+	var stage record.Stage
+	if n, _ := fmt.Sscanf(strings.Join(args[4:], " "), "stage %d of %d", &stage.Number, &stage.Of); n == 2 {
+		stage.Approve = args[3] == string(policies.Holding)
+	}
 	line, next, err := record.Maker{Signer: b.signer}.Make(chain, record.Line{
 		Phase: policies.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
-		At: time.Date(2026, 11, 21, 12, 0, int(chain.Seq), 0, time.UTC),
+		At: time.Date(2026, 11, 21, 12, 0, int(chain.Seq), 0, time.UTC), Evidence: record.Evidence{Stage: stage},
 	})
 	ts.Check(err)
 	b.chains[subject] = next

@@ -1,31 +1,27 @@
 package main
 
 import (
-	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
 
-	"github.com/go-git/go-git/v5"
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/policies"
-	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
 type statusFlags struct {
 	repository, keys, credentials, output string
+
+	watch     bool
+	namespace string
+	clusterFlags
 }
 
 // environmentStatus is one row: the last line that Git has of an application in an environment.
@@ -46,95 +42,43 @@ type environmentStatus struct {
 func statusCommand() *cobra.Command {
 	var flags statusFlags
 	cmd := &cobra.Command{
-		Use:   "status [APP]",
+		Use:   "status [APP [ENV]]",
 		Short: "Say how an application's environments are, from Git notes alone",
 		Long: `Reads what agents wrote into refs/notes/sluice/* and prints the last word about each environment. No cluster is asked.
 
 The repository is the one of this folder (its remote origin), or --repo. With --keys FILE signatures are
-checked; without it every line is shown as unverified.`,
-		Example: "  sluice status\n  sluice status shop --keys sluice.keys -o json",
-		Args:    arguments(cobra.MaximumNArgs(1)),
+checked; without it every line is shown as unverified.
+
+With --watch the cluster is asked instead, with your own kubeconfig and rights, about one environment: the stage, new and
+proven pods, the time that is left and what it waits for, until you interrupt it. On a terminal it is drawn anew; elsewhere,
+and with -o json, each change is a line.`,
+		Example: "  sluice status\n  sluice status shop --keys sluice.keys -o json\n  sluice status shop production --watch --context eu-1",
+		Args:    arguments(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.watch {
+				if len(args) != 2 {
+					return hinted{usageError{errors.New("--watch shows one environment")}, "sluice status APP ENV --watch"}
+				}
+				return watchStatus(cmd, flags, reconciler.Key{Application: args[0], Environment: args[1]})
+			}
 			rows, err := readStatus(cmd.Context(), flags)
 			if err != nil {
 				return err
 			}
-			if len(args) == 1 {
-				rows = slices.DeleteFunc(rows, func(r environmentStatus) bool { return r.Application != args[0] })
-			}
+			rows = slices.DeleteFunc(rows, func(r environmentStatus) bool {
+				return len(args) > 0 && r.Application != args[0] || len(args) > 1 && r.Environment != args[1]
+			})
 			return printStatus(cmd.OutOrStdout(), flags.output, rows)
 		},
 	}
 	cmd.Flags().StringVar(&flags.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
 	cmd.Flags().StringVar(&flags.keys, "keys", "", "file with public keys, one a line")
 	cmd.Flags().StringVar(&flags.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
+	cmd.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show one environment as it is in the cluster, and each change")
+	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state, for --watch")
+	flags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
-}
-
-func readStatus(ctx context.Context, flags statusFlags) ([]environmentStatus, error) {
-	address, credentials, err := notesAddress(flags)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := readKeys(flags.keys)
-	if err != nil {
-		return nil, err
-	}
-	mirror, err := os.MkdirTemp("", "sluice-status-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(mirror) //nolint:errcheck // the system tidies its temporary folder
-	repo, err := gitsource.Open(gitsource.Config{URL: address, Dir: mirror, Credentials: credentials})
-	if err != nil {
-		return nil, err
-	}
-	defer repo.Close() //nolint:errcheck // it was only read
-	refs, err := repo.Fetch(ctx, "refs/notes/sluice/*")
-	if err != nil {
-		if errors.Is(err, gitsource.ErrAuth) {
-			return nil, hinted{err, "sluice status --credentials FOLDER"}
-		}
-		return nil, err
-	}
-	var rows []environmentStatus
-	for ref := range refs {
-		notes, err := repo.ReadNotes(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, lastWords(record.ParseNotes(notes), keys)...)
-	}
-	slices.SortFunc(rows, func(a, b environmentStatus) int {
-		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
-	})
-	return rows, nil
-}
-
-// lastWords is the newest line of each application. Where some line of it counts, lines that do not are passed over.
-func lastWords(lines []record.ParsedLine, keys record.Keyring) []environmentStatus {
-	verdicts := record.Verify(lines, keys)
-	last := map[record.Subject]environmentStatus{}
-	for i, parsed := range lines {
-		if parsed.Err != nil {
-			continue
-		}
-		l, standing := parsed.Line, verdicts[i].Standing
-		before, ok := last[l.Subject()]
-		if ok && before.Standing == record.Verified && standing != record.Verified {
-			continue
-		}
-		last[l.Subject()] = environmentStatus{
-			Application: l.Application, Environment: l.Environment, Phase: l.Phase, Revision: l.Revision, Trigger: l.Trigger,
-			Reason: l.Reason, At: l.At, Agent: l.Agent, Cluster: l.Cluster, Standing: standing, Evidence: l.Evidence,
-		}
-	}
-	rows := make([]environmentStatus, 0, len(last))
-	for _, row := range last {
-		rows = append(rows, row)
-	}
-	return rows
 }
 
 func printStatus(out io.Writer, format string, rows []environmentStatus) error {
@@ -157,62 +101,4 @@ func printStatus(out io.Writer, format string, rows []environmentStatus) error {
 			r.At.Local().Format(time.DateTime), r.Standing, r.Reason)
 	}
 	return table.Flush()
-}
-
-func readKeys(file string) (record.Keyring, error) {
-	if file == "" {
-		return record.Keyring{}, nil
-	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return record.Keyring{}, fmt.Errorf("--keys: %w", err)
-	}
-	return record.ParseKeyring(data)
-}
-
-// notesAddress finds the repository and how to get in: the folder's remote origin, with the user and password of its
-// address where it has some, else --repository and --credentials.
-func notesAddress(flags statusFlags) (string, func() (gitsource.Credentials, error), error) {
-	address := flags.repository
-	if info, err := os.Stat(address); err == nil && info.IsDir() {
-		origin, err := originOf(address)
-		if err != nil {
-			return "", nil, hinted{err, "sluice status --repo URL"}
-		}
-		address = origin
-	}
-	if flags.credentials != "" {
-		return address, func() (gitsource.Credentials, error) {
-			values, err := config.LoadCredentials(flags.credentials)
-			return gitsource.CredentialsFrom(values), err
-		}, nil
-	}
-	parsed, err := url.Parse(address)
-	if err != nil || parsed.User == nil || !strings.HasPrefix(parsed.Scheme, "http") {
-		return address, nil, nil //nolint:nilerr // scp-like addresses are no URLs; gitsource judges them
-	}
-	password, _ := parsed.User.Password()
-	found := gitsource.Credentials{Username: parsed.User.Username(), Password: gitsource.NewSecret(password)}
-	parsed.User = nil
-	return parsed.String(), func() (gitsource.Credentials, error) { return found, nil }, nil
-}
-
-func originOf(dir string) (string, error) {
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return "", err
-	}
-	root := repositoryRoot(abs)
-	if root == "" {
-		return "", fmt.Errorf("%q is in no Git repository", abs)
-	}
-	repo, err := git.PlainOpenWithOptions(root, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
-	if err != nil {
-		return "", fmt.Errorf("open repository %q: %w", root, err)
-	}
-	remote, err := repo.Remote("origin")
-	if err != nil || len(remote.Config().URLs) == 0 {
-		return "", fmt.Errorf("repository %q has no remote origin", root)
-	}
-	return remote.Config().URLs[0], nil
 }

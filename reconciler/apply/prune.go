@@ -16,6 +16,14 @@ type PruneOptions struct {
 	Allow []string
 }
 
+// Keeps says why an object is not deleted, whatever it is like; empty: it may be.
+func (o PruneOptions) Keeps(id ID) string {
+	if precious(id) && !slices.Contains(o.Allow, id.Kind) {
+		return fmt.Sprintf("kept: a %s is deleted only where prune.delete allows it", id.Kind)
+	}
+	return ""
+}
+
 // Prune deletes objects that the release has no more, in the reverse order of an apply. Each is looked at first: one
 // that is not the one we made, or that bears labels of somebody else by now, is skipped, as are those whose kind is
 // kept and those annotated sluice.dev/prune: disabled. Every object in the changes can be forgotten, whatever became
@@ -62,8 +70,8 @@ func (c *Client) pruneOne(ctx context.Context, owner Owner, e Entry, opts PruneO
 	if c.reserved(e.ID) {
 		return skipped("kept: the namespace is reserved")
 	}
-	if precious(e.ID) && !slices.Contains(opts.Allow, e.Kind) {
-		return skipped(fmt.Sprintf("kept: a %s is deleted only where prune.delete allows it", e.Kind))
+	if why := opts.Keeps(e.ID); why != "" {
+		return skipped(why)
 	}
 	found, err := c.cluster.kinds.findAny(ctx, e.GVK())
 	if errors.Is(err, errNoKind) {

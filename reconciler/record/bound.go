@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -13,9 +14,12 @@ import (
 // What a line may weigh. A note of 10,000 lines is then still read in well under a second, and an outbox of
 // some fifty lines fits the one MiB of a Secret.
 const (
-	maxWord     = 256      // names, hashes, kinds
-	maxText     = 1 << 10  // reason, message
-	maxObject   = 512      // the reason of one object
+	maxWord     = 256     // names, hashes, kinds
+	maxText     = 1 << 10 // reason, message
+	maxObject   = 512     // the reason of one object or pod
+	maxSaid     = 256     // a line of a log
+	maxPods     = 5 << 10 // all pods, encoded
+	maxWarnings = 5
 	maxEvidence = 8 << 10  // all evidence, encoded
 	maxLine     = 64 << 10 // what a reader looks at; what we write stays below 24 KiB
 )
@@ -46,8 +50,14 @@ func boundedEvidence(e Evidence, mask func(string) string) Evidence {
 		e.Seconds = 0
 	}
 	e.Seconds = math.Round(min(e.Seconds, 1e9)*1000) / 1000
+	var size int
+	e.Pods, size = boundedPods(e.Pods, mask)
+	e.Warnings = slices.Clone(e.Warnings[:min(len(e.Warnings), maxWarnings)])
+	for i, warning := range e.Warnings {
+		e.Warnings[i] = cut(hide(warning, mask), maxSaid)
+		size += 2*len(e.Warnings[i]) + 3 // quotes and backslashes take two bytes
+	}
 	var objects []Object
-	size := 0
 	for i, object := range e.NotWell {
 		object.Object = cut(hide(object.Object, mask), maxWord)
 		object.Health = cut(hide(object.Health, nil), maxWord)
@@ -62,6 +72,24 @@ func boundedEvidence(e Evidence, mask func(string) string) Evidence {
 	}
 	e.NotWell = objects
 	return e
+}
+
+// boundedPods drops the last pods until what is left fits, and returns its size.
+func boundedPods(pods []Pod, mask func(string) string) (kept []Pod, size int) {
+	for _, pod := range pods {
+		pod.Pod, pod.Container = cut(hide(pod.Pod, nil), maxWord), cut(hide(pod.Container, nil), maxWord)
+		pod.Reason = cut(hide(pod.Reason, mask), maxObject)
+		pod.LastLines = slices.Clone(pod.LastLines)
+		for i, line := range pod.LastLines {
+			pod.LastLines[i] = cut(hide(line, mask), maxSaid)
+		}
+		encoded, err := json.Marshal(pod)
+		if err != nil || size+len(encoded)+1 > maxPods {
+			break
+		}
+		kept, size = append(kept, pod), size+len(encoded)+1
+	}
+	return kept, size
 }
 
 // hide removes what must not be seen. The mask runs before and after the cleaning, because a secret may be

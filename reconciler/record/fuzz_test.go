@@ -58,6 +58,8 @@ func FuzzMake(f *testing.F) {
 			Trigger: reason, Evidence: Evidence{Seconds: seconds}}
 		for range min(max(objects, 0), 500) {
 			event.Evidence.NotWell = append(event.Evidence.NotWell, Object{object, object, reason})
+			event.Evidence.Pods = append(event.Evidence.Pods, Pod{object, object, objects, reason, []string{reason, object}})
+			event.Evidence.Warnings = append(event.Evidence.Warnings, reason)
 		}
 		line, _, err := Maker{Signer: signer}.Make(Chain{Application: "shop", Environment: "production"}, event)
 		if err != nil {

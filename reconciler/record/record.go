@@ -59,6 +59,12 @@ type Evidence struct {
 	NotWell []Object `json:"notWell,omitempty"`
 	// More is how many further objects were left out for size.
 	More int `json:"more,omitempty"`
+	// Stage is where a staged release stands, or stood when it ended.
+	Stage Stage `json:"stage,omitzero"`
+	// Warnings are what a person should know of the release; on the line of its first stage.
+	Warnings []string `json:"warnings,omitempty"`
+	// Pods are those that a release failed by.
+	Pods []Pod `json:"pods,omitempty"`
 }
 
 // Duration returns how long the release took; zero is unknown.
@@ -80,6 +86,24 @@ type Object struct {
 	Object string `json:"object"` // as people read it: "Deployment shop/web"
 	Health string `json:"health,omitempty"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// Stage is one of a staged release.
+type Stage struct {
+	Number int `json:"number"` // from 1; one more than Of where the release finishes
+	Of     int `json:"of"`
+	// Approve: it begins when the release file says approved: with the line's revision and this number.
+	Approve bool `json:"approve,omitempty"`
+}
+
+// Pod is a pod of a release that failed, and why.
+type Pod struct {
+	Pod       string `json:"pod"` // namespace/name
+	Container string `json:"container,omitempty"`
+	Alike     int    `json:"alike,omitempty"` // how many pods show the same, this one among them
+	Reason    string `json:"reason"`
+	// LastLines are what the container said last, the newest at the end.
+	LastLines []string `json:"lastLines,omitempty"`
 }
 
 // Subject is what a chain of lines is about.

@@ -131,7 +131,7 @@ func TestLesson36_NoSecretAndNoControlCharacterInANote(t *testing.T) {
 	}
 	line, chain, err := Maker{Signer: newKey(t), Mask: mask}.Make(Chain{Application: "shop", Environment: "production"}, Line{
 		Phase: policies.Failed, Revision: revA, At: noon, Reason: dirty, Message: dirty, Cluster: "c\x1b", Agent: strings.Repeat("a", 400),
-		Evidence: Evidence{NotWell: objects},
+		Evidence: Evidence{NotWell: objects, Pods: []Pod{{Pod: "shop/a", Reason: dirty, LastLines: []string{dirty, "ready"}}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -155,6 +155,9 @@ func TestLesson36_NoSecretAndNoControlCharacterInANote(t *testing.T) {
 	}
 	if got := len(line.Evidence.NotWell) + line.Evidence.More; got != 200 || line.Evidence.More == 0 {
 		t.Errorf("%d objects kept, %d counted, want 200 together", len(line.Evidence.NotWell), line.Evidence.More)
+	}
+	if pods := line.Evidence.Pods; len(pods) != 1 || len(pods[0].LastLines) != 2 || len(pods[0].LastLines[0]) > maxSaid || pods[0].LastLines[1] != "ready" {
+		t.Errorf("pods are %+v", pods)
 	}
 	again, _ := chain.Next(line)
 	line.ID, line.Seq, line.Prev, line.Sig, line.text = again.ID, again.Seq, again.Prev, "", ""

@@ -52,6 +52,8 @@ type Finding struct {
 	// After is positive when waiting so long, with no change, makes the finding terminal. The owner of the workload
 	// is woken then.
 	After time.Duration
+	// LastLines are what the container said last, as it wrote them; only [Explain] knows.
+	LastLines []string
 }
 
 // Diagnose says why a workload is not there, the terminal findings first; nil when there is nothing to say.

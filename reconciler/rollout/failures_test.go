@@ -2,6 +2,8 @@ package rollout
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -239,28 +241,48 @@ func TestExplain_LastWordsFromTheServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	said, err := words(t.Context(), found.Object.Namespace, found.Object.Name, found.Container)
-	if err != nil || said == "" {
-		t.Fatalf("log is %q: %v", said, err)
-	}
+	want := []string{"starting", "listening on :8080", "ready"}
 	got := Explain(t.Context(), []Finding{found}, words)
-	if want := found.Message + "; its last words:\n" + said; got[0].Message != want {
-		t.Errorf("%q, want %q", got[0].Message, want)
+	if diff := cmp.Diff(want, got[0].LastLines); diff != "" || got[0].Message != found.Message {
+		t.Errorf("%q (-want +got):\n%s", got[0].Message, diff)
 	}
-	if _, err := words(t.Context(), found.Object.Namespace, "absent", "app"); err == nil {
+	if _, err := words(t.Context(), found.Object.Namespace, "absent", "app", true); err == nil {
 		t.Error("the log of a pod that is not there was read")
 	}
 }
 
-func TestExplain_OnlyCrashes(t *testing.T) {
-	words := func(_ context.Context, namespace, pod, container string) (string, error) {
-		return namespace + "/" + pod + "/" + container, nil
+// TestExplain: what a container said before it ended, or says so far, and nothing of one that never ran.
+func TestExplain(t *testing.T) {
+	words := func(_ context.Context, namespace, pod, container string, ended bool) ([]string, error) {
+		if container == "silent" {
+			return nil, errors.New("no log")
+		}
+		return []string{fmt.Sprintf("%s/%s/%s %t", namespace, pod, container, ended)}, nil
 	}
-	p := ID{Kind: "Pod", Namespace: "a", Name: "p"}
-	got := Explain(t.Context(), []Finding{
-		{Object: p, Container: "app", Kind: CrashLoop, Message: "crash"}, {Object: p, Container: "app", Kind: OOMKilled, Message: "oom"},
-	}, words)
-	if got[0].Message != "crash; its last words:\na/p/app" || got[1].Message != "oom" {
-		t.Errorf("%+v", got)
+	for kind, want := range map[FindingKind][]string{
+		CrashLoop: {"a/p/app true"}, OOMKilled: {"a/p/app true"}, ProbeFailing: {"a/p/app false"}, NotReady: {"a/p/app false"},
+		ImageNotFound: nil, ConfigMissing: nil,
+	} {
+		p := ID{Kind: "Pod", Namespace: "a", Name: "p"}
+		got := Explain(t.Context(), []Finding{{Object: p, Container: "app", Kind: kind}, {Object: p, Container: "silent", Kind: kind}, {Object: p, Kind: kind}}, words)
+		if diff := cmp.Diff(want, got[0].LastLines); diff != "" || got[1].LastLines != nil || got[2].LastLines != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", kind, got, diff)
+		}
+	}
+}
+
+// TestLinesOf_OnlyWholeOnes: of a line that was cut nobody knows what it holds.
+func TestLinesOf_OnlyWholeOnes(t *testing.T) {
+	long := strings.Repeat("x", int(lastBytes))
+	for raw, want := range map[string][]string{
+		"one\n\n two\r\n":            {"one", " two\r"},
+		"one\ntwo":                   {"one", "two"},
+		("one\n" + long)[:lastBytes]: {"one"},
+		long:                         {},
+		"":                           {},
+	} {
+		if diff := cmp.Diff(want, linesOf([]byte(raw))); diff != "" {
+			t.Errorf("%.20q (-want +got):\n%s", raw, diff)
+		}
 	}
 }

@@ -3,45 +3,69 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 )
 
-// LastWords returns the last lines that a container wrote before it ended, or an empty string.
-type LastWords func(ctx context.Context, namespace, pod, container string) (string, error)
+// LastWords returns the last lines that a container wrote: before it ended where it did, else so far.
+type LastWords func(ctx context.Context, namespace, pod, container string, ended bool) ([]string, error)
 
-// Logs reads last words from the API server as the given identity: five lines and four KiB at most. They are as
-// the container wrote them: whoever shows them masks them first.
+// How much of a log is read. A line that was cut is left out: only a whole one can be masked.
+const (
+	lastLines = int64(5)
+	lastBytes = int64(16 << 10)
+)
+
+// Logs reads last words from the API server as the given identity. They are as the container wrote them: whoever shows
+// them masks them first.
 func Logs(config *rest.Config) (LastWords, error) {
 	c, err := newClient(config)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, namespace, pod, container string) (string, error) {
-		lines, limit := int64(5), int64(4096)
+	return func(ctx context.Context, namespace, pod, container string, ended bool) ([]string, error) {
+		lines, limit := lastLines, lastBytes
 		raw, err := c.core.Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{
-			Container: container, Previous: true, TailLines: &lines, LimitBytes: &limit,
+			Container: container, Previous: ended, TailLines: &lines, LimitBytes: &limit,
 		}).DoRaw(ctx)
 		if err != nil {
-			return "", fmt.Errorf("read log of container %q in pod %q: %w", container, namespace+"/"+pod, err)
+			return nil, fmt.Errorf("read log of container %q in pod %q: %w", container, namespace+"/"+pod, err)
 		}
-		return strings.TrimSpace(strings.ToValidUTF8(string(raw), "")), nil
+		return linesOf(raw), nil
 	}, nil
 }
 
-// Explain adds to each crash what its container last said, on lines of their own. A log that cannot be read adds
-// nothing. Each finding about a crash costs one request.
-func Explain(ctx context.Context, findings []Finding, words LastWords) []Finding {
-	explained := make([]Finding, 0, len(findings))
-	for _, f := range findings {
-		if f.Kind == CrashLoop && f.Container != "" {
-			if said, err := words(ctx, f.Object.Namespace, f.Object.Name, f.Container); err == nil && said != "" {
-				f.Message += "; its last words:\n" + said
-			}
-		}
-		explained = append(explained, f)
+// linesOf are the whole lines of a log that have any text.
+func linesOf(raw []byte) []string {
+	text := strings.ToValidUTF8(string(raw), "")
+	if int64(len(raw)) >= lastBytes {
+		text = text[:strings.LastIndexByte(text, '\n')+1]
 	}
+	lines := strings.Split(text, "\n")
+	return slices.DeleteFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "" })
+}
+
+// Explain adds to each finding about a container that ran what that said last. A log that cannot be read adds nothing.
+// Each costs one request; all are made at once.
+func Explain(ctx context.Context, findings []Finding, words LastWords) []Finding {
+	explained := slices.Clone(findings)
+	var asked sync.WaitGroup
+	for i := range explained {
+		f := &explained[i]
+		if f.Container == "" || !slices.Contains([]FindingKind{CrashLoop, OOMKilled, ProbeFailing, NotReady}, f.Kind) {
+			continue
+		}
+		asked.Go(func() {
+			ended := f.Kind == CrashLoop || f.Kind == OOMKilled
+			if said, err := words(ctx, f.Object.Namespace, f.Object.Name, f.Container, ended); err == nil {
+				f.LastLines = said
+			}
+		})
+	}
+	asked.Wait()
 	return explained
 }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	typed "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/sluice-cd/sluice/reconciler"
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/render"
+)
+
+// comparison asks a cluster, as the caller, what a release would change. It writes nothing.
+type comparison struct {
+	conf    *rest.Config
+	cluster *apply.Cluster
+}
+
+// nobody is the name of no agent: of objects that are there the agent is the one whose label they bear.
+const nobody = "sluice-plan"
+
+func compare(ctx context.Context, flags clusterFlags) (*comparison, error) {
+	conf, err := flags.rest()
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := apply.New(ctx, apply.Config{REST: conf, Agent: nobody})
+	return &comparison{conf, cluster}, err
+}
+
+func (c *comparison) capabilities() render.Capabilities {
+	return render.Capabilities{KubeVersion: c.cluster.Version(), APIVersions: c.cluster.APIVersions()}
+}
+
+// saved adds what the agent knows, where the caller may read its state; where not, nothing is told of what would be pruned.
+func (c *comparison) saved(ctx context.Context, of *reconciler.PreviewOf, namespace string) error {
+	core, err := typed.NewForConfig(c.conf)
+	if err != nil {
+		return err
+	}
+	secret, err := core.Secrets(namespace).Get(ctx, reconciler.StateName(of.Key), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	of.Saved, err = reconciler.ReadState(secret)
+	return err
+}
+
+// ask adds to a preview what the cluster has, and what would change in it.
+func (c *comparison) ask(ctx context.Context, of *reconciler.PreviewOf, was []string) error {
+	agent := nobody
+	for _, o := range of.Objects {
+		live, err := c.live(ctx, o)
+		if err != nil {
+			return err
+		}
+		if live == nil {
+			continue
+		}
+		of.Live = append(of.Live, live)
+		if by := live.GetLabels()[apply.LabelAgent]; by != "" {
+			agent = by
+		}
+	}
+	cluster, err := apply.New(ctx, apply.Config{REST: c.conf, Agent: agent})
+	if err != nil {
+		return err
+	}
+	planned, err := cluster.Self().Plan(ctx, apply.Request{Owner: ownerOf(of, was), Objects: of.Objects, Adopt: of.Rules.Adopt})
+	if err != nil {
+		return fmt.Errorf("the cluster refuses the release:\n%w", err)
+	}
+	of.Changes = append([]apply.Planned{}, planned.Changes...)
+	return nil
+}
+
+// live is the object that is there; nil: it is not, or its kind is not.
+func (c *comparison) live(ctx context.Context, o *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	if !c.cluster.Kind(o.GroupVersionKind()) {
+		return nil, nil
+	}
+	live, err := c.cluster.Self().Get(ctx, apply.IDOf(o), o.GroupVersionKind().Version)
+	if errors.Is(err, apply.ErrGone) {
+		return nil, nil
+	}
+	return live, err
+}
+
+// ownerOf is who the agent would apply the objects for, with earlier names of both.
+func ownerOf(of *reconciler.PreviewOf, was []string) apply.Owner {
+	owner := apply.Owner{Application: of.Application, Environment: of.Environment}
+	for _, application := range append([]string{of.Application}, was...) {
+		for _, environment := range append([]string{of.Environment}, of.Rules.Was...) {
+			if application != of.Application || environment != of.Environment {
+				owner.Was = append(owner.Was, apply.Owner{Application: application, Environment: environment})
+			}
+		}
+	}
+	return owner
+}

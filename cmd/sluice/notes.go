@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/record"
+)
+
+// readStatus reads the last word about each environment.
+func readStatus(ctx context.Context, flags statusFlags) ([]environmentStatus, error) {
+	keys, err := readKeys(flags.keys)
+	if err != nil {
+		return nil, err
+	}
+	remote, done, err := openRemote(flags)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return readRows(ctx, remote, keys)
+}
+
+// openRemote opens the repository that the notes are in, through a mirror that done removes.
+func openRemote(flags statusFlags) (repo *gitsource.Repository, done func(), err error) {
+	address, credentials, err := notesAddress(flags)
+	if err != nil {
+		return nil, nil, err
+	}
+	mirror, err := os.MkdirTemp("", "sluice-status-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove := func() { _ = os.RemoveAll(mirror) } //nolint:errcheck // the system tidies its temporary folder
+	repo, err = gitsource.Open(gitsource.Config{URL: address, Dir: mirror, Credentials: credentials})
+	if err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return repo, func() {
+		_ = repo.Close() //nolint:errcheck // it was only read
+		remove()
+	}, nil
+}
+
+func readRows(ctx context.Context, repo *gitsource.Repository, keys record.Keyring) ([]environmentStatus, error) {
+	refs, err := repo.Fetch(ctx, "refs/notes/sluice/*")
+	if err != nil {
+		if errors.Is(err, gitsource.ErrAuth) {
+			return nil, hinted{err, "sluice status --credentials FOLDER"}
+		}
+		return nil, err
+	}
+	var rows []environmentStatus
+	for ref := range refs {
+		notes, err := repo.ReadNotes(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, lastWords(record.ParseNotes(notes), keys)...)
+	}
+	slices.SortFunc(rows, func(a, b environmentStatus) int {
+		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
+	})
+	return rows, nil
+}
+
+// lastWords is the newest line of each application. Where some line of it counts, lines that do not are passed over.
+func lastWords(lines []record.ParsedLine, keys record.Keyring) []environmentStatus {
+	verdicts := record.Verify(lines, keys)
+	last := map[record.Subject]environmentStatus{}
+	for i, parsed := range lines {
+		if parsed.Err != nil {
+			continue
+		}
+		l, standing := parsed.Line, verdicts[i].Standing
+		before, ok := last[l.Subject()]
+		if ok && before.Standing == record.Verified && standing != record.Verified {
+			continue
+		}
+		last[l.Subject()] = environmentStatus{
+			Application: l.Application, Environment: l.Environment, Phase: l.Phase, Revision: l.Revision, Trigger: l.Trigger,
+			Reason: l.Reason, At: l.At, Agent: l.Agent, Cluster: l.Cluster, Standing: standing, Evidence: l.Evidence,
+		}
+	}
+	rows := make([]environmentStatus, 0, len(last))
+	for _, row := range last {
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func readKeys(file string) (record.Keyring, error) {
+	if file == "" {
+		return record.Keyring{}, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return record.Keyring{}, fmt.Errorf("--keys: %w", err)
+	}
+	return record.ParseKeyring(data)
+}
+
+// notesAddress finds the repository and how to get in: the folder's remote origin, with the user and password of its
+// address where it has some, else --repository and --credentials.
+func notesAddress(flags statusFlags) (string, func() (gitsource.Credentials, error), error) {
+	address := flags.repository
+	if info, err := os.Stat(address); err == nil && info.IsDir() {
+		origin, err := originOf(address)
+		if err != nil {
+			return "", nil, hinted{err, "sluice status --repo URL"}
+		}
+		address = origin
+	}
+	if flags.credentials != "" {
+		return address, func() (gitsource.Credentials, error) {
+			values, err := config.LoadCredentials(flags.credentials)
+			return gitsource.CredentialsFrom(values), err
+		}, nil
+	}
+	parsed, err := url.Parse(address)
+	if err != nil || parsed.User == nil || !strings.HasPrefix(parsed.Scheme, "http") {
+		return address, nil, nil //nolint:nilerr // scp-like addresses are no URLs; gitsource judges them
+	}
+	password, _ := parsed.User.Password()
+	found := gitsource.Credentials{Username: parsed.User.Username(), Password: gitsource.NewSecret(password)}
+	parsed.User = nil
+	return parsed.String(), func() (gitsource.Credentials, error) { return found, nil }, nil
+}
+
+func originOf(dir string) (string, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return "", err
+	}
+	root := repositoryRoot(abs)
+	if root == "" {
+		return "", fmt.Errorf("%q is in no Git repository", abs)
+	}
+	repo, err := git.PlainOpenWithOptions(root, &git.PlainOpenOptions{EnableDotGitCommonDir: true})
+	if err != nil {
+		return "", fmt.Errorf("open repository %q: %w", root, err)
+	}
+	remote, err := repo.Remote("origin")
+	if err != nil || len(remote.Config().URLs) == 0 {
+		return "", fmt.Errorf("repository %q has no remote origin", root)
+	}
+	return remote.Config().URLs[0], nil
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler"
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/render"
+)
+
+type planFlags struct {
+	dir, revision, output, namespace string
+	exitCode                         bool
+	clusterFlags
+}
+
+func planCommand() *cobra.Command {
+	var flags planFlags
+	cmd := &cobra.Command{
+		Use:   "plan [APP] ENV",
+		Short: "Show what a release would do, stage by stage, before it does",
+		Long: `Renders an environment of the working folder, or of --revision, and shows what goes before the stages, with them and after
+them, how many pods each stage has, and what makes the stages prove less than they seem to.
+
+With --kubeconfig or --context the cluster is asked too, with your own rights and by dry-runs alone: which objects would
+change in which fields, which workloads are staged and why others are not, and, where you may read the agent's state, what
+would be pruned. With --exit-code the exit status is then 3 where
+anything would change.`,
+		Example: "  sluice plan shop production\n  sluice plan production --revision HEAD~1 -o json\n  sluice plan shop production --context eu-1 --exit-code",
+		Args:    arguments(cobra.RangeArgs(1, 2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if flags.exitCode && !flags.named() {
+				return hinted{usageError{fmt.Errorf("--exit-code needs a cluster to compare with")}, "sluice plan --context CONTEXT --exit-code ENV"}
+			}
+			return plan(cmd, flags, args)
+		},
+	}
+	cmd.Flags().StringVarP(&flags.dir, "directory", "C", ".", "folder of sluice.yaml")
+	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
+	cmd.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit status 3 where anything would change")
+	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state")
+	flags.add(cmd)
+	outputFlag(cmd, &flags.output, "text", "json")
+	return cmd
+}
+
+func plan(cmd *cobra.Command, flags planFlags, args []string) error {
+	ctx := cmd.Context()
+	place, err := locate(ctx, flags.dir, flags.revision)
+	if err != nil {
+		return err
+	}
+	defer place.close()
+	app, env, err := place.environment(args)
+	if err != nil {
+		return err
+	}
+	of := reconciler.PreviewOf{Key: reconciler.Key{Application: app.Metadata.Name, Environment: env.Name}, Rules: *env}
+	var live *comparison
+	var shape render.Capabilities
+	if flags.named() {
+		if live, err = compare(ctx, flags.clusterFlags); err != nil {
+			return err
+		}
+		shape = live.capabilities()
+	}
+	made, err := place.render(ctx, app, env, shape)
+	if err != nil {
+		return err
+	}
+	objects := made.Objects
+	if live != nil {
+		objects = live.cluster.Scoped(objects)
+	}
+	of.Objects = reconciler.Prepared(objects, env.Drift.Leave, env.Rollout.Canary != nil)
+	if live != nil {
+		if err := errors.Join(live.ask(ctx, &of, app.Was), live.saved(ctx, &of, flags.namespace)); err != nil {
+			return err
+		}
+	}
+	preview := of.Preview()
+	if err := printPreview(cmd.OutOrStdout(), flags.output, preview); err != nil {
+		return err
+	}
+	if flags.exitCode && slices.ContainsFunc(preview.Objects, changes) {
+		return errDifferences
+	}
+	return nil
+}
+
+func changes(o reconciler.PreviewObject) bool {
+	return o.Action != "" && o.Action != apply.Unchanged && o.Action != apply.Skipped
+}
+
+func printPreview(out io.Writer, format string, p reconciler.Preview) error {
+	if format == "json" {
+		encoder := json.NewEncoder(out)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(p)
+	}
+	fmt.Fprintf(out, "%s in namespace %s: %s\n", p.Key, p.Namespace, outline(p))
+	if p.InStage > 0 {
+		fmt.Fprintf(out, "A release is in stage %d now: another one takes it back to the proven one first\n", p.InStage)
+	}
+	for _, part := range []struct {
+		when  reconciler.Moment
+		title string
+	}{
+		{reconciler.AtOnce, "At once"}, {reconciler.BeforeFirst, "Before the first stage"},
+		{reconciler.BeforeIfNew, "Before the first stage where the cluster has them not yet, else after the last one"},
+		{reconciler.InStages, "In stages"}, {reconciler.AfterLast, "After the last stage"},
+		{reconciler.Pruned, "Last of all, what Git no longer has"},
+	} {
+		printPart(out, p, part.when, part.title)
+	}
+	if n := len(p.Objects) - countFunc(p.Objects, shown); n > 0 {
+		fmt.Fprintf(out, "\nUnchanged: %d\n", n)
+	}
+	if len(p.Warnings) > 0 {
+		fmt.Fprintf(out, "\nWarnings\n")
+	}
+	for _, w := range p.Warnings {
+		fmt.Fprintf(out, "  %s\n", w)
+	}
+	return nil
+}
+
+// outline is the plan in a few words.
+func outline(p reconciler.Preview) string {
+	switch {
+	case p.Compared && !slices.ContainsFunc(p.Objects, changes):
+		return "nothing would change"
+	case len(p.Stages) == 0:
+		return "no stages"
+	case len(p.Stages) == 1:
+		return "1 stage, capacity " + string(p.Capacity)
+	}
+	return fmt.Sprintf("%d stages, capacity %s", len(p.Stages), p.Capacity)
+}
+
+// shown reports whether an object has a line of its own.
+func shown(o reconciler.PreviewObject) bool { return o.Action != apply.Unchanged }
+
+func countFunc[T any](items []T, has func(T) bool) (n int) {
+	for _, item := range items {
+		if has(item) {
+			n++
+		}
+	}
+	return n
+}
+
+func printPart(out io.Writer, p reconciler.Preview, when reconciler.Moment, title string) {
+	is := func(o reconciler.PreviewObject) bool { return o.When == when && shown(o) }
+	if !slices.ContainsFunc(p.Objects, is) {
+		return
+	}
+	fmt.Fprintf(out, "\n%s\n", title)
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, o := range p.Objects {
+		if is(o) {
+			said := strings.Join(append(slices.Clone(o.Fields), o.Reason), " ")
+			fmt.Fprintln(table, strings.TrimRight(strings.Join([]string{"  " + o.Object, string(o.Action), said}, "\t"), " \t"))
+		}
+	}
+	table.Flush() //nolint:errcheck // what cannot be written cannot be told either
+	if when == reconciler.InStages {
+		printStages(out, p)
+	}
+}
+
+func printStages(out io.Writer, p reconciler.Preview) {
+	for _, s := range p.Stages {
+		fmt.Fprintf(out, "  stage %d: %s", s.Stage, s.Step)
+		if s.Hold != "" {
+			fmt.Fprintf(out, " for %s", s.Hold)
+		}
+		if s.Approve {
+			fmt.Fprint(out, ", when a person approves it")
+		}
+		fmt.Fprintln(out)
+		for _, w := range s.Workloads {
+			fmt.Fprintf(out, "    %s: %s\n", w.Object, podsOf(w, p.Capacity))
+		}
+	}
+	fmt.Fprintf(out, "  then all others, a few at a time\n")
+}
+
+// podsOf counts the pods of a stage, and says what they need.
+func podsOf(w reconciler.PreviewWorkload, capacity policies.Capacity) string {
+	text := fmt.Sprintf("%d new beside %d proven", w.New, w.Proven)
+	switch all := w.New + w.Proven; {
+	case capacity == policies.Replace:
+		return text + ", no more pods than before"
+	case w.Replicas > 0 && w.New >= w.Replicas:
+		return fmt.Sprintf("%s: %d pods, at least double capacity", text, all)
+	default:
+		return fmt.Sprintf("%s: %d pods", text, all)
+	}
+}
