@@ -11,6 +11,8 @@ import (
 type Canary struct {
 	Steps    []CanaryStep
 	Capacity Capacity
+	// Analyses are measured in the steps that name them; one that no step names is in all of them.
+	Analyses []Analysis
 }
 
 func (c *Canary) steps() []CanaryStep {
@@ -48,6 +50,8 @@ type Staging struct {
 	Lost       time.Time `json:"lost,omitzero"`
 	// Staged are the workloads that move through the stages together.
 	Staged []Staged `json:"staged,omitempty"`
+	// Measured is what the samples of the stage came to since Reached; after it, what those of the last one did.
+	Measured []Tally `json:"measured,omitempty"`
 }
 
 // Staged is a workload whose pods a release replaces.
@@ -148,12 +152,13 @@ func forward(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Stage++
 	s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = false, o.Now, time.Time{}, time.Time{}, time.Time{}
 	s, _ = s.size(p, o)
+	before := s.Measured
 	if s.Stage > len(p.Canary.steps()) {
 		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, "all stages were well"
 	} else {
-		s.Form, s.Phase, s.Reason = Held, Progressing, p.Canary.tell(s.Stage)
+		s.Form, s.Phase, s.Reason, s.Measured = Held, Progressing, p.Canary.tell(s.Stage), nil
 	}
-	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began})
+	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began, Measured: before})
 }
 
 func (c *Canary) tell(stage int) string {
@@ -189,7 +194,13 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		s.Reached = o.Now
 	}
 	steps := p.Canary.steps()
-	if s.Stage <= len(steps) && o.Now.Sub(s.Reached) < steps[s.Stage-1].Hold {
+	held := s.Stage > len(steps) || o.Now.Sub(s.Reached) >= steps[s.Stage-1].Hold
+	s = s.measure(p, o)
+	enough, against := s.judge(p, held)
+	switch {
+	case against != "":
+		return takeBack(s, o, Aborting, Failed, against, told)
+	case !held || !enough:
 		return s, told
 	}
 	if next := s.Stage + 1; next <= len(steps) && steps[next-1].Approve && !s.approved(p.Approved, next) {
@@ -266,7 +277,7 @@ func (s State) wait(o Observation, missing, why string, told []Record) (State, [
 		if s.Unready.IsZero() {
 			s.Unready = o.Now
 		}
-		s.Reached, since, limit = time.Time{}, s.Unready, unreadyFor
+		s.Reached, s.Measured, since, limit = time.Time{}, nil, s.Unready, unreadyFor
 	}
 	if o.Now.Sub(since) < limit {
 		return s, told
@@ -307,16 +318,16 @@ func finish(s State, o Observation, told []Record) (State, []Record) {
 	return s, told
 }
 
-// Due is when Step may decide otherwise by time alone; zero: never.
-func (s State) Due(p Plan) time.Time {
+// Due is when Step may decide otherwise by time alone, after now: what was due before was decided. Zero: never.
+func (s State) Due(p Plan, now time.Time) time.Time {
 	var first time.Time
 	soonest := func(at time.Time) {
-		if first.IsZero() || at.Before(first) {
+		if at.After(now) && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
 	}
 	if s.Form == Returning {
-		return s.StageBegan.Add(returnFor)
+		soonest(s.StageBegan.Add(returnFor))
 	}
 	if s.Form != Held && s.Form != Finishing {
 		return first
@@ -332,6 +343,9 @@ func (s State) Due(p Plan) time.Time {
 		soonest(s.StageBegan.Add(s.deadline()))
 	case s.Stage <= len(steps):
 		soonest(s.Reached.Add(steps[s.Stage-1].Hold))
+		for _, a := range p.Canary.analyses(s.Stage) {
+			soonest(a.due(s.tally(a.Name), s.Reached))
+		}
 	}
 	return first
 }

@@ -150,4 +150,6 @@ type Observation struct {
 	Changed  []Staged
 	// Workloads are those of [State.Staged], in that order.
 	Workloads []Workload
+	// Samples are the newest of each analysis. One that was counted already is not counted again.
+	Samples []Sample
 }
