@@ -6,6 +6,8 @@ import "time"
 type Rollout struct {
 	// Canary replaces them in stages. Without it they are replaced as their manifests say.
 	Canary *Canary `json:"canary,omitempty"`
+	// Analysis is what is measured while a stage of the canary is held: in the steps that name it, or where none does in all.
+	Analysis []Analysis `json:"analysis,omitempty"`
 }
 
 // Canary stages the Deployments of a release whose pods change: each stage is held by Kubernetes itself until it was
@@ -39,12 +41,17 @@ type CanaryStep struct {
 	Hold Duration `json:"hold,omitempty"`
 	// Approve lets the stage begin only when the release file says approved: with this stage's number, from 1.
 	Approve bool `json:"approve,omitempty"`
+	// Analysis are names in rollout.analysis that are measured in this stage. One that no step names is measured in all.
+	Analysis []string `json:"analysis,omitempty"`
 }
 
 // defaultHold: most faults that a start brings show within 5 minutes, and two crash loops' back-offs do.
 const defaultHold = 5 * time.Minute
 
 func defaultRollout(r *Rollout) {
+	for i := range r.Analysis {
+		defaultAnalysis(&r.Analysis[i])
+	}
 	if r.Canary == nil {
 		return
 	}
@@ -55,6 +62,7 @@ func defaultRollout(r *Rollout) {
 }
 
 func checkRollout(d *document, at string, r Rollout) {
+	checkAnalyses(d, at, r)
 	if r.Canary == nil {
 		return
 	}
