@@ -33,6 +33,8 @@ func act(ctx context.Context, p *Pass) Outcome {
 			out = p.assess(ctx)
 		case policies.Apply:
 			out = p.apply(ctx)
+		case policies.Measure:
+			out = p.measure(ctx)
 		case policies.Repair:
 			out = p.repair(ctx)
 		case policies.Prune:

@@ -14,7 +14,7 @@ import (
 func plan(ctx context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	before := saved.State
-	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules.Rollout.Canary)
+	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules.Rollout)
 	saved.State, p.Effects, p.Told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {
 		t.assessed = assessment{}

@@ -13,11 +13,13 @@ import (
 // What a line may weigh. A note of 10,000 lines is then still read in well under a second, and an outbox of
 // some fifty lines fits the one MiB of a Secret.
 const (
-	maxWord     = 256      // names, hashes, kinds
-	maxText     = 1 << 10  // reason, message
-	maxObject   = 512      // the reason of one object
-	maxEvidence = 8 << 10  // all evidence, encoded
-	maxLine     = 64 << 10 // what a reader looks at; what we write stays below 24 KiB
+	maxWord   = 256     // names, hashes, kinds
+	maxText   = 1 << 10 // reason, message
+	maxObject = 512     // the reason of one object
+	// mostMeasured: ten of them, each below 700 bytes, still leave room for an object.
+	mostMeasured = 10
+	maxEvidence  = 8 << 10  // all evidence, encoded
+	maxLine      = 64 << 10 // what a reader looks at; what we write stays below 24 KiB
 )
 
 // cutMark ends a text that was cut.
@@ -46,8 +48,18 @@ func boundedEvidence(e Evidence, mask func(string) string) Evidence {
 		e.Seconds = 0
 	}
 	e.Seconds = math.Round(min(e.Seconds, 1e9)*1000) / 1000
+	var measured []Measured
+	for _, m := range e.Measured[:min(len(e.Measured), mostMeasured)] {
+		m.Analysis, m.Last = cut(hide(m.Analysis, mask), maxWord), cut(hide(m.Last, mask), maxWord)
+		measured = append(measured, m)
+	}
+	e.Measured = measured
+	encoded, err := json.Marshal(measured)
+	if err != nil {
+		e.Measured = nil
+	}
 	var objects []Object
-	size := 0
+	size := len(encoded)
 	for i, object := range e.NotWell {
 		object.Object = cut(hide(object.Object, mask), maxWord)
 		object.Health = cut(hide(object.Health, nil), maxWord)

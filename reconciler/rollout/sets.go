@@ -1,5 +1,7 @@
 package rollout
 
+import "slices"
+
 // Set counts the pods of one template of a Deployment.
 type Set struct {
 	// Hash names the template, as the label pod-template-hash does.
@@ -43,4 +45,27 @@ func (o *Observer) Hurry(namespace string) {
 	if f := o.follower(namespace); f != nil {
 		f.hurried.Do(func() { close(f.hurry) })
 	}
+}
+
+// PodNames are the names of a Deployment's pods that are not being deleted, by the hash of their template, sorted. Nothing
+// is known while Follow is off, or has not listed them.
+func (o *Observer) PodNames(id ID) map[string][]string {
+	deployment, there := o.store.get(id)
+	f := o.follower(id.Namespace)
+	if !there || f == nil {
+		return nil
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	names := map[string][]string{}
+	for _, p := range f.pods {
+		s, known := f.sets[p.owner.Name]
+		if known && s.uid == p.owner.uid && s.owner.uid == deployment.UID && !p.deleting {
+			names[s.hash] = append(names[s.hash], p.Name)
+		}
+	}
+	for _, of := range names {
+		slices.Sort(of)
+	}
+	return names
 }

@@ -1,0 +1,214 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	batch "k8s.io/client-go/kubernetes/typed/batch/v1"
+
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/rollout"
+	"github.com/sluice-cd/sluice/reconciler/rollout/analysis"
+)
+
+const (
+	// jobGlance is the time between two looks at a Job that runs.
+	jobGlance = 2 * time.Second
+	// jobLimit is when a Job is given up that no controller ends: it bounds itself by an hour at most.
+	jobLimit = time.Hour + time.Minute
+	// jobTimeout bounds a request about one.
+	jobTimeout = 10 * time.Second
+)
+
+// question is a sample that is being taken, in no pass's time.
+type question struct {
+	target   *target
+	analysis policies.Analysis
+	of       config.Analysis
+	reached  time.Time // of the stage: in another one the answer says nothing
+	began    time.Time // when it was asked; only the asker looks at it
+	pods     func() (canary, stable []string)
+	job      *analysis.Job // nil: a provider of agent.yaml is asked
+
+	withdrawn bool // nobody waits for it any more; guarded by target.mu
+}
+
+// measuring is what a target asks of providers.
+type measuring struct {
+	asked   map[string]*question       // by analysis
+	samples map[string]policies.Sample // the last of each
+}
+
+// measure has the samples taken that are due. It waits for none of them.
+func (p *Pass) measure(ctx context.Context) Outcome {
+	state := p.target.held.saved.State
+	for _, a := range state.Measuring(p.Wanted, p.Seen.Now) {
+		rules := p.Rules.Rollout.Analysis
+		i := slices.IndexFunc(rules, func(of config.Analysis) bool { return of.Name == a.Name })
+		if i < 0 || p.target.asks(a.Name) {
+			continue
+		}
+		q := &question{target: p.target, analysis: a, of: rules[i], reached: state.Reached, pods: p.podNames(state)}
+		if err := p.ask(ctx, q); err != nil {
+			p.target.answered(q, a.Judge(policies.Reading{Result: policies.NoAnswer, Says: err.Error()}, p.agent.now()))
+			p.agent.queue.Add(p.Key)
+		}
+	}
+	return next
+}
+
+// ask hands a question to whoever answers it.
+func (p *Pass) ask(ctx context.Context, q *question) (err error) {
+	if q.of.Job != "" {
+		if q.job, err = p.job(ctx, q.of); err != nil {
+			return err
+		}
+	} else if why := p.mayAsk(q.of); why != "" {
+		return fmt.Errorf("%s", why)
+	}
+	t := p.target
+	t.mu.Lock()
+	if t.asked == nil {
+		t.asked = map[string]*question{}
+	}
+	t.asked[q.analysis.Name] = q
+	t.mu.Unlock()
+	p.agent.providers[q.of.Provider].queue.Add(q)
+	return nil
+}
+
+// podNames names the new and the proven pods of the staged workloads, as they are when it is called.
+func (p *Pass) podNames(state policies.State) func() (canary, stable []string) {
+	proven := map[rollout.ID]string{}
+	for _, s := range state.Staged {
+		for _, e := range p.target.held.saved.Inventory {
+			if e.ID.String() == s.Name {
+				proven[rollout.ID(e.ID)] = s.Proven
+			}
+		}
+	}
+	observer := p.site.observer
+	return func() (canary, stable []string) {
+		for id, hash := range proven {
+			for of, names := range observer.PodNames(id) {
+				if of == hash {
+					stable = append(stable, names...)
+				} else {
+					canary = append(canary, names...)
+				}
+			}
+		}
+		slices.Sort(canary)
+		slices.Sort(stable)
+		return canary, stable
+	}
+}
+
+// job prepares the run of a Job. Its name is made of what the state says, so that after a restart the same run is found.
+func (p *Pass) job(ctx context.Context, of config.Analysis) (*analysis.Job, error) {
+	objects, err := p.manifests(ctx)
+	if err != nil {
+		return nil, err
+	}
+	manifest := jobFor(objects, of.Job)
+	if manifest == nil {
+		return nil, fmt.Errorf("no Job of the manifests has the annotation %s: %s", analysis.Annotation, of.Job)
+	}
+	jobs, err := batch.NewForConfig(p.site.apply.Impersonated(p.serviceAccount()))
+	if err != nil {
+		return nil, err
+	}
+	state := p.target.held.saved.State
+	run := fmt.Sprint(p.Key, of.Name, state.Release.Trigger, state.Stage, state.Reached.UnixNano())
+	for _, t := range state.Measured {
+		if t.Analysis == of.Name {
+			run += fmt.Sprint(" again ", t.Taken)
+		}
+	}
+	sum := sha256.Sum256([]byte(run))
+	return &analysis.Job{
+		Jobs: jobs.Jobs(cmp.Or(manifest.GetNamespace(), p.Rules.Namespace)), Manifest: manifest,
+		Name: analysis.JobName(manifest.GetName(), hex.EncodeToString(sum[:5])), Timeout: jobTimeout,
+		Labels: map[string]string{
+			apply.LabelApplication: p.Application, apply.LabelEnvironment: p.Environment, apply.LabelAgent: p.agent.name,
+		},
+	}, nil
+}
+
+// isMeasure reports whether an object is a Job that an analysis runs, which is not applied with the release.
+func isMeasure(o *unstructured.Unstructured) bool {
+	_, marked := o.GetAnnotations()[analysis.Annotation]
+	id := apply.IDOf(o)
+	return marked && id.Group == "batch" && id.Kind == "Job"
+}
+
+func jobFor(objects []*unstructured.Unstructured, name string) *unstructured.Unstructured {
+	for _, o := range objects {
+		if isMeasure(o) && o.GetAnnotations()[analysis.Annotation] == name {
+			return o
+		}
+	}
+	return nil
+}
+
+// applied are the objects without those that analyses run.
+func applied(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+	if !slices.ContainsFunc(objects, isMeasure) {
+		return objects
+	}
+	return slices.DeleteFunc(slices.Clone(objects), isMeasure)
+}
+
+// sampled sees the samples that were taken, and withdraws what was asked of another stage.
+func (p *Pass) sampled() {
+	t, state := p.target, p.target.held.saved.State
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, q := range t.asked {
+		if state.Form != policies.Held || !state.Reached.Equal(q.reached) {
+			q.withdrawn = true
+			delete(t.asked, name)
+		}
+	}
+	if state.Form != policies.Held {
+		t.samples = nil
+	}
+	for _, s := range t.samples {
+		p.Seen.Samples = append(p.Seen.Samples, s)
+	}
+}
+
+// asks reports whether a sample of an analysis is being taken.
+func (t *target) asks(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.asked[name] != nil
+}
+
+// answered keeps a sample for the next pass, unless nobody waits for it.
+func (t *target) answered(q *question, s policies.Sample) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if q.withdrawn {
+		return
+	}
+	if t.samples == nil {
+		t.samples = map[string]policies.Sample{}
+	}
+	t.samples[q.analysis.Name] = s
+	delete(t.asked, q.analysis.Name)
+}
+
+func (q *question) isWithdrawn() bool {
+	q.target.mu.Lock()
+	defer q.target.mu.Unlock()
+	return q.withdrawn
+}
