@@ -250,6 +250,23 @@ func (s State) judge(p Plan, held bool) (enough bool, against string) {
 	return enough, ""
 }
 
+// Waits says what a stage waits for whose pods are Ready, as far as analyses keep it; empty: they do not.
+func (s State) Waits(p Plan) string {
+	if s.Form != Held || s.Reached.IsZero() {
+		return ""
+	}
+	var waits []string
+	for _, a := range p.Canary.analyses(s.Stage) {
+		switch t := s.tally(a.Name); {
+		case t.Missed > 0:
+			waits = append(waits, fmt.Sprintf("%s: %s, %s in a row", a.Name, t.Says, samples(t.Missed)))
+		case t.Good < a.Samples:
+			waits = append(waits, fmt.Sprintf("%s: %d of %d good samples", a.Name, t.Good, a.Samples))
+		}
+	}
+	return strings.Join(waits, "; ")
+}
+
 // Measuring are the analyses of the stage of which a sample is to be taken now.
 func (s State) Measuring(p Plan, now time.Time) []Analysis {
 	if s.Form != Held || !s.Applied || s.Reached.IsZero() {

@@ -60,8 +60,23 @@ func (a *Agent) take(ctx context.Context, pr *provider, q *question) {
 		r = policies.Reading{Result: policies.Bad, Says: fmt.Sprintf("the Job did not end within %s", jobLimit)}
 	}
 	a.remove(ctx, q)
-	q.target.answered(q, q.analysis.Judge(r, q.began))
+	sample := q.analysis.Judge(r, q.began)
+	if before := q.target.answered(q, sample); sample.Result != before.Result || sample.Says != before.Says {
+		a.tellSample(q, sample)
+	}
 	a.queue.Add(q.target.key)
+}
+
+// tellSample logs a sample that is another than the one before: as long as it has no value, nothing else says so.
+func (a *Agent) tellSample(q *question, s policies.Sample) {
+	log := a.log.With("app", q.target.key.Application, "env", q.target.key.Environment, "analysis", s.Analysis)
+	switch s.Result {
+	case policies.Good:
+	case policies.Bad:
+		log.Info("Analysis has a bad value", "reason", s.Says)
+	default:
+		log.Info("Analysis has no value", "reason", string(s.Result)+": "+s.Says)
+	}
 }
 
 // read asks, and says whether there is no answer yet. A panic is an error of one sample.

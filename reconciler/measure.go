@@ -193,18 +193,20 @@ func (t *target) asks(name string) bool {
 	return t.asked[name] != nil
 }
 
-// answered keeps a sample for the next pass, unless nobody waits for it.
-func (t *target) answered(q *question, s policies.Sample) {
+// answered keeps a sample for the next pass, unless nobody waits for it, and returns the one before.
+func (t *target) answered(q *question, s policies.Sample) (before policies.Sample) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	before = t.samples[q.analysis.Name]
 	if q.withdrawn {
-		return
+		return before
 	}
 	if t.samples == nil {
 		t.samples = map[string]policies.Sample{}
 	}
 	t.samples[q.analysis.Name] = s
 	delete(t.asked, q.analysis.Name)
+	return before
 }
 
 func (q *question) isWithdrawn() bool {
