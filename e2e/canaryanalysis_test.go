@@ -260,6 +260,31 @@ func TestCanaryIsMeasuredByAJob(t *testing.T) {
 	m.Repo.Edit(t, stagingDeployment, nextImage, imageName+"1.29.5-alpine")
 	bad := m.Repo.Commit(t, "A third image, which the smoke test does not like")
 	says(t, m.AwaitPhase(t, "staging", bad, "RolledBack"), "stage 1: analysis smoke: the Job failed: BackoffLimitExceeded", "1 bad of 1 sample")
+	const fourth, fifth = imageName + "1.29.6-alpine", imageName + "1.29.7-alpine"
+	t.Run("Lesson11_AKilledAgentFindsItsJob", func(t *testing.T) {
+		before := len(jobs.Ran())
+		m.Repo.Edit(t, "deploy/staging/smoke.yaml", "dev.sluice/fail: job", "dev.sluice/fail: never-ready")
+		m.Repo.Edit(t, stagingDeployment, imageName+"1.29.5-alpine", fourth)
+		m.Repo.Commit(t, "A smoke test that hangs")
+		world.Await(t, world.Patience, "a Job runs", func() error {
+			if len(jobs.Left()) != 1 {
+				return fmt.Errorf("there are %v", jobs.Left())
+			}
+			return nil
+		})
+		m.Agent.Kill9(t)
+		m.Agent.Start(t)
+		m.Agent.AwaitLog(t, "Job of an analysis was found again")
+		if n := len(jobs.Ran()) - before; n != 1 {
+			t.Errorf("%d Jobs ran, want the one", n)
+		}
+	})
+	t.Run("Lesson10_AHangingJobIsBounded", func(t *testing.T) {
+		m.Repo.Edit(t, "deploy/staging/smoke.yaml", "activeDeadlineSeconds: 60", "activeDeadlineSeconds: 2")
+		m.Repo.Edit(t, stagingDeployment, fourth, fifth)
+		hanging := m.Repo.Commit(t, "A smoke test that hangs for two seconds, in place of the one that still does")
+		says(t, m.AwaitPhase(t, "staging", hanging, "RolledBack"), "the Job failed: DeadlineExceeded")
+	})
 	t.Run("NoneIsLeft", func(t *testing.T) {
 		world.Await(t, world.Patience, "no Job is left", func() error {
 			if left := jobs.Left(); len(left) > 0 {

@@ -91,6 +91,10 @@ func (a *Agent) read(ctx context.Context, pr *provider, q *question) (r policies
 		return pr.read(ctx, q), false
 	}
 	answer, err := q.job.Ask(ctx)
+	if q.job.Found {
+		q.job.Found = false
+		a.log.Info("Job of an analysis was found again", "app", q.target.key.Application, "env", q.target.key.Environment, "object", q.job.Name)
+	}
 	if err == nil && answer.Running {
 		return policies.Reading{}, true
 	}

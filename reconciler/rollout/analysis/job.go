@@ -37,6 +37,10 @@ type Job struct {
 	Name     string
 	Labels   map[string]string
 	Timeout  time.Duration // of one request
+	// Found: it was there when it was asked about for the first time. An agent before this one started it.
+	Found bool
+
+	asked bool
 }
 
 // JobName is a name of its own for a run of a Job.
@@ -47,8 +51,12 @@ func (j *Job) Ask(ctx context.Context) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, j.Timeout)
 	defer cancel()
 	job, err := j.Jobs.Get(ctx, j.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+	switch {
+	case apierrors.IsNotFound(err):
 		job, err = j.start(ctx)
+		j.asked = true
+	case err == nil && !j.asked:
+		j.Found, j.asked = true, true
 	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("run Job %q: %w", j.Name, err)
