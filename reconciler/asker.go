@@ -60,6 +60,7 @@ func (a *Agent) take(ctx context.Context, pr *provider, q *question) {
 		r = policies.Reading{Result: policies.Bad, Says: fmt.Sprintf("the Job did not end within %s", jobLimit)}
 	}
 	a.remove(ctx, q)
+	r.Value, r.Stable, r.Says = q.secrets.mask(r.Value), q.secrets.mask(r.Stable), q.secrets.mask(r.Says)
 	sample := q.analysis.Judge(r, q.began)
 	if before := q.target.answered(q, sample); sample.Result != before.Result || sample.Says != before.Says {
 		a.tellSample(q, sample)

@@ -1,0 +1,34 @@
+package rollout
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestPodNames: of one Deployment alone, by template, without those that are being deleted.
+func TestPodNames(t *testing.T) {
+	o := New(Config{})
+	web := ID{Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web"}
+	if names := o.PodNames(web); names != nil {
+		t.Errorf("before anything is seen there are %v", names)
+	}
+	o.store.put(Object{ID: web, UID: "d1", ResourceVersion: "1"})
+	f := newFollower(o, "shop")
+	o.followers["shop"] = f
+	for name, of := range map[string]string{"web-old": "d1", "web-new": "d1", "other": "d2"} {
+		f.keepSet(replicaSet{ID: ID{Group: "apps", Kind: "ReplicaSet", Namespace: "shop", Name: name}, uid: name, hash: name, owner: owner{uid: of}})
+	}
+	for name, p := range map[string]pod{
+		"b": {owner: owner{ID: ID{Name: "web-new"}, uid: "web-new"}}, "a": {owner: owner{ID: ID{Name: "web-new"}, uid: "web-new"}},
+		"c": {owner: owner{ID: ID{Name: "web-old"}, uid: "web-old"}}, "going": {owner: owner{ID: ID{Name: "web-old"}, uid: "web-old"}, deleting: true},
+		"d": {owner: owner{ID: ID{Name: "other"}, uid: "other"}}, "e": {owner: owner{ID: ID{Name: "web-old"}, uid: "an earlier one"}}, "f": {},
+	} {
+		p.ID = ID{Kind: "Pod", Namespace: "shop", Name: name}
+		f.keepPod(p)
+	}
+	want := map[string][]string{"web-new": {"a", "b"}, "web-old": {"c"}}
+	if diff := cmp.Diff(want, o.PodNames(web)); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
