@@ -92,3 +92,42 @@ func TestAJobRunsOnce(t *testing.T) {
 		t.Errorf("after a good one another is due at %s", at)
 	}
 }
+
+// TestTally: what is in a row is in a row, and what is bad stays said.
+func TestTally(t *testing.T) {
+	at := func(n int) time.Time { return start.Add(time.Duration(n) * time.Second) }
+	got := Tally{Analysis: "errors"}
+	for n, s := range []Sample{
+		{Result: NoData}, {Result: NoAnswer, Says: "connection refused"}, {Result: Bad, Value: "2", Says: "2 is above 1"},
+		{Result: NoAnswer, Says: "connection refused"}, {Result: Good, Value: "1", Says: "1"}, {Result: NoData, Says: "no series"},
+	} {
+		s.At = at(n)
+		got = got.take(s)
+	}
+	want := Tally{Analysis: "errors", Taken: 6, Good: 1, Bad: 1, Missed: 1, Last: at(5), Says: "no data: no series", Worst: "2 is above 1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tally (-want +got):\n%s", diff)
+	}
+	got = Tally{}.take(Sample{Result: NoAnswer, At: at(1)}).take(Sample{Result: Bad, At: at(2)})
+	if got.Missed != 0 {
+		t.Errorf("a bad sample is an answer, and %d are missed in a row", got.Missed)
+	}
+}
+
+// TestDueSaysWhenTheNextSampleIs: the key is woken for it, also when the time of the stage is over long since.
+func TestDueSaysWhenTheNextSampleIs(t *testing.T) {
+	a := Analysis{Name: "errors", Interval: 30 * time.Second, Failures: 1, Errors: 1, Samples: 9}
+	p := Plan{Canary: &Canary{Steps: []CanaryStep{{Hold: time.Minute}}, Analyses: []Analysis{a}}}
+	s := State{Applied: true, Staging: Staging{Form: Held, Stage: 1, Reached: start}}
+	if due := s.Due(p, start); !due.Equal(start.Add(30 * time.Second)) {
+		t.Errorf("the first is due at %s", due)
+	}
+	s.Measured = []Tally{{Analysis: "errors", Taken: 4, Last: start.Add(2 * time.Hour)}}
+	now := start.Add(2*time.Hour + time.Second)
+	if due := s.Due(p, now); !due.Equal(start.Add(2*time.Hour + 30*time.Second)) || len(s.Measuring(p, now)) > 0 {
+		t.Errorf("the next is due at %s, and %d are now", due, len(s.Measuring(p, now)))
+	}
+	if waits := s.Waits(p); waits != "errors: 0 of 9 good samples" {
+		t.Errorf("it waits for %q", waits)
+	}
+}
