@@ -124,7 +124,7 @@ func TestDueSaysWhenTheNextSampleIs(t *testing.T) {
 	}
 	s.Measured = []Tally{{Analysis: "errors", Taken: 4, Last: start.Add(2 * time.Hour)}}
 	now := start.Add(2*time.Hour + time.Second)
-	if due := s.Due(p, now); !due.Equal(start.Add(2*time.Hour + 30*time.Second)) || len(s.Measuring(p, now)) > 0 {
+	if due := s.Due(p, now); !due.Equal(start.Add(2*time.Hour+30*time.Second)) || len(s.Measuring(p, now)) > 0 {
 		t.Errorf("the next is due at %s, and %d are now", due, len(s.Measuring(p, now)))
 	}
 	if waits := s.Waits(p); waits != "errors: 0 of 9 good samples" {
