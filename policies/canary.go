@@ -187,6 +187,9 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return larger, told
 	}
 	if missing, why := s.missing(p, o); missing != "" {
+		if !s.Reached.IsZero() && !s.seen(o) {
+			return s, told // an agent that has just begun knows nothing against them
+		}
 		return s.wait(o, missing, why, told)
 	}
 	s.Unready = time.Time{}
@@ -251,6 +254,11 @@ func lost(s State, p Plan, o Observation) State {
 		s.Lost = o.Now
 	}
 	return s
+}
+
+// seen reports whether all staged workloads are.
+func (s State) seen(o Observation) bool {
+	return len(o.Workloads) == len(s.Staged) && !slices.ContainsFunc(o.Workloads, func(w Workload) bool { return !w.Seen })
 }
 
 // missing says which workload has not all Ready pods that the stage asks for, and why.

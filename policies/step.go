@@ -217,7 +217,7 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	if s.Assess {
 		return []Effect{Assess}
 	}
-	if len(s.Measuring(p, o.Now)) > 0 {
+	if s.seen(o) && len(s.Measuring(p, o.Now)) > 0 {
 		due = append(due, Measure)
 	}
 	if !s.Applied {

@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/sluice-cd/sluice/policies"
 )
 
-// askers answer the questions of all targets until ctx ends, and wakes whose sample is there. It returns after the last one.
-// What was not answered then is asked again by the next process.
+// podsPatience is how long a question waits for the names of pods. Where they cannot be had, there is no value.
+const podsPatience = 30 * time.Second
+
+// askers answers the questions of all targets until ctx ends, and wakes whose sample is there. It returns after the last
+// one. What was not answered then is asked again by the next process.
 func (a *Agent) askers(ctx context.Context) {
 	var asking sync.WaitGroup
 	for _, pr := range a.providers {
@@ -48,6 +52,12 @@ func (a *Agent) take(ctx context.Context, pr *provider, q *question) {
 	at := a.now()
 	if q.began.IsZero() {
 		q.began = at
+	}
+	if q.of.Query != "" && at.Sub(q.began) < podsPatience {
+		if _, _, known := q.pods(); !known { // an agent that has just begun knows no names yet
+			pr.queue.AddAfter(q, time.Second)
+			return
+		}
 	}
 	r, running := a.read(ctx, pr, q)
 	switch {

@@ -19,7 +19,7 @@ type question struct {
 	of       config.Analysis
 	reached  time.Time // of the stage: in another one the answer says nothing
 	began    time.Time // when it was asked; only the asker looks at it
-	pods     func() (canary, stable []string)
+	pods     func() (canary, stable []string, known bool)
 	job      *analysis.Job // nil: a provider of agent.yaml is asked
 	secrets  secretTexts   // of the release, which an answer may repeat
 
@@ -71,7 +71,7 @@ func (p *Pass) ask(ctx context.Context, q *question) (err error) {
 }
 
 // podNames names the new and the proven pods of the staged workloads, as they are when it is called.
-func (p *Pass) podNames(state policies.State) func() (canary, stable []string) {
+func (p *Pass) podNames(state policies.State) func() (canary, stable []string, known bool) {
 	proven := map[rollout.ID]string{}
 	for _, s := range state.Staged {
 		for _, e := range p.target.held.saved.Inventory {
@@ -81,9 +81,12 @@ func (p *Pass) podNames(state policies.State) func() (canary, stable []string) {
 		}
 	}
 	observer := p.site.observer
-	return func() (canary, stable []string) {
+	return func() (canary, stable []string, known bool) {
+		known = true
 		for id, hash := range proven {
-			for of, names := range observer.PodNames(id) {
+			pods, seen := observer.PodNames(id)
+			known = known && seen
+			for of, names := range pods {
 				if of == hash {
 					stable = append(stable, names...)
 				} else {
@@ -93,7 +96,7 @@ func (p *Pass) podNames(state policies.State) func() (canary, stable []string) {
 		}
 		slices.Sort(canary)
 		slices.Sort(stable)
-		return canary, stable
+		return canary, stable, known
 	}
 }
 

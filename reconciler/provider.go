@@ -53,7 +53,7 @@ func (pr *provider) read(ctx context.Context, q *question) policies.Reading {
 	if q.of.Path != "" {
 		return pr.reading(pr.web.Ask(ctx, q.of.Path, q.of.JSONPath))
 	}
-	canary, stable := q.pods()
+	canary, stable, _ := q.pods()
 	r := pr.query(ctx, q, canary, stable)
 	if q.of.Compare == "" || r.Result != "" {
 		return r

@@ -40,8 +40,8 @@ func (pr *provider) loaded(values map[string][]byte) (reads *atomic.Int64) {
 // ask is what a provider says to an analysis.
 func (pr *provider) ask(t *testing.T, of config.Analysis) policies.Reading {
 	t.Helper()
-	return pr.read(t.Context(), &question{target: &target{key: Key{"shop", "staging"}}, of: of, pods: func() (canary, stable []string) {
-		return []string{"web-1-a"}, nil
+	return pr.read(t.Context(), &question{target: &target{key: Key{"shop", "staging"}}, of: of, pods: func() (canary, stable []string, known bool) {
+		return []string{"web-1-a"}, nil, true
 	}})
 }
 

@@ -53,6 +53,7 @@ type follower struct {
 	pods     map[string]pod // by name
 	sets     map[string]replicaSet
 	listed   bool                 // sets are all that there are
+	allPods  bool                 // pods are
 	warnings map[string]warning   // by the Event's name
 	due      map[string]time.Time // pods whose findings will change by waiting alone
 }
@@ -249,6 +250,9 @@ func (f *follower) removePod(p pod) {
 
 func (f *follower) replacePods(list []pod, _ string) {
 	replaceAll(f, f.pods, list, func(p pod) string { return p.Name }, f.keepPod)
+	f.mu.Lock()
+	f.allPods = true
+	f.mu.Unlock()
 }
 
 func (f *follower) putSet(s replicaSet) { f.observer.wake(f.keepSet(s)...) }

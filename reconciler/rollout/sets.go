@@ -47,17 +47,17 @@ func (o *Observer) Hurry(namespace string) {
 	}
 }
 
-// PodNames are the names of a Deployment's pods that are not being deleted, by the hash of their template, sorted. Nothing
-// is known while Follow is off, or has not listed them.
-func (o *Observer) PodNames(id ID) map[string][]string {
+// PodNames are the names of a Deployment's pods that are not being deleted, by the hash of their template, sorted. They are
+// not known while Follow is off, or has not listed them.
+func (o *Observer) PodNames(id ID) (names map[string][]string, known bool) {
 	deployment, there := o.store.get(id)
 	f := o.follower(id.Namespace)
 	if !there || f == nil {
-		return nil
+		return nil, false
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	names := map[string][]string{}
+	names = map[string][]string{}
 	for _, p := range f.pods {
 		s, known := f.sets[p.owner.Name]
 		if known && s.uid == p.owner.uid && s.owner.uid == deployment.UID && !p.deleting {
@@ -67,5 +67,5 @@ func (o *Observer) PodNames(id ID) map[string][]string {
 	for _, of := range names {
 		slices.Sort(of)
 	}
-	return names
+	return names, f.listed && f.allPods
 }

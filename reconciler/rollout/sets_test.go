@@ -1,6 +1,8 @@
 package rollout
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -10,7 +12,7 @@ import (
 func TestPodNames(t *testing.T) {
 	o := New(Config{})
 	web := ID{Group: "apps", Kind: "Deployment", Namespace: "shop", Name: "web"}
-	if names := o.PodNames(web); names != nil {
+	if names, known := o.PodNames(web); known {
 		t.Errorf("before anything is seen there are %v", names)
 	}
 	o.store.put(Object{ID: web, UID: "d1", ResourceVersion: "1"})
@@ -28,7 +30,16 @@ func TestPodNames(t *testing.T) {
 		f.keepPod(p)
 	}
 	want := map[string][]string{"web-new": {"a", "b"}, "web-old": {"c"}}
-	if diff := cmp.Diff(want, o.PodNames(web)); diff != "" {
+	names, known := o.PodNames(web)
+	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
+	}
+	f.replaceSets(slices.Collect(maps.Values(f.sets)), "")
+	if known {
+		t.Error("they are known before the pods were listed")
+	}
+	f.replacePods(slices.Collect(maps.Values(f.pods)), "")
+	if _, known := o.PodNames(web); !known {
+		t.Error("they are not known when all is listed")
 	}
 }
