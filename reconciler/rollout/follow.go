@@ -49,13 +49,13 @@ type follower struct {
 	hurry     chan struct{} // closed when nobody is to wait for the grace
 	hurried   sync.Once
 
-	mu       sync.RWMutex
-	pods     map[string]pod // by name
-	sets     map[string]replicaSet
-	listed   bool                 // sets are all that there are
-	allPods  bool                 // pods are
-	warnings map[string]warning   // by the Event's name
-	due      map[string]time.Time // pods whose findings will change by waiting alone
+	mu         sync.RWMutex
+	pods       map[string]pod // by name
+	sets       map[string]replicaSet
+	listed     bool                 // sets are all that there are
+	podsListed bool                 // pods are
+	warnings   map[string]warning   // by the Event's name
+	due        map[string]time.Time // pods whose findings will change by waiting alone
 }
 
 func newFollower(o *Observer, namespace string) *follower {
@@ -251,8 +251,13 @@ func (f *follower) removePod(p pod) {
 func (f *follower) replacePods(list []pod, _ string) {
 	replaceAll(f, f.pods, list, func(p pod) string { return p.Name }, f.keepPod)
 	f.mu.Lock()
-	f.allPods = true
+	f.podsListed = true
+	var wakes []wake
+	for _, p := range f.pods {
+		wakes = append(wakes, f.ownerOf(p.owner)...)
+	}
 	f.mu.Unlock()
+	f.observer.wake(wakes...)
 }
 
 func (f *follower) putSet(s replicaSet) { f.observer.wake(f.keepSet(s)...) }

@@ -1,7 +1,5 @@
 package rollout
 
-import "slices"
-
 // Set counts the pods of one template of a Deployment.
 type Set struct {
 	// Hash names the template, as the label pod-template-hash does.
@@ -45,27 +43,4 @@ func (o *Observer) Hurry(namespace string) {
 	if f := o.follower(namespace); f != nil {
 		f.hurried.Do(func() { close(f.hurry) })
 	}
-}
-
-// PodNames are the names of a Deployment's pods that are not being deleted, by the hash of their template, sorted. They are
-// not known while Follow is off, or has not listed them.
-func (o *Observer) PodNames(id ID) (names map[string][]string, known bool) {
-	deployment, there := o.store.get(id)
-	f := o.follower(id.Namespace)
-	if !there || f == nil {
-		return nil, false
-	}
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	names = map[string][]string{}
-	for _, p := range f.pods {
-		s, known := f.sets[p.owner.Name]
-		if known && s.uid == p.owner.uid && s.owner.uid == deployment.UID && !p.deleting {
-			names[s.hash] = append(names[s.hash], p.Name)
-		}
-	}
-	for _, of := range names {
-		slices.Sort(of)
-	}
-	return names, f.listed && f.allPods
 }
