@@ -194,7 +194,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	}
 	s.Unready = time.Time{}
 	if s.Reached.IsZero() {
-		s.Reached = o.Now
+		s.Reached, s.Measured = o.Now, nil // what was measured of other pods says nothing of these
 	}
 	steps := p.Canary.steps()
 	held := s.Stage > len(steps) || o.Now.Sub(s.Reached) >= steps[s.Stage-1].Hold
