@@ -103,6 +103,12 @@ $(CACHE)/compiler: $(CACHE)/programs
 	$(install)
 	@touch $@
 
+# Tests ask a real Prometheus, each one of its own on a port of its own: the package's service is not needed.
+$(CACHE)/prometheus: $(CACHE)/programs
+	@missing=; command -v prometheus >/dev/null || missing=" prometheus"; \
+	$(install)
+	@touch $@
+
 ## The demo
 
 # KUBECONFIG counts only on make's own command line: one in the environment may be a cluster that is in use.
@@ -143,7 +149,7 @@ test-vet: | $(CACHE)/programs
 	@cd e2e/cluster && $(GO) vet ./internal/... ./acceptance/...
 
 .PHONY: test-unit
-test-unit: prerequisites $(CACHE)/compiler
+test-unit: prerequisites $(CACHE)/compiler $(CACHE)/prometheus
 	@echo "==> Unit and API server tests, with the race detector"
 	@CGO_ENABLED=1 $(GO) test -race -vet=off -timeout 20m ./...
 
@@ -153,19 +159,19 @@ test-cluster: prerequisites
 	@cd e2e/cluster && $(GO) test -vet=off -count=1 -timeout 15m ./...
 
 .PHONY: test-stories
-test-stories: prerequisites
+test-stories: prerequisites $(CACHE)/prometheus
 	@echo "==> Stories, against a real control plane and Git server ($(KILLS) kills)"
 	@cd e2e && SLUICE_KILLS=$(KILLS) $(GO) test -vet=off -count=1 -timeout 30m ./...
 
 .PHONY: e2e
-e2e: prerequisites ## The stories whose names match RUN, told in full
+e2e: prerequisites $(CACHE)/prometheus ## The stories whose names match RUN, told in full
 	@cd e2e && $(GO) test -v -count=1 -timeout 60m -run '$(or $(RUN),.)' .
 
 SEEDS ?= 10
 
 # The stories drive bin/sluice; here it is one that ends at the first data race.
 .PHONY: soak
-soak: prerequisites $(CACHE)/compiler ## The long proofs: 200 kills for each of SEEDS seeds, everything 20 times, an agent with the race detector (hours)
+soak: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## The long proofs: 200 kills for each of SEEDS seeds, everything 20 times, an agent with the race detector (hours)
 	@echo "==> Unit and API server tests, 20 times"
 	@CGO_ENABLED=1 $(GO) test -race -count=20 -timeout 4h ./...
 	@trap 'rm -f bin/sluice' EXIT; export GORACE=halt_on_error=1; \

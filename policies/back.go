@@ -70,7 +70,7 @@ func isBack(s State, o Observation, told []Record) (State, []Record) {
 		return enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
 	case s.Phase != "" && !s.Phase.Closing():
 		if len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "" {
-			s.Assess, s.Back, s.Stage, s.Staged, s.Applied = true, false, 0, nil, false
+			s.Assess, s.Back, s.Stage, s.Staged, s.Measured, s.Applied = true, false, 0, nil, nil, false
 			s.Phase, s.Reason = Progressing, "the stages begin anew"
 		}
 	}

@@ -13,6 +13,8 @@ type Canary struct {
 	Capacity Capacity
 	// Keep is how long a failing pod or two are kept for a look; 0: none is.
 	Keep time.Duration
+	// Analyses are measured in the steps that name them; one that no step names is in all of them.
+	Analyses []Analysis
 }
 
 func (c *Canary) steps() []CanaryStep {
@@ -54,6 +56,8 @@ type Staging struct {
 	// this one.
 	Staged []Staged `json:"staged,omitempty"`
 	Order  int      `json:"order,omitempty"`
+	// Measured is what the samples of the stage came to since Reached; after it, what those of the last one did.
+	Measured []Tally `json:"measured,omitempty"`
 }
 
 // Staged is a workload whose pods a release replaces.
@@ -182,12 +186,13 @@ func forward(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = false, o.Now, time.Time{}, time.Time{}, time.Time{}
 	s.Order = slices.MinFunc(s.Staged, func(a, b Staged) int { return a.Order - b.Order }).Order
 	s, _ = s.unmoved().size(p, o)
+	before := s.Measured
 	if s.Stage > len(p.Canary.steps()) {
 		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, "all stages were well"
 	} else {
-		s.Form, s.Phase, s.Reason = Held, Progressing, p.Canary.tell(s.Stage)+s.inPlace(p)
+		s.Form, s.Phase, s.Reason, s.Measured = Held, Progressing, p.Canary.tell(s.Stage)+s.inPlace(p), nil
 	}
-	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began})
+	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began, Measured: before})
 }
 
 // inOrder lets the workloads of the next order go on in this stage; false where all of them have.
@@ -235,6 +240,9 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	stands := stuck(s.Staged, o)
 	s = s.moved(o).tells(p, stands)
 	if missing, why := s.missing(p, o); missing != "" {
+		if !s.Reached.IsZero() && !s.seen(o) {
+			return s, told // an agent that has just begun knows nothing against them
+		}
 		return s.wait(o, missing, why, stands, told)
 	}
 	s.Unready = time.Time{}
@@ -242,10 +250,16 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return later, told
 	}
 	if s.Reached.IsZero() {
-		s.Reached = o.Now
+		s.Reached, s.Measured = o.Now, nil // what was measured of other pods says nothing of these
 	}
 	steps := p.Canary.steps()
-	if s.Stage <= len(steps) && o.Now.Sub(s.Reached) < steps[s.Stage-1].Hold {
+	held := s.Stage > len(steps) || o.Now.Sub(s.Reached) >= steps[s.Stage-1].Hold
+	s = s.measure(p, o)
+	enough, against := s.judge(p, held)
+	switch {
+	case against != "":
+		return takeBack(s, o, Aborting, Failed, against, told)
+	case !held || !enough:
 		return s, told
 	}
 	if next := s.Stage + 1; next <= len(steps) && steps[next-1].Approve && !s.approved(p.Approved, next) {
@@ -307,6 +321,11 @@ func lost(s State, p Plan, o Observation) State {
 	return s
 }
 
+// seen reports whether all staged workloads are.
+func (s State) seen(o Observation) bool {
+	return len(o.Workloads) == len(s.Staged) && !slices.ContainsFunc(o.Workloads, func(w Workload) bool { return !w.Seen })
+}
+
 // missing says which workload has not all Ready pods that the stage asks for, and why.
 func (s State) missing(p Plan, o Observation) (missing, why string) {
 	if len(o.Workloads) < len(s.Staged) {
@@ -334,7 +353,7 @@ func (s State) wait(o Observation, missing, why, stands string, told []Record) (
 		if s.Unready.IsZero() {
 			s.Unready = o.Now
 		}
-		s.Reached, since, limit = time.Time{}, s.Unready, unreadyFor
+		s.Reached, s.Measured, since, limit = time.Time{}, nil, s.Unready, unreadyFor
 	}
 	if stands != "" {
 		s.Moved, s.Unready = o.Now, time.Time{}
@@ -388,11 +407,27 @@ func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	return s, told
 }
 
-// Due is when Step may decide otherwise by time alone; zero: never.
-func (s State) Due(p Plan) time.Time {
+// Ends is when the stage has had its time, or its patience, as people are told it. Zero: no time ends it.
+func (s State) Ends(p Plan) time.Time {
+	steps := p.Canary.steps()
+	switch {
+	case s.Form == Returning:
+		return s.since().Add(returnFor)
+	case s.Form == Held && !s.Unready.IsZero():
+		return s.Unready.Add(unreadyFor)
+	case s.Form == Held && !s.Reached.IsZero() && s.Stage <= len(steps):
+		return s.Reached.Add(steps[s.Stage-1].Hold)
+	case s.Form == Held, s.Form == Finishing:
+		return s.since().Add(s.deadline())
+	}
+	return time.Time{}
+}
+
+// Due is when Step may decide otherwise by time alone, after now: what was due before was decided. Zero: never.
+func (s State) Due(p Plan, now time.Time) time.Time {
 	var first time.Time
 	soonest := func(at time.Time) {
-		if first.IsZero() || at.Before(first) {
+		if at.After(now) && (first.IsZero() || at.Before(first)) {
 			first = at
 		}
 	}
@@ -422,6 +457,9 @@ func (s State) Due(p Plan) time.Time {
 		soonest(s.since().Add(s.deadline()))
 	case s.Stage <= len(steps):
 		soonest(s.Reached.Add(steps[s.Stage-1].Hold))
+		for _, a := range p.Canary.analyses(s.Stage) {
+			soonest(a.due(s.tally(a.Name), s.Reached))
+		}
 	}
 	return first
 }

@@ -83,12 +83,16 @@ type agent struct {
 	bad      map[string]bool // digests of releases whose pods never are well
 	result   ApplyResult
 	assessed []Staged
-	known    bool // assessed is of the state's release
+	known    bool            // assessed is of the state's release
+	poor     map[string]bool // digests of releases whose pods are well, and what is measured of them is not
+	asked    []time.Time     // samples that are being taken, by when they began
+	samples  []Sample
+	taken    []Sample // all that ever came back
 	log      []string
 }
 
 func (a *agent) observe() Observation {
-	o := Observation{Now: a.now, Apply: a.result, Health: InProgress, Owned: 5, Assessed: a.known, Changed: a.assessed}
+	o := Observation{Now: a.now, Apply: a.result, Health: InProgress, Owned: 5, Assessed: a.known, Changed: a.assessed, Samples: a.samples}
 	if a.d.others() == 0 && a.d.pods[a.d.template] == a.d.replicas && !a.d.lag {
 		o.Health = Current
 		if a.bad[a.d.template] && a.d.replicas > 0 {
@@ -114,8 +118,41 @@ func (a *agent) observe() Observation {
 	return o
 }
 
+// answer lets the provider answer what it was asked, or not, or say that it does not know.
+func (a *agent) answer() {
+	for _, at := range a.asked {
+		errors := a.plan.Canary.Analyses[0]
+		r := Reading{Value: "0"}
+		switch {
+		case a.random.IntN(6) == 0:
+			continue // lost
+		case a.random.IntN(4) == 0:
+			r = Reading{Result: []Result{NoData, NoAnswer}[a.random.IntN(2)]}
+		case a.poor[a.state.Release.Digest]:
+			r = Reading{Value: "1"}
+		}
+		a.samples = []Sample{errors.Judge(r, at)}
+		a.taken = append(a.taken, a.samples...)
+	}
+	a.asked = nil
+}
+
+// goodSince counts the good samples that began after a time.
+func (a *agent) goodSince(at time.Time) int {
+	n := 0
+	for _, s := range a.taken {
+		if s.Result == Good && s.At.After(at) {
+			n++
+		}
+	}
+	return n
+}
+
 // pass is one look at the key, which may end anywhere.
 func (a *agent) pass(t *testing.T, seed uint64) {
+	if a.random.IntN(2) == 0 {
+		a.answer()
+	}
 	before := a.state
 	next, effects, told := Step(a.state, a.plan, a.observe())
 	for _, r := range told {
@@ -159,7 +196,11 @@ func (a *agent) carryOut(t *testing.T, seed uint64, e Effect) {
 		}
 		a.d.template, a.d.shape, a.d.lag = a.state.Live().Digest, a.state.Shape(a.plan, "web"), true
 		a.result = ApplyDone
-	case Repair, Prune, Evict: // a Deployment's pods are its controller's
+	case Measure:
+		if len(a.asked) == 0 {
+			a.asked = append(a.asked, a.now.Add(time.Nanosecond))
+		}
+	case Repair, Prune, Evict, Keep, Clear: // a Deployment's pods are its controller's
 	}
 }
 
@@ -190,6 +231,11 @@ func (a *agent) check(t *testing.T, seed uint64, before, s State) {
 		fail("a stage was skipped")
 	case before.Form == Held && s.Stage == before.Stage+1 && before.Release == s.Release && a.shortened(before):
 		fail("a stage was shortened")
+	case before.Form == Held && s.Stage == before.Stage+1 && before.Release == s.Release && len(a.plan.Canary.Analyses) > 0 &&
+		(before.Reached.IsZero() || a.goodSince(before.Reached) < a.plan.Canary.Analyses[0].Samples):
+		fail("a stage passed without its samples")
+	case s.Form == Finishing && before.Form == Held && len(a.plan.Canary.Analyses) > 0 && a.poor[s.Release.Digest]:
+		fail("a release that measures badly went through its stages")
 	case s.Phase == Healthy && before.Phase != Healthy && a.bad[s.Release.Digest]:
 		fail("a bad release is Healthy")
 	case s.Form == Finishing && before.Form == Held && a.bad[s.Release.Digest]:
@@ -197,22 +243,26 @@ func (a *agent) check(t *testing.T, seed uint64, before, s State) {
 	}
 }
 
-// TestStepStagesInAModelCluster: whatever is lost or repeated, and whenever releases and people come, no stage is skipped or
-// shortened, no bad release is promoted, and in the end there are only the pods that Git and the proof say.
+// TestStepStagesInAModelCluster: whatever is lost or repeated, and whenever releases and people come, no stage is skipped,
+// shortened or left without its samples, no bad release is promoted, and in the end there are only the pods that Git and the proof say.
 func TestStepStagesInAModelCluster(t *testing.T) {
 	for seed := range uint64(3000) {
 		random := rand.New(rand.NewPCG(seed, 3))
 		a := &agent{
-			random: random, now: start, bad: map[string]bool{}, d: &deployment{replicas: 4, pods: map[string]int{}},
+			random: random, now: start, bad: map[string]bool{}, poor: map[string]bool{}, d: &deployment{replicas: 4, pods: map[string]int{}},
 			plan: Plan{PruneLimit: 50, Repair: true, Canary: &Canary{
 				Capacity: []Capacity{Surge, Replace}[random.IntN(2)],
 				Steps:    []CanaryStep{{Instances: 1, Hold: 5 * time.Second}, {WeightPercent: 25, Hold: time.Second}, {WeightPercent: 50}}[:1+random.IntN(3)],
 			}},
 		}
+		if random.IntN(2) == 0 {
+			a.plan.Canary.Analyses = []Analysis{{Name: "errors", Max: new(float64), Interval: time.Second, Failures: 2, Errors: 3, Samples: 2}}
+		}
 		release := func(n int) {
 			digest := fmt.Sprint("d", n)
 			if _, known := a.bad[digest]; !known {
 				a.bad[digest] = n > 0 && random.IntN(3) == 0
+				a.poor[digest] = n > 0 && random.IntN(3) == 0
 			}
 			a.plan.Release = Release{Revision: fmt.Sprint("r", n), Trigger: fmt.Sprint("t", n), Inputs: digest, Digest: digest}
 		}

@@ -36,7 +36,8 @@
 //
 //	form      what is sent                                  it ends when
 //	(assess)  nothing: dry-runs tell whose pods change      that is known
-//	hold      the new template, held at a number of pods    they were Ready for the time of the stage, and it is approved
+//	hold      the new template, held at a number of pods    they were Ready for the time of the stage, each [Analysis] has
+//	                                                        its good samples, and the next stage is approved
 //	finish    the new template, to the end                  no proven pod is left
 //	abort     the proven template, while the hold stands    no other pod is left; not one proven pod goes for it
 //	return    the proven template, without a hold           the same; after a minute it becomes an abort
@@ -49,8 +50,13 @@
 // proven pod is not well, nor the next one, and its release is not blamed for it. How many pods of a DaemonSet are new is
 // never exact: one that is born in mid-stage is, whatever the stage says.
 //
-// What sends it back: a pod that never will be well, a stage whose pods are not Ready in time or not any more, a refusal,
-// proven pods that were lost, no replicas, and a newer release.
+// What sends it back: a pod that never will be well, a stage whose pods are not Ready in time or not any more, an analysis
+// with too many bad samples (failed) or without values (inconclusive), a refusal, proven pods that were lost, no replicas,
+// and a newer release.
+//
+// A sample counts when it began after all pods of the stage were Ready, and once. Where they are not any more, the tally
+// begins anew with the time of the stage. Nothing measured is no proof: without its good samples a stage goes on past its
+// time, until they are there or it is inconclusive.
 //
 // A release that is neither after half a minute is told once as Progressing, with what it waits for.
 //

@@ -117,6 +117,7 @@ type CanaryStep struct {
 	WeightPercent int           // their share of all pods, 1 to 99
 	Hold          time.Duration // how long they must be well before the next stage
 	Approve       bool          // a person lets the stage begin
+	Analyses      []string      // that are measured in it
 }
 
 // Pods is how many new pods the stage asks for of a workload with so many replicas, at least one.

@@ -155,4 +155,6 @@ type Observation struct {
 	// Workloads are those of [State.Staged], in that order.
 	Workloads []Workload
 	Scene     SceneSeen
+	// Samples are the newest of each analysis. One that was counted already is not counted again.
+	Samples []Sample
 }

@@ -10,13 +10,14 @@ type Effect string
 
 // The effects, in the order in which they are carried out.
 const (
-	Assess Effect = "assess" // find out, by dry-runs, which workloads a release would replace the pods of
-	Keep   Effect = "keep"   // take a pod or two that are not well out of everything that selects them
-	Apply  Effect = "apply"  // apply the objects of the live release, in the form of the state
-	Repair Effect = "repair" // apply again those that drifted
-	Evict  Effect = "evict"  // delete the pods that are [State.Leaving]; not by the eviction API, since sick ones are among them
-	Prune  Effect = "prune"  // delete owned objects that Git no longer has
-	Clear  Effect = "clear"  // delete the pods that were kept
+	Assess  Effect = "assess"  // find out, by dry-runs, which workloads a release would replace the pods of
+	Keep    Effect = "keep"    // take a pod or two that are not well out of everything that selects them
+	Apply   Effect = "apply"   // apply the objects of the live release, in the form of the state
+	Measure Effect = "measure" // begin to take the samples of [State.Measuring]
+	Repair  Effect = "repair"  // apply again those that drifted
+	Evict   Effect = "evict"   // delete the pods that are [State.Leaving]; not by the eviction API, since sick ones are among them
+	Prune   Effect = "prune"   // delete owned objects that Git no longer has
+	Clear   Effect = "clear"   // delete the pods that were kept
 )
 
 // Record is a line that Git is to be told. It belongs to the state it was returned with and is saved with
@@ -27,6 +28,8 @@ type Record struct {
 	Reason  string
 	// Began is when the release began; zero for Blocked.
 	Began time.Time
+	// Measured is what was measured of the stage that this is about, or that it ends.
+	Measured []Tally
 }
 
 // SlowAfter is when a release that is neither healthy nor failed is told once as Progressing, with what it waits for:
@@ -194,7 +197,7 @@ func enter(s State, phase Phase, reason string, o Observation, told []Record) (S
 		return s, told
 	}
 	s.Phase, s.Reason, s.Since = phase, reason, o.Now
-	return s, append(told, Record{Phase: phase, Release: s.Release, Reason: reason, Began: s.Began})
+	return s, append(told, Record{Phase: phase, Release: s.Release, Reason: reason, Began: s.Began, Measured: s.Measured})
 }
 
 // pruned decides whether what Git no longer has may go: after health, and never a large share of an
@@ -231,6 +234,9 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	}
 	if s.Assess {
 		return append(due, Assess)
+	}
+	if s.seen(o) && len(s.Measuring(p, o.Now)) > 0 {
+		due = append(due, Measure)
 	}
 	if !s.Applied {
 		due = append(due, Apply)

@@ -85,10 +85,38 @@ func (s *story) say(word string) error {
 		return err
 	case "stale", "owned", "drifted":
 		return s.count(key, value)
+	case "analysis", "sample":
+		return s.measure(key, value)
 	default:
 		return s.stage(key, value)
 	}
 	return nil
+}
+
+// measure says what is measured, and what of it was.
+func (s *story) measure(key, value string) error {
+	name, value, _ := strings.Cut(value, ":")
+	if key == "sample" { // sample=errors:0.02, begun now; sample=errors:nodata and sample=errors:down have no value
+		i := slices.IndexFunc(s.plan.Canary.Analyses, func(a Analysis) bool { return a.Name == name })
+		r := Reading{Value: value}
+		switch value {
+		case "nodata":
+			r = Reading{Result: NoData}
+		case "down":
+			r = Reading{Result: NoAnswer, Says: "connection refused"}
+		}
+		s.seen.Samples = []Sample{s.plan.Canary.Analyses[i].Judge(r, start.Add(s.clock))}
+		return nil
+	}
+	a := Analysis{Name: name, Max: new(float64)} // analysis=errors:0.1/30s/3/2/4: at most 0.1, samples, failures and errors
+	interval := ""
+	_, err := fmt.Sscanf(strings.ReplaceAll(value, "/", " "), "%g %s %d %d %d", a.Max, &interval, &a.Samples, &a.Failures, &a.Errors)
+	if err != nil {
+		return fmt.Errorf("analysis=%s: %w", value, err)
+	}
+	a.Interval, err = time.ParseDuration(interval)
+	s.plan.Canary.Analyses = append(s.plan.Canary.Analyses, a)
+	return err
 }
 
 // stage says what belongs to staged releases.
@@ -212,11 +240,15 @@ func answer(s State, effects []Effect, leaving []string, told []Record) string {
 	}
 	for _, r := range told {
 		fmt.Fprintf(&b, "\n  tells: %s %s %s", r.Phase, r.Release.Revision, r.Reason)
+		for _, m := range r.Measured {
+			fmt.Fprintf(&b, "\n    %s: %s", m.Analysis, m.Says)
+		}
 	}
 	return strings.TrimRight(b.String(), " ") + "\n"
 }
 
-// staging is such as "[stage 1 hold web:1]", with "back" where the proven release is sent.
+// staging is such as "[stage 1 hold web:1 errors:2/0/1]", good, bad and missed samples, with "back" where the proven
+// release is sent.
 func staging(s State) string {
 	words := []string{}
 	if s.Stage > 0 {
@@ -228,6 +260,9 @@ func staging(s State) string {
 	words = append(words, cmpOr(string(s.Form), "settled"))
 	for _, w := range s.Staged {
 		words = append(words, fmt.Sprintf("%s:%d", w.Name, w.Pods))
+	}
+	for _, t := range s.Measured {
+		words = append(words, fmt.Sprintf("%s:%d/%d/%d", t.Analysis, t.Good, t.Bad, t.Missed))
 	}
 	return " [" + strings.Join(words, " ") + "]"
 }
@@ -315,7 +350,7 @@ func (w *world) carryOut(effects []Effect) {
 			w.stale = w.random.IntN(4)
 		case Prune:
 			w.stale = 0
-		case Repair, Assess, Evict:
+		case Repair, Assess, Evict, Measure, Keep, Clear:
 		}
 		if w.random.IntN(3) == 0 {
 			w.result = NotApplied // killed after it: nobody remembers

@@ -38,6 +38,8 @@ func act(ctx context.Context, p *Pass) Outcome {
 			out = p.clear(ctx)
 		case policies.Apply:
 			out = p.apply(ctx)
+		case policies.Measure:
+			out = p.measure(ctx)
 		case policies.Repair:
 			out = p.repair(ctx)
 		case policies.Evict:

@@ -50,6 +50,7 @@ type Agent struct {
 	notes     *noteReader
 	metrics   *metrics
 	status    *board
+	providers map[string]*provider // by name; the one without a name runs Jobs
 
 	passes atomic.Int64
 	idle   chan struct{} // closed when the last pass has ended
@@ -68,7 +69,7 @@ func New(cfg Config) (*Agent, error) {
 	}
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
-	a.publisher = a.newPublisher()
+	a.publisher, a.providers = a.newPublisher(), a.newProviders()
 	for _, served := range cfg.Agent.Environments {
 		if _, ok := a.sites[served.Cluster]; !ok {
 			a.sites[served.Cluster] = newSite(a, served.Cluster)
@@ -110,6 +111,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	for _, src := range a.catalog.sources {
 		running.Go(func() { src.run(ctx) })
 	}
+	running.Go(func() { a.askers(ctx) })
 	for range a.config.Concurrency {
 		working.Go(func() { a.work(ctx) })
 	}

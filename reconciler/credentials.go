@@ -20,9 +20,9 @@ const (
 	credentialAge = 5 * time.Minute
 )
 
-// credentials are those of one repository. It may be used concurrently.
+// credentials are those of one repository or provider. It may be used concurrently.
 type credentials struct {
-	name string
+	of   string // whose they are, for people
 	read func(context.Context) (map[string][]byte, error)
 
 	mu    sync.Mutex
@@ -32,11 +32,15 @@ type credentials struct {
 
 // credentials returns how to get in to a repository; nil where it needs none.
 func (a *Agent) credentials(repo config.Repository) *credentials {
-	if repo.Credentials == nil {
+	return a.credentialsOf(fmt.Sprintf("repository %q", repo.Name), repo.Credentials)
+}
+
+func (a *Agent) credentialsOf(of string, where *config.Credentials) *credentials {
+	if where == nil {
 		return nil
 	}
-	ref := *repo.Credentials
-	return &credentials{name: repo.Name, read: func(ctx context.Context) (map[string][]byte, error) {
+	ref := *where
+	return &credentials{of: of, read: func(ctx context.Context) (map[string][]byte, error) {
 		if ref.Directory != "" {
 			return config.LoadCredentials(ref.Directory)
 		}
@@ -54,7 +58,7 @@ func (c *credentials) get() (gitsource.Credentials, error) {
 	defer cancel()
 	values, err := c.read(ctx)
 	if err != nil {
-		return gitsource.Credentials{}, fmt.Errorf("credentials of repository %q: %w", c.name, err)
+		return gitsource.Credentials{}, fmt.Errorf("credentials of %s: %w", c.of, err)
 	}
 	c.last, c.until = gitsource.CredentialsFrom(values), time.Now().Add(credentialAge)
 	return c.last, nil

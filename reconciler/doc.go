@@ -26,6 +26,7 @@
 //   - One place, conclude, turns an outcome into status, log line, event, metric and note.
 //
 // Around the passes: a source for each repository polls it and makes snapshots; the catalog says which
-// application is where; a site for each cluster holds the lease, the watches and the saved state; the publisher
-// of package record writes to Git in its own time.
+// application is where; a site for each cluster holds the lease, the watches and the saved state; the askers take the
+// samples that a canary's stage needs, a few for each provider; the publisher of package record writes to Git in its own
+// time.
 package reconciler

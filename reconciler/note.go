@@ -21,7 +21,7 @@ func note(_ context.Context, p *Pass) Outcome {
 	if p.Blind != nil {
 		wait = sooner(wait, time.Minute)
 	}
-	if due := state.Due(p.Wanted); due.After(p.Seen.Now) { // what was due before was decided by this pass
+	if due := state.Due(p.Wanted, p.Seen.Now); !due.IsZero() {
 		wait = sooner(wait, due.Sub(p.Seen.Now))
 	}
 	switch {
@@ -38,7 +38,11 @@ func note(_ context.Context, p *Pass) Outcome {
 		}
 		return Outcome{Verdict: Stall, Reason: reason, After: wait}
 	case state.Assess, state.Stage > 0 && state.Phase != policies.Healthy:
-		return Outcome{Verdict: Wait, Reason: state.Reason, After: sooner(wait, time.Minute)}
+		reason := state.Reason
+		if waits := state.Waits(p.Wanted); waits != "" {
+			reason += "; " + waits
+		}
+		return Outcome{Verdict: Wait, Reason: reason, After: sooner(wait, time.Minute)}
 	case state.Phase == policies.Progressing:
 		if !state.Slow {
 			wait = sooner(wait, max(time.Second, policies.SlowAfter-p.Seen.Now.Sub(state.Began)))

@@ -15,7 +15,7 @@ import (
 func plan(ctx context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	before := saved.State
-	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules.Rollout.Canary)
+	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules.Rollout)
 	p.Wanted.TakesBack = p.Rules.Rollout.TakesBack()
 	saved.State, p.Effects, p.Told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {
@@ -34,7 +34,7 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	}
 	saved.Stages, saved.Due = 0, time.Time{}
 	if p.Wanted.Canary != nil && saved.State.At() > 0 {
-		saved.Stages, saved.Due = len(p.Wanted.Canary.Steps), saved.State.Due(p.Wanted)
+		saved.Stages, saved.Due = len(p.Wanted.Canary.Steps), saved.State.Ends(p.Wanted)
 	}
 	if err := p.expect(ctx); err != nil {
 		return retry(err)

@@ -120,7 +120,7 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t.objects = p.prepare(made.Objects)
 	t.secrets = secretsOf(t.objects)
 	t.desired = make(map[apply.ID]bool, len(t.objects))
-	for _, o := range t.objects {
+	for _, o := range applied(t.objects) {
 		t.desired[apply.IDOf(o)] = true
 	}
 	return next

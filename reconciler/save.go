@@ -164,6 +164,11 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 	if !r.Began.IsZero() {
 		e.Seconds = p.Seen.Now.Sub(r.Began).Round(time.Millisecond).Seconds()
 	}
+	for _, m := range r.Measured {
+		e.Measured = append(e.Measured, record.Measured{
+			Analysis: m.Analysis, Samples: m.Taken, Good: m.Good, Bad: m.Bad, Last: p.target.secrets.mask(m.Says),
+		})
+	}
 	for _, o := range p.NotWell {
 		e.NotWell = append(e.NotWell, record.Object{Object: o.Object, Health: string(o.Health), Reason: p.target.secrets.mask(o.Reason)})
 	}

@@ -25,7 +25,8 @@ type assessment struct {
 }
 
 // canaryOf is how the environment's rules stage a release; nil: not at all.
-func canaryOf(c *config.Canary) *policies.Canary {
+func canaryOf(r config.Rollout) *policies.Canary {
+	c := r.Canary
 	if c == nil {
 		return nil
 	}
@@ -36,6 +37,13 @@ func canaryOf(c *config.Canary) *policies.Canary {
 	for _, step := range c.Steps {
 		made.Steps = append(made.Steps, policies.CanaryStep{
 			Instances: step.Instances, WeightPercent: int(step.Weight), Hold: step.Hold.Std(), Approve: step.Approve,
+			Analyses: step.Analysis,
+		})
+	}
+	for _, a := range r.Analysis {
+		made.Analyses = append(made.Analyses, policies.Analysis{
+			Name: a.Name, Min: (*float64)(a.Min), Max: (*float64)(a.Max), Equals: a.Equals, Compare: policies.Comparison(a.Compare),
+			Interval: a.Interval.Std(), Once: a.Job != "", Failures: a.Failures, Errors: a.Errors, Samples: a.Samples,
 		})
 	}
 	return made
@@ -51,6 +59,7 @@ func isDeployment(id apply.ID) bool { return id.Kind == "Deployment" }
 
 // stages sees how the workloads of a staged release are.
 func (p *Pass) stages() {
+	p.sampled()
 	t, state := p.target, p.target.held.saved.State
 	if state.Assess && t.assessed.began.Equal(state.Began) && !p.revived(t.assessed.staged) {
 		p.Seen.Assessed, p.Seen.Changed = true, t.assessed.staged
@@ -140,7 +149,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		return retry(err)
 	}
 	plan, err := p.client().Plan(ctx, apply.Request{
-		Owner: p.owner(), Objects: objects, Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
+		Owner: p.owner(), Objects: applied(objects), Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
 	})
 	if err != nil {
 		return p.settled(ctx, false, err)
@@ -255,6 +264,7 @@ const defaultDeadline = 10 * time.Minute
 func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	state := p.target.held.saved.State
 	objects, err := p.manifests(ctx)
+	objects = applied(objects)
 	if err != nil || state.Form == policies.Settled {
 		return objects, err
 	}

@@ -34,6 +34,7 @@ type target struct {
 	verify    bool                    // compare every object at the next pass
 	hurry     bool                    // a person asked: no back-off holds the next pass
 	noticed   time.Time               // when a watch reported what may be drift; zero where none did since
+	measuring                         // what is asked of providers
 
 	memory
 	handed  map[string]bool // lines that the publisher has and the saved outbox still holds

@@ -34,6 +34,8 @@ type glance struct {
 	// Approve is the stage that a person's word is waited for; 0: none.
 	Approve   int              `json:"approve,omitempty"`
 	Workloads []glanceWorkload `json:"workloads,omitempty"`
+	// Measured is what the analyses of the stage came to so far.
+	Measured []glanceMeasured `json:"measured,omitempty"`
 	// Trouble is why the cluster does not answer: the rest is as it was before.
 	Trouble string `json:"trouble,omitempty"`
 }
@@ -51,6 +53,19 @@ type glanceWorkload struct {
 	NotReady []string `json:"notReady,omitempty"`
 }
 
+// glanceMeasured is what the samples of one analysis came to.
+type glanceMeasured struct {
+	Analysis string `json:"analysis"`
+	Taken    int    `json:"taken"`
+	Good     int    `json:"good"`
+	Bad      int    `json:"bad"`
+	Says     string `json:"says,omitempty"` // the last one, beside its threshold
+}
+
+func (m glanceMeasured) String() string {
+	return fmt.Sprintf("%s: %d of %d samples are good, %d bad; the last one: %s", m.Analysis, m.Good, m.Taken, m.Bad, m.Says)
+}
+
 // glanceAt puts together what the state says and what the pods are.
 func glanceAt(saved reconciler.Saved, pods map[string]*corev1.Pod) glance {
 	state := saved.State
@@ -61,6 +76,9 @@ func glanceAt(saved reconciler.Saved, pods map[string]*corev1.Pod) glance {
 	}
 	for _, s := range state.Staged {
 		g.Workloads = append(g.Workloads, countPods(s, pods))
+	}
+	for _, m := range state.Measured {
+		g.Measured = append(g.Measured, glanceMeasured{m.Analysis, m.Taken, m.Good, m.Bad, printable(m.Says)})
 	}
 	g.Waits = g.waitsFor(state)
 	return g
@@ -177,6 +195,9 @@ func (g glance) line() string {
 	for _, w := range g.Workloads {
 		parts = append(parts, w.String())
 	}
+	for _, m := range g.Measured {
+		parts = append(parts, m.String())
+	}
 	if g.Waits != "" {
 		parts = append(parts, "waits for "+g.Waits)
 	}
@@ -204,6 +225,9 @@ func (g glance) text(now time.Time) string {
 		for _, why := range w.NotReady {
 			fmt.Fprintf(&b, "    %s\n", why)
 		}
+	}
+	for _, m := range g.Measured {
+		fmt.Fprintf(&b, "  %s\n", m)
 	}
 	if g.Waits != "" {
 		fmt.Fprintf(&b, "  waits for %s\n", g.Waits)

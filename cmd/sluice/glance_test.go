@@ -58,6 +58,10 @@ func TestGlance(t *testing.T) {
 				"waits for all new pods of the stage to be Ready; stage 1 of 2:  [2J2 instances"},
 		"Held": {"its time runs", func(s *policies.State) { s.Reached, s.Reason = now, "" },
 			"shop/production Progressing 4f1c0c2, stage 1 of 2; Deployment/shop/web: 1 of 2 new Ready (2 wanted), 1 of 2 proven Ready; waits for the time of the stage"},
+		"Measured": {"what the analyses came to", func(s *policies.State) {
+			s.Reached, s.Reason, s.Staged = now, "", nil
+			s.Measured = []policies.Tally{{Analysis: "errors", Taken: 3, Good: 2, Bad: 1, Says: "0.03 is above 0.01"}}
+		}, "shop/production Progressing 4f1c0c2, stage 1 of 2; errors: 2 of 3 samples are good, 1 bad; the last one: 0.03 is above 0.01; waits for the time of the stage"},
 		"StatefulSet": {"whose pods it owns itself", func(s *policies.State) { s.Staged[0].Name, s.Reason = "StatefulSet/shop/web", "" },
 			"shop/production Progressing 4f1c0c2, stage 1 of 2; StatefulSet/shop/web: 0 of 0 new Ready (2 wanted), 1 of 1 proven Ready; waits for all new pods of the stage to be Ready"},
 		"Approval": {"a person", func(s *policies.State) { s.Phase, s.Reached, s.Staged, s.Reason = policies.Holding, now, nil, "" },

@@ -33,6 +33,7 @@ type Config struct {
 	Repositories   []ConfigRepository `json:"repositories"`
 	Environments   []map[string]any   `json:"environments"`
 	Permissions    []map[string]any   `json:"permissions"`
+	Providers      []map[string]any   `json:"providers,omitempty"`
 }
 
 // ConfigRepository is a repository in agent.yaml.

@@ -25,6 +25,8 @@ type Agent struct {
 	// Permissions say what applications may do. The first that matches counts; without one an application
 	// is Blocked.
 	Permissions []Permission `json:"permissions,omitempty"`
+	// Providers are what analyses of canaries may ask.
+	Providers []Provider `json:"providers,omitempty"`
 	// Keys are further public keys whose note lines count; the agent's own always does.
 	Keys []Key `json:"keys,omitempty"`
 	// Listen is the host:port where /metrics, /healthz and /readyz are served; "none" turns it off.

@@ -55,6 +55,9 @@ func defaultAgent(a *Agent) {
 		p.Environments = orAll(p.Environments)
 		p.Kinds.Allow = orAll(p.Kinds.Allow)
 	}
+	for i := range a.Providers {
+		defaultProvider(&a.Providers[i])
+	}
 	for i := range a.Keys {
 		a.Keys[i].Environments = orAll(a.Keys[i].Environments)
 	}

@@ -207,6 +207,7 @@ func documents(t *testing.T) (docs, []document) {
 	agent, err := config.ParseAgent("agent.yaml", []byte(`{apiVersion: sluice.dev/v1alpha1, kind: Agent, metadata: {name: a},
 repositories: [{name: a, url: "https://a/a"}], environments: [{name: a}],
 permissions: [{applications: [a], serviceAccount: a, namespaces: [a]}],
+providers: [{name: a, web: {url: "https://a"}}],
 keys: [{key: "ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}`))
 	if err != nil {
 		t.Fatal(err)
@@ -234,6 +235,8 @@ func (d docs) typeName(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[config.Percent]():
 		return "share"
+	case reflect.TypeFor[config.Number]():
+		return "number"
 	case reflect.TypeFor[config.Follow]():
 		return "`tip`, `pin` or mapping"
 	}
@@ -266,7 +269,8 @@ func TestReferenceIsTrue(t *testing.T) {
 	page.WriteString(`# The three files
 
 Every key of agent.yaml, sluice.yaml and the release file. Any other key is an error. A duration is written 90s, 30m,
-12h, 7d, or 1h30m; a share 50%. A glob may have *, ? and [a-z]. This page comes from the comments beside the types;
+12h, 7d, or 1h30m; a share 50%; a number 0.01, 1%, or 250ms where the value is in seconds. A glob may have *, ? and
+[a-z]. This page comes from the comments beside the types;
 ` + "`go generate ./reconciler/config`" + ` writes it anew.
 `)
 	for _, doc := range all {

@@ -48,6 +48,11 @@ func LoadAgent(file string) (*Agent, error) {
 			from(&c.Directory)
 		}
 	}
+	for i := range a.Providers {
+		if c := a.Providers[i].Credentials; c != nil {
+			from(&c.Directory)
+		}
+	}
 	return a, nil
 }
 

@@ -14,6 +14,8 @@ type Rollout struct {
 	Strategy Strategy `json:"strategy,omitempty"`
 	// Canary says what the stages are, and is of no other strategy.
 	Canary *Canary `json:"canary,omitempty"`
+	// Analysis is what is measured while a stage of the canary is held: in the steps that name it, or where none does in all.
+	Analysis []Analysis `json:"analysis,omitempty"`
 }
 
 // Strategy is how a release replaces pods.
@@ -85,6 +87,8 @@ type CanaryStep struct {
 	Hold Duration `json:"hold,omitempty"`
 	// Approve lets the stage begin only when the release file says approved: with this stage's number, from 1.
 	Approve bool `json:"approve,omitempty"`
+	// Analysis are names in rollout.analysis that are measured in this stage. One that no step names is measured in all.
+	Analysis []string `json:"analysis,omitempty"`
 }
 
 // defaultHold: most faults that a start brings show within 5 minutes, and two crash loops' back-offs do.
@@ -93,6 +97,9 @@ const defaultHold = 5 * time.Minute
 func defaultRollout(r *Rollout) {
 	if r.Strategy == CanaryRelease && r.Canary == nil {
 		r.Canary = &Canary{}
+	}
+	for i := range r.Analysis {
+		defaultAnalysis(&r.Analysis[i])
 	}
 	if r.Canary == nil {
 		setDefault(&r.Strategy, Rolling)
@@ -114,6 +121,7 @@ func checkRollout(d *document, at string, r Rollout) {
 	if r.Canary != nil && r.Strategy != CanaryRelease {
 		d.reject(at+".canary", "belongs to strategy: canary %s", got(string(r.Strategy)))
 	}
+	checkAnalyses(d, at, r)
 	if r.Canary == nil {
 		return
 	}

@@ -24,6 +24,8 @@ func (d docs) schemaOf(t reflect.Type, inner []field) object {
 		return object{"type": "string", "pattern": `^([0-9]+(d|h|ms|m|s))+$`}
 	case reflect.TypeFor[config.Percent]():
 		return object{"type": "string", "pattern": "^(100|[1-9][0-9]?)%$"}
+	case reflect.TypeFor[config.Number]():
+		return object{"type": []any{"number", "string"}, "pattern": `^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(%|ms|s)?$`}
 	case reflect.TypeFor[config.Follow]():
 		return object{"oneOf": []any{
 			object{"enum": []any{"tip", "pin"}},
@@ -149,7 +151,7 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	}
 	for _, file := range []string{
 		"agent/bad/types", "agent/bad/values", "application/bad/types", "application/bad/keys", "application/bad/lesson32",
-		"application/bad/values", "release/bad/later", "release/bad/digits",
+		"application/bad/analysis", "agent/bad/providers", "application/bad/values", "release/bad/later", "release/bad/digits",
 	} {
 		kind, _, _ := strings.Cut(file, "/")
 		data := readFile(t, filepath.Join("testdata", file+".yaml"))

@@ -28,6 +28,7 @@ func checkAgent(d *document, a *Agent) {
 	for i := range a.Permissions {
 		checkPermission(d, d.item("permissions", i), &a.Permissions[i], a.StateNamespace)
 	}
+	checkProviders(d, a.Providers)
 	for i, k := range a.Keys {
 		checkKey(d, d.item("keys", i), k)
 	}

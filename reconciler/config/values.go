@@ -100,3 +100,34 @@ func (p Percent) MarshalText() ([]byte, error) { return []byte(p.String()), nil 
 
 // String is 50%.
 func (p Percent) String() string { return strconv.Itoa(int(p)) + "%" }
+
+// Number is a threshold: 0.01, 1e6, or with a unit that makes it one of the value's own: 1% is 0.01, 250ms is 0.25.
+type Number float64
+
+var numberForm = regexp.MustCompile(`^(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?)(%|ms|s)?$`)
+
+// UnmarshalText reads 0.01, 1% or 250ms.
+func (n *Number) UnmarshalText(text []byte) error {
+	parts := numberForm.FindSubmatch(text)
+	if parts == nil {
+		return fmt.Errorf("must be a number such as 0.01, 1%% or 250ms")
+	}
+	value, err := strconv.ParseFloat(string(parts[1]), 64)
+	if err != nil {
+		return fmt.Errorf("must be a number such as 0.01, 1%% or 250ms")
+	}
+	switch string(parts[2]) {
+	case "%":
+		value /= 100
+	case "ms":
+		value /= 1000
+	}
+	*n = Number(value)
+	return nil
+}
+
+// MarshalJSON writes a plain number.
+func (n Number) MarshalJSON() ([]byte, error) { return []byte(n.String()), nil }
+
+// String is a plain number.
+func (n Number) String() string { return strconv.FormatFloat(float64(n), 'g', -1, 64) }

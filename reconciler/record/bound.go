@@ -20,8 +20,10 @@ const (
 	maxSaid     = 256     // a line of a log
 	maxPods     = 5 << 10 // all pods, encoded
 	maxWarnings = 5
-	maxEvidence = 8 << 10  // all evidence, encoded
-	maxLine     = 64 << 10 // what a reader looks at; what we write stays below 24 KiB
+	// mostMeasured: ten of them are below 700 bytes each.
+	mostMeasured = 10
+	maxEvidence  = 14 << 10 // all evidence, encoded: an object has room beside all of the others
+	maxLine      = 64 << 10 // what a reader looks at; what we write stays below 24 KiB
 )
 
 // cutMark ends a text that was cut.
@@ -57,6 +59,17 @@ func boundedEvidence(e Evidence, mask func(string) string) Evidence {
 		e.Warnings[i] = cut(hide(warning, mask), maxSaid)
 		size += 2*len(e.Warnings[i]) + 3 // quotes and backslashes take two bytes
 	}
+	var measured []Measured
+	for _, m := range e.Measured[:min(len(e.Measured), mostMeasured)] {
+		m.Analysis, m.Last = cut(hide(m.Analysis, mask), maxWord), cut(hide(m.Last, mask), maxWord)
+		measured = append(measured, m)
+	}
+	e.Measured = measured
+	encoded, err := json.Marshal(measured)
+	if err != nil {
+		e.Measured = nil
+	}
+	size += len(encoded)
 	var objects []Object
 	for i, object := range e.NotWell {
 		object.Object = cut(hide(object.Object, mask), maxWord)

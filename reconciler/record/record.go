@@ -55,6 +55,8 @@ type Line struct {
 type Evidence struct {
 	Changes Changes `json:"changes,omitzero"`
 	Seconds float64 `json:"seconds,omitempty"` // how long the release took
+	// Measured is what analyses measured of the stage that the line is about, or that it ends.
+	Measured []Measured `json:"measured,omitempty"`
 	// NotWell are the objects that are not well, the worst first.
 	NotWell []Object `json:"notWell,omitempty"`
 	// More is how many further objects were left out for size.
@@ -79,6 +81,15 @@ type Changes struct {
 	Unchanged  int `json:"unchanged,omitempty"`
 	Deleted    int `json:"deleted,omitempty"`
 	Skipped    int `json:"skipped,omitempty"`
+}
+
+// Measured is what the samples of one analysis in one stage came to.
+type Measured struct {
+	Analysis string `json:"analysis"`
+	Samples  int    `json:"samples"`
+	Good     int    `json:"good,omitempty"`
+	Bad      int    `json:"bad,omitempty"`
+	Last     string `json:"last,omitempty"` // what the last one says: "0.034 is above 0.01"
 }
 
 // Object is one object that is not well, and why.

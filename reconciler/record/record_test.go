@@ -198,3 +198,27 @@ func TestMakeRefuses(t *testing.T) {
 		t.Errorf("the line that the cases spoil is good: %v", err)
 	}
 }
+
+// TestEvidenceOfAnalyses: it is masked and bounded, and a reader that does not know it reads on.
+func TestEvidenceOfAnalyses(t *testing.T) {
+	var many []Measured
+	for i := range 30 {
+		many = append(many, Measured{Analysis: fmt.Sprint("errors-", i), Samples: 3, Bad: 2, Last: "hunter2 " + strings.Repeat("x", 1000)})
+	}
+	var objects []Object
+	for range 40 {
+		objects = append(objects, Object{Object: "Deployment shop/web", Reason: strings.Repeat("y", 1000)})
+	}
+	mask := func(s string) string { return strings.ReplaceAll(s, "hunter2", "<secret>") }
+	e := boundedEvidence(Evidence{Measured: many, NotWell: objects}, mask)
+	text, err := json.Marshal(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(e.Measured) != mostMeasured || len(e.NotWell) == 0 || len(text) > maxEvidence || strings.Contains(string(text), "hunter2") {
+		t.Errorf("%d analyses and %d objects are left, %d bytes: %s", len(e.Measured), len(e.NotWell), len(text), text)
+	}
+	if diff := cmp.Diff(e, boundedEvidence(e, mask)); diff != "" {
+		t.Errorf("bounded twice (-once +twice):\n%s", diff)
+	}
+}
