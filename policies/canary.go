@@ -11,6 +11,7 @@ import (
 type Canary struct {
 	Steps    []CanaryStep
 	Capacity Capacity
+	Traffic  Traffic // only with Surge
 }
 
 func (c *Canary) steps() []CanaryStep {
@@ -48,6 +49,8 @@ type Staging struct {
 	Lost       time.Time `json:"lost,omitzero"`
 	// Staged are the workloads that move through the stages together.
 	Staged []Staged `json:"staged,omitempty"`
+	// Split is how a route shares out the traffic meanwhile.
+	Split Split `json:"split,omitzero"`
 }
 
 // Staged is a workload whose pods a release replaces.
@@ -62,6 +65,8 @@ type Staged struct {
 	Pods     int `json:"pods,omitempty"`
 	// Deadline is how long a stage may take until its pods are Ready: the manifest's progressDeadlineSeconds.
 	Deadline time.Duration `json:"deadline"`
+	// Routed: the route sends to its pods, and shares its traffic out.
+	Routed bool `json:"routed,omitempty"`
 }
 
 // Workload is what is seen of a staged workload.
@@ -72,6 +77,8 @@ type Workload struct {
 	Replicas int
 	// Proven counts the pods of the proven template, New all others.
 	Proven, New Pods
+	// Hash names the template of the new pods; empty while that is not known.
+	Hash string
 	// Fault is why new pods never will be well; empty: nothing says so.
 	Fault string
 	// Unwell is why new pods are not well now.
@@ -105,7 +112,7 @@ func (s State) Shape(p Plan, name string) Shape {
 // size notes how many replicas the workloads ask for and how many new pods the stage has of them. It reports whether
 // there are to be more than were sent.
 func (s State) size(p Plan, o Observation) (State, bool) {
-	steps, grown := p.Canary.steps(), false
+	grown := false
 	s.Staged = slices.Clone(s.Staged)
 	for i := range s.Staged {
 		w := &s.Staged[i]
@@ -113,12 +120,27 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 			w.Replicas = o.Workloads[i].Replicas
 		}
 		before := w.Pods
-		if at := s.Stage - 1; at < len(steps) {
-			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, p.Canary.Capacity))
+		if n, asked := s.asks(p, i, w.Replicas); asked {
+			w.Pods = max(w.Pods, n)
 		}
 		grown = grown || w.Pods > before
 	}
 	return s, grown
+}
+
+// asks is how many new pods the stage asks for of a staged workload with so many replicas; false: of its own it asks for
+// none.
+func (s State) asks(p Plan, i, replicas int) (pods int, asked bool) {
+	steps, routed := p.Canary.steps(), s.Split.on() && s.Staged[i].Routed
+	switch {
+	case s.Form == Filling && routed:
+		return replicas, true
+	case s.Form == Filling || s.Stage > len(steps):
+		return 0, false
+	case routed:
+		return steps[s.Stage-1].routedPods(replicas), true
+	}
+	return steps[s.Stage-1].Pods(replicas, p.Canary.Capacity), true
 }
 
 // assess begins the stages once it is known what there is to stage.
@@ -140,19 +162,39 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return s, told
 	}
 	s.Staged, s.Stage = o.Changed, 0
+	if p.Canary.Traffic != (Traffic{}) && s.behind() >= 0 {
+		return openUp(s, p, o), told
+	}
 	return forward(s, p, o, told)
 }
 
+// wellText is why a release is promoted.
+const wellText = "all stages were well"
+
 // forward begins the next stage, or after the last one the finish.
 func forward(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	if s.Form == Filling { // which has told of it
+		s.Form, s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = Finishing, false, o.Now, time.Time{}, time.Time{}, time.Time{}
+		return s, told
+	}
 	s.Stage++
+	return stage(s, p, o, told)
+}
+
+// stage begins the stage of this number. After the last one, where a route shares traffic out, new pods get all of it
+// before a proven one goes.
+func stage(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = false, o.Now, time.Time{}, time.Time{}, time.Time{}
-	s, _ = s.size(p, o)
-	if s.Stage > len(p.Canary.steps()) {
-		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, "all stages were well"
-	} else {
+	s.Split.Waits, s.Split.Warm = time.Time{}, time.Time{}
+	switch over := s.Stage > len(p.Canary.steps()); {
+	case over && s.Split.on():
+		s.Form, s.Phase, s.Since, s.Reason = Filling, Promoting, o.Now, wellText
+	case over:
+		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, wellText
+	default:
 		s.Form, s.Phase, s.Reason = Held, Progressing, p.Canary.tell(s.Stage)
 	}
+	s, _ = s.size(p, o)
 	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began})
 }
 
@@ -184,12 +226,17 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if missing, why := s.missing(p, o); missing != "" {
 		return s.wait(o, missing, why, told)
 	}
+	s, waits := s.shift(p, o)
+	if waits != "" {
+		return s.awaitRoute(o, waits, told)
+	}
+	s = s.arrived(p)
 	s.Unready = time.Time{}
 	if s.Reached.IsZero() {
 		s.Reached = o.Now
 	}
 	steps := p.Canary.steps()
-	if s.Stage <= len(steps) && o.Now.Sub(s.Reached) < steps[s.Stage-1].Hold {
+	if o.Now.Sub(s.Reached) < s.holds(p) {
 		return s, told
 	}
 	if next := s.Stage + 1; next <= len(steps) && steps[next-1].Approve && !s.approved(p.Approved, next) {
@@ -198,6 +245,18 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return enter(s, Holding, reason, o, told)
 	}
 	return forward(s, p, o, told)
+}
+
+// holds is how long the stage must be well.
+func (s State) holds(p Plan) time.Duration {
+	steps := p.Canary.steps()
+	switch {
+	case s.Form == Filling:
+		return s.Split.By.Drain // of the proven pods, which go next
+	case s.Stage <= len(steps):
+		return steps[s.Stage-1].Hold
+	}
+	return 0
 }
 
 func (s State) approved(a Approval, stage int) bool {
@@ -249,8 +308,8 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 	}
 	for i, w := range o.Workloads {
 		want := s.Staged[i].Pods
-		if steps := p.Canary.steps(); s.Stage <= len(steps) {
-			want = min(want, steps[s.Stage-1].Pods(w.Replicas, p.Canary.Capacity)) // it may have been scaled down since
+		if n, asked := s.asks(p, i, w.Replicas); asked {
+			want = min(want, n) // it may have been scaled down since
 		}
 		if !w.Seen || w.New.Ready < want {
 			return fmt.Sprintf("%s: %d of %d new pods are Ready", s.Staged[i].Name, w.New.Ready, want), w.Unwell
@@ -262,11 +321,11 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 // wait bounds how long pods may be missing.
 func (s State) wait(o Observation, missing, why string, told []Record) (State, []Record) {
 	since, limit := s.StageBegan, s.deadline()
-	if !s.Reached.IsZero() || !s.Unready.IsZero() { // they were Ready, and the time of the stage begins anew
+	if !s.Reached.IsZero() || !s.Unready.IsZero() || !s.Split.Waits.IsZero() { // they were Ready, and the time of the stage begins anew
 		if s.Unready.IsZero() {
 			s.Unready = o.Now
 		}
-		s.Reached, since, limit = time.Time{}, s.Unready, unreadyFor
+		s.Reached, s.Split.Waits, since, limit = time.Time{}, time.Time{}, s.Unready, unreadyFor
 	}
 	if o.Now.Sub(since) < limit {
 		return s, told
@@ -303,13 +362,16 @@ func finish(s State, o Observation, told []Record) (State, []Record) {
 			return s, told
 		}
 	}
-	s.Form, s.Applied = Settled, false
-	return s, told
+	if s.Split.on() {
+		s.Form = Closing
+		return s.share(o, func(split *Split) { split.Stable = split.Canary }), told
+	}
+	return s.settle(o), told
 }
 
 // Due is when Step may decide otherwise by time alone; zero: never.
-func (s State) Due(p Plan) time.Time {
-	var first time.Time
+func (s State) Due(p Plan, now time.Time) time.Time {
+	first := s.routeDue(now)
 	soonest := func(at time.Time) {
 		if first.IsZero() || at.Before(first) {
 			first = at
@@ -318,20 +380,20 @@ func (s State) Due(p Plan) time.Time {
 	if s.Form == Returning {
 		return s.StageBegan.Add(returnFor)
 	}
-	if s.Form != Held && s.Form != Finishing {
+	if !s.Form.held() && s.Form != Finishing {
 		return first
 	}
 	if !s.Lost.IsZero() {
 		soonest(s.Lost.Add(lostFor))
 	}
-	steps := p.Canary.steps()
 	switch {
 	case !s.Unready.IsZero():
 		soonest(s.Unready.Add(unreadyFor))
+	case !s.Split.Waits.IsZero():
 	case s.Reached.IsZero():
 		soonest(s.StageBegan.Add(s.deadline()))
-	case s.Stage <= len(steps):
-		soonest(s.Reached.Add(steps[s.Stage-1].Hold))
+	case s.Form.held():
+		soonest(s.Reached.Add(s.holds(p)))
 	}
 	return first
 }

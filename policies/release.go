@@ -150,4 +150,6 @@ type Observation struct {
 	Changed  []Staged
 	// Workloads are those of [State.Staged], in that order.
 	Workloads []Workload
+	// Traffic is what is seen of [State.Split].
+	Traffic Routing
 }

@@ -10,10 +10,11 @@ type Effect string
 
 // The effects, in the order in which they are carried out.
 const (
-	Assess Effect = "assess" // find out, by dry-runs, which workloads a release would replace the pods of
-	Apply  Effect = "apply"  // apply the objects of the live release, in the form of the state
-	Repair Effect = "repair" // apply again those that drifted
-	Prune  Effect = "prune"  // delete owned objects that Git no longer has
+	Assess  Effect = "assess"  // find out, by dry-runs, which workloads a release would replace the pods of
+	Apply   Effect = "apply"   // apply the objects of the live release, in the form of the state
+	Repair  Effect = "repair"  // apply again those that drifted
+	Unsplit Effect = "unsplit" // delete the Services that a route's traffic was split with
+	Prune   Effect = "prune"   // delete owned objects that Git no longer has
 )
 
 // Record is a line that Git is to be told. It belongs to the state it was returned with and is saved with
@@ -133,14 +134,28 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 			return s, told
 		}
 	}
-	switch {
-	case s.Form == Held:
+	switch s = s.routed(o); s.Form {
+	case Opening:
+		return open(s, p, o, told)
+	case Held, Filling:
 		return hold(s, p, o, told)
-	case s.Form == Finishing:
+	case Finishing:
 		return finish(s, o, told)
-	case s.Form == Aborting, s.Form == Returning:
+	case Closing:
+		return shut(s, o, told)
+	case Draining:
+		return drain(s, o, told)
+	case Aborting, Returning:
 		return cleared(s, o, told)
-	case s.Back:
+	case Settled:
+	}
+	if s.Back || o.Health != Degraded {
+		busy := false
+		if s, busy = unsplit(s, o); busy {
+			return s, told
+		}
+	}
+	if s.Back {
 		return isBack(s, o, told)
 	}
 	return roll(s, o, told)
@@ -150,9 +165,11 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 // else to do than to try again.
 func refused(s State, o Observation, told []Record) (State, []Record) {
 	switch {
+	case s.Form == Draining && s.drained(o): // the pods leave all the same
+		return drain(s, o, told)
 	case s.Back:
 		return s, told
-	case s.Form == Held:
+	case s.Form.held():
 		return takeBack(s, o, Aborting, Failed, o.ApplyReason, told)
 	case s.Stage > 0:
 		return takeBack(s, o, Returning, Failed, o.ApplyReason, told)
@@ -218,6 +235,9 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 		due = append(due, Apply)
 	} else if o.Drifted > 0 && p.Repair {
 		due = append(due, Repair)
+	}
+	if s.Split.Over && o.Traffic.Services > 0 {
+		due = append(due, Unsplit)
 	}
 	if prune {
 		due = append(due, Prune)

@@ -21,7 +21,7 @@ func note(_ context.Context, p *Pass) Outcome {
 	if p.Blind != nil {
 		wait = sooner(wait, time.Minute)
 	}
-	if due := state.Due(p.Wanted); due.After(p.Seen.Now) { // what was due before was decided by this pass
+	if due := state.Due(p.Wanted, p.Seen.Now); due.After(p.Seen.Now) { // what was due before was decided by this pass
 		wait = sooner(wait, due.Sub(p.Seen.Now))
 	}
 	switch {

@@ -6,6 +6,9 @@ import "time"
 type Rollout struct {
 	// Canary replaces them in stages. Without it they are replaced as their manifests say.
 	Canary *Canary `json:"canary,omitempty"`
+	// Traffic lets a route share the traffic out between proven and new pods while a canary is in its stages. Without it
+	// the number of pods does.
+	Traffic *Traffic `json:"traffic,omitempty"`
 }
 
 // Canary stages the Deployments of a release whose pods change: each stage is held by Kubernetes itself until it was
@@ -31,9 +34,10 @@ const (
 
 // CanaryStep is one stage. One without instances and weight is one instance.
 type CanaryStep struct {
-	// Instances is how many new pods there are of each Deployment.
+	// Instances is how many new pods there are of each Deployment. With traffic it may stand beside weight.
 	Instances int `json:"instances,omitempty"`
-	// Weight is their share of all pods instead, 1%..99%. With surge, 50% needs as many pods again.
+	// Weight is their share of all pods instead, 1%..99%. With surge, 50% needs as many pods again. With traffic it is the
+	// share of the route's traffic, 1%..100%, and there are as many new pods as that share of the replicas, rounded up.
 	Weight Percent `json:"weight,omitempty"`
 	// Hold is how long all pods of the stage must be Ready, without a break, before the next stage begins.
 	Hold Duration `json:"hold,omitempty"`
@@ -45,6 +49,9 @@ type CanaryStep struct {
 const defaultHold = 5 * time.Minute
 
 func defaultRollout(r *Rollout) {
+	if r.Traffic != nil {
+		setDefault(&r.Traffic.Drain, Duration(defaultDrain))
+	}
 	if r.Canary == nil {
 		return
 	}
@@ -55,6 +62,7 @@ func defaultRollout(r *Rollout) {
 }
 
 func checkRollout(d *document, at string, r Rollout) {
+	checkTraffic(d, at, r)
 	if r.Canary == nil {
 		return
 	}
@@ -67,8 +75,9 @@ func checkRollout(d *document, at string, r Rollout) {
 		switch {
 		case step.Instances < 0:
 			d.reject(item+".instances", "must be 1 or more %s", got(itoa(step.Instances)))
+		case r.Traffic != nil:
 		case step.Instances > 0 && step.Weight > 0:
-			d.reject(item, "must not have both instances and weight")
+			d.reject(item, "must not have both instances and weight without rollout.traffic")
 		case step.Weight == 100:
 			d.reject(item+".weight", "must be 1%%..99%%: all pods follow the last step %s", got(step.Weight.String()))
 		}

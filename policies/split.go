@@ -1,0 +1,379 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// Split is how the traffic of a staged release is shared out, as it was sent last. The zero value: by Git's route, and there
+// are no Services of ours.
+type Split struct {
+	// By is what the rules said of traffic when the stages began.
+	By Traffic `json:"by,omitzero"`
+	// Stable and Canary name the templates whose pods the two Services select. The canary Service is there once Canary is
+	// known.
+	Stable string `json:"stable,omitempty"`
+	Canary string `json:"canary,omitempty"`
+	// Weight is the share of the canary Service in per cent. Above 0, Canary is known and the route is not Whole.
+	Weight int `json:"weight,omitempty"`
+	// Whole: the route is Git's, and the Services stand beside it. Over: they go.
+	Whole bool `json:"whole,omitempty"`
+	Over  bool `json:"over,omitempty"`
+	// Asked is when this was decided, and Routed since when all parents of the route do it. Waits is since when a stage
+	// waits for nothing but that.
+	Asked  time.Time `json:"asked,omitzero"`
+	Routed time.Time `json:"routed,omitzero"`
+	Waits  time.Time `json:"waits,omitzero"`
+	// Warm is when the weight of the stage began to rise, and From where.
+	Warm time.Time `json:"warm,omitzero"`
+	From int       `json:"from,omitempty"`
+}
+
+// Routing is what is seen of a route and its Services.
+type Routing struct {
+	// Stable and Canary count Ready endpoints of the two Services that are pods of their templates.
+	Stable, Canary int
+	// Accepted: the live route is what was sent last, and every parent accepted that. Why says what is missing.
+	Accepted bool
+	Why      string
+	// Services counts those of the two that are owned.
+	Services int
+}
+
+// The patience with a route.
+const (
+	// routeFor is when people are told that a stage waits for the route, and how long a way back waits for one that nobody
+	// accepts: unproven pods leave all the same.
+	routeFor = time.Minute
+	// rises is in how many steps a weight warms up: each costs one request, and the controller's work.
+	rises = 10
+)
+
+const warming = "the weight rises"
+
+func (s Split) on() bool { return s.By != Traffic{} }
+
+// shares is how the route is sent.
+func (s Split) shares() Shares {
+	return Shares{Split: s.on() && !s.Whole, Both: s.Canary != "", Canary: s.Weight}
+}
+
+// Objects are the route and the Services that a split is made of. Proven and next are the manifests of the two releases.
+// Each Service is a copy of its own release's, so that a changed port is no matter; the route is the proven one's until no
+// proven pod is left.
+func (s Split) Objects(form Form, proven, next []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
+	if !s.on() {
+		return nil, nil
+	}
+	route, service := s.By.Find(proven)
+	newRoute, newService := s.By.Find(next)
+	if newService == nil {
+		newService = service
+	}
+	if form == Closing {
+		service = newService
+		if newRoute != nil {
+			route = newRoute
+		}
+	}
+	if route == nil || service == nil {
+		return nil, fmt.Errorf("%s", s.By.Splittable(proven))
+	}
+	made := []*unstructured.Unstructured{Narrowed(service, s.By.Stable(), s.Stable)}
+	if s.Canary != "" {
+		made = append(made, Narrowed(newService, s.By.Canary(), s.Canary))
+	}
+	shared, err := s.By.Share(route, s.shares())
+	return append(made, shared), err
+}
+
+// share changes how traffic is shared out, which is to be sent then.
+func (s State) share(o Observation, change func(*Split)) State {
+	change(&s.Split)
+	s.Applied, s.Split.Asked, s.Split.Routed = false, o.Now, time.Time{}
+	return s
+}
+
+// routed notes since when the route is as it was sent.
+func (s State) routed(o Observation) State {
+	switch {
+	case !s.Split.on():
+	case !o.Traffic.Accepted:
+		s.Split.Routed = time.Time{}
+	case s.Split.Routed.IsZero():
+		s.Split.Routed = o.Now
+	}
+	return s
+}
+
+// drained reports whether what the route stopped sending to had its time to end what it was at, or nobody accepts the route.
+func (s State) drained(o Observation) bool { return !o.Now.Before(s.drainedAt()) }
+
+func (s State) drainedAt() time.Time {
+	if r := s.Split.Routed; !r.IsZero() {
+		return r.Add(s.Split.By.Drain)
+	}
+	return s.Split.Asked.Add(routeFor + s.Split.By.Drain)
+}
+
+// behind is which of the staged workloads the route sends to; -1: none.
+func (s State) behind() int {
+	return slices.IndexFunc(s.Staged, func(w Staged) bool { return w.Routed })
+}
+
+// openUp lets the proven pods have all traffic before there are others, in two steps: a Service, and when it has its pods
+// the route.
+func openUp(s State, p Plan, o Observation) State {
+	s.Form, s.Stage, s.StageBegan, s.Reason = Opening, 1, o.Now, "the proven pods get all traffic before stage 1"
+	return s.share(o, func(split *Split) {
+		*split = Split{By: p.Canary.Traffic, Stable: s.Staged[s.behind()].Proven, Whole: true}
+	})
+}
+
+// open waits until they have it.
+func open(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	if len(o.Workloads) < len(s.Staged) {
+		return s, told
+	}
+	if name := scaledAway(s, o); name != "" {
+		return takeBack(s, o, Aborting, Holding, name+" has no replicas: the stages begin when it has", told)
+	}
+	w := o.Workloads[s.behind()]
+	switch {
+	case !w.Seen:
+		return s, told
+	case s.Split.Whole && o.Traffic.Stable < w.Proven.Ready:
+		return s.awaitRoute(o, s.Split.lacks(s.Split.By.Stable(), o.Traffic.Stable, w.Proven.Ready), told)
+	case s.Split.Whole:
+		return s.share(o, func(split *Split) { split.Whole = false }), told
+	case s.Split.Routed.IsZero():
+		return s.awaitRoute(o, o.Traffic.Why, told)
+	}
+	return stage(s, p, o, told)
+}
+
+func (s Split) lacks(service string, have, want int) string {
+	return fmt.Sprintf("Service %s has %d of %d Ready endpoints", service, have, want)
+}
+
+// shift brings the traffic to where the stage wants it: new pods get weight when their Service has them, and the weight
+// counts when the route is accepted. It says what is waited for; empty: it is there.
+func (s State) shift(p Plan, o Observation) (State, string) {
+	if !s.Split.on() {
+		return s, ""
+	}
+	w, split := o.Workloads[s.behind()], &s.Split
+	want, _ := s.asks(p, s.behind(), w.Replicas)
+	if w.Hash == "" {
+		return s, "the new pods' template is not known yet"
+	}
+	if split.Canary != w.Hash { // it is known now, or somebody changed it
+		return s.share(o, func(split *Split) { split.Canary, split.Weight, split.Warm = w.Hash, 0, time.Time{} }), "the Services are made"
+	}
+	if o.Traffic.Canary < max(want, 1) {
+		return s, split.lacks(split.By.Canary(), o.Traffic.Canary, max(want, 1))
+	}
+	target := s.target(p, w.Replicas)
+	if split.Warm.IsZero() && split.By.WarmUp > 0 && target > split.Weight {
+		split.Warm, split.From = o.Now, split.Weight
+	}
+	due := split.risen(target, o.Now)
+	switch {
+	case due != split.Weight && o.Traffic.Stable < w.Proven.Ready:
+		return s, split.lacks(split.By.Stable(), o.Traffic.Stable, w.Proven.Ready)
+	case due != split.Weight:
+		return s.share(o, func(split *Split) { split.Weight = due }), "the route gets its weight"
+	case split.Routed.IsZero():
+		return s, o.Traffic.Why
+	case due != target:
+		return s, warming
+	}
+	return s, ""
+}
+
+// target is the weight of the stage.
+func (s State) target(p Plan, replicas int) int {
+	steps := p.Canary.steps()
+	switch {
+	case s.Form == Filling:
+		return 100
+	case s.Stage > len(steps):
+		return s.Split.Weight
+	}
+	return steps[s.Stage-1].share(replicas)
+}
+
+// risen is how far a weight that warms up is.
+func (s Split) risen(target int, now time.Time) int {
+	since := now.Sub(s.Warm)
+	if s.Warm.IsZero() || since >= s.By.WarmUp || target <= s.From {
+		return target
+	}
+	return max(s.From+1, s.From+(target-s.From)*int(since*rises/s.By.WarmUp)/rises)
+}
+
+// riseAt is when a weight that warms up is to rise again.
+func (s Split) riseAt(now time.Time) time.Time {
+	tick := now.Sub(s.Warm)*rises/s.By.WarmUp + 1
+	return s.Warm.Add((s.By.WarmUp*tick + rises - 1) / rises)
+}
+
+// awaitRoute waits for the route while all pods are well: it is not the release's fault, and has no end. People are told.
+func (s State) awaitRoute(o Observation, why string, told []Record) (State, []Record) {
+	s.Unready = time.Time{}
+	if !s.Reached.IsZero() { // the time of the stage begins anew
+		s.Reached, s.StageBegan = time.Time{}, o.Now
+	}
+	if s.Split.Waits.IsZero() {
+		s.Split.Waits = o.Now
+	}
+	if why == warming || o.Now.Before(s.tellAt()) {
+		return s, told
+	}
+	return enter(s, Holding, fmt.Sprintf("stage %d waits for its traffic: %s", s.Stage, why), o, told)
+}
+
+// tellAt is when people are told that a stage waits for its route.
+func (s State) tellAt() time.Time {
+	if s.Split.Asked.After(s.Split.Waits) {
+		return s.Split.Asked.Add(routeFor)
+	}
+	return s.Split.Waits.Add(routeFor)
+}
+
+// arrived ends the wait for the route.
+func (s State) arrived(p Plan) State {
+	if s.Split.Waits.IsZero() {
+		return s
+	}
+	s.Split.Waits = time.Time{}
+	if s.Phase == Holding && s.Stage <= len(p.Canary.steps()) {
+		s.Phase, s.Reason = Progressing, p.Canary.tell(s.Stage)
+	} else if s.Phase == Holding {
+		s.Phase, s.Reason = Promoting, wellText
+	}
+	return s
+}
+
+// retreat is how traffic goes back with the pods. While the hold stands it leaves the new ones first; where no proven pods
+// wait for it, Git's route shares it among all there are.
+func (s State) retreat(was Form, o Observation) State {
+	if !s.Split.on() {
+		return s
+	}
+	s.Split.Waits = time.Time{}
+	whole := func(split *Split) { split.Whole, split.Weight = true, 0 }
+	none := func(split *Split) { split.Weight = 0 }
+	switch {
+	case was == Opening:
+		s.Form = Settled
+		return s.share(o, whole)
+	case s.Form != Aborting:
+		return s.share(o, whole)
+	case s.Split.Weight == 0:
+		return s
+	case len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "":
+		s.Form = Draining
+	}
+	return s.share(o, none)
+}
+
+// Gently is the state where the proven pods do not come back as they were, so that they are made anew before others go.
+func (s State) Gently(now time.Time) State {
+	s.Form, s.StageBegan = Returning, now
+	return s.retreat(Aborting, Observation{Now: now})
+}
+
+// drain keeps new pods until they have ended what they were at.
+func drain(s State, o Observation, told []Record) (State, []Record) {
+	if s.drained(o) {
+		s.Form, s.Applied = Aborting, false
+	}
+	return s, told
+}
+
+// shut gives all traffic to the stable Service, which selects the pods that are proven now, and then to Git's route.
+func shut(s State, o Observation, told []Record) (State, []Record) {
+	if name, fault := faulty(s, o); fault != "" {
+		return takeBack(s, o, Returning, Failed, name+": "+fault, told)
+	}
+	if o.Health == Degraded {
+		return takeBack(s, o, Returning, Failed, o.HealthReason, told)
+	}
+	if len(o.Workloads) < len(s.Staged) {
+		return s, told
+	}
+	switch w := o.Workloads[s.behind()]; {
+	case s.Split.Weight > 0 && (!w.Seen || o.Traffic.Stable < w.New.Ready):
+		return s, told
+	case s.Split.Weight > 0:
+		return s.share(o, func(split *Split) { split.Weight = 0 }), told
+	case s.drained(o):
+		return s.settle(o), told
+	}
+	return s, told
+}
+
+// settle ends the stages, or the way back: everything as it was rendered.
+func (s State) settle(o Observation) State {
+	s.Form, s.Applied = Settled, false
+	if s.Split.on() {
+		s = s.share(o, func(split *Split) { split.Whole, split.Weight = true, 0 })
+	}
+	return s
+}
+
+// unsplit takes the Services away when nothing is sent to them any more; true: that is not over.
+func unsplit(s State, o Observation) (State, bool) {
+	if !s.Split.on() {
+		return s, false
+	}
+	s.Split.Over = s.Split.Over || s.drained(o)
+	if s.Split.Over && o.Traffic.Services == 0 {
+		s.Split = Split{}
+	}
+	return s, s.Split.on()
+}
+
+// share is the weight that a step means: what it says, or what the number of its pods comes to.
+func (c CanaryStep) share(replicas int) int {
+	if c.WeightPercent > 0 {
+		return c.WeightPercent
+	}
+	n := max(c.Instances, 1)
+	return max(1, 100*n/(n+replicas))
+}
+
+// routedPods is how many new pods bear the weight of a step: that share of the replicas, or as many as it says.
+func (c CanaryStep) routedPods(replicas int) int {
+	if c.Instances > 0 || c.WeightPercent == 0 {
+		return max(c.Instances, 1)
+	}
+	return max(1, (replicas*c.WeightPercent+99)/100)
+}
+
+// routeDue is when Step may decide otherwise about traffic by time alone.
+func (s State) routeDue(now time.Time) time.Time {
+	switch {
+	case !s.Split.on() || s.Split.Over:
+		return time.Time{}
+	case s.Form == Draining, s.Form == Settled, s.Form == Closing && s.Split.Weight == 0:
+		return s.drainedAt()
+	case s.Split.Waits.IsZero():
+		return time.Time{}
+	case !s.Split.Warm.IsZero() && now.Sub(s.Split.Warm) < s.Split.By.WarmUp:
+		return s.Split.riseAt(now)
+	case s.Phase != Holding:
+		return s.tellAt()
+	}
+	return time.Time{}
+}
+
+// sharesText is what people read of the traffic of a step beside its pods.
+func (c CanaryStep) sharesText() string {
+	return strings.TrimSpace(fmt.Sprintf("%d%% on %s", c.WeightPercent, CanaryStep{Instances: c.Instances}))
+}
