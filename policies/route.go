@@ -11,9 +11,10 @@ import (
 
 // Shares is how a route shares out what it sends to the Service.
 type Shares struct {
-	// Split: it goes to the stable and canary Services instead. Both: the canary one is there.
-	Split, Both bool
-	// Canary is the share of new pods in per cent. Above 0, testers go to them too.
+	// Split: it goes to the stable and canary Services instead.
+	Split bool
+	// Canary is the share of new pods in per cent. At 0 their Service is not named, since it may not be there; above it,
+	// testers go to it too.
 	Canary int
 }
 
@@ -171,7 +172,7 @@ func (f routeForm) split(backends []any, s Shares) []any {
 		}
 		stable, canary := f.to(backend, "-stable"), f.to(backend, "-canary")
 		stable["weight"], canary["weight"] = n*int64(100-s.Canary), n*int64(s.Canary)
-		if made = append(made, stable); s.Both {
+		if made = append(made, stable); s.Canary > 0 {
 			made = append(made, canary)
 		}
 	}

@@ -59,10 +59,11 @@ func (s Split) on() bool { return s.By != Traffic{} }
 
 // shares is how the route is sent.
 func (s Split) shares() Shares {
-	return Shares{Split: s.on() && !s.Whole, Both: s.Canary != "", Canary: s.Weight}
+	return Shares{Split: s.on() && !s.Whole, Canary: s.Weight}
 }
 
-// Objects are the route and the Services that a split is made of. Proven and next are the manifests of the two releases.
+// Objects are the route and the Services that a split is made of. Proven and next are the manifests of the two releases;
+// without next the canary Service stays as it is.
 // Each Service is a copy of its own release's, so that a changed port is no matter; the route is the proven one's until no
 // proven pod is left.
 func (s Split) Objects(form Form, proven, next []*unstructured.Unstructured) ([]*unstructured.Unstructured, error) {
@@ -71,9 +72,6 @@ func (s Split) Objects(form Form, proven, next []*unstructured.Unstructured) ([]
 	}
 	route, service := s.By.Find(proven)
 	newRoute, newService := s.By.Find(next)
-	if newService == nil {
-		newService = service
-	}
 	if form == Closing {
 		service = newService
 		if newRoute != nil {
@@ -84,7 +82,7 @@ func (s Split) Objects(form Form, proven, next []*unstructured.Unstructured) ([]
 		return nil, fmt.Errorf("%s", s.By.Splittable(proven))
 	}
 	made := []*unstructured.Unstructured{Narrowed(service, s.By.Stable(), s.Stable)}
-	if s.Canary != "" {
+	if s.Canary != "" && newService != nil {
 		made = append(made, Narrowed(newService, s.By.Canary(), s.Canary))
 	}
 	shared, err := s.By.Share(route, s.shares())

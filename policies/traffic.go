@@ -42,7 +42,7 @@ func (k RouteKind) Group() string {
 	return "gateway.networking.k8s.io"
 }
 
-// Stable and Canary are the names of the Services that select proven and new pods.
+// Stable is the name of the Service that selects proven pods.
 func (t Traffic) Stable() string { return t.Service + "-stable" }
 
 // Canary is the name of the Service that selects new pods.
@@ -94,8 +94,7 @@ func (t Traffic) Splittable(objects []*unstructured.Unstructured) string {
 	if selector, _, _ := unstructured.NestedMap(service.Object, "spec", "selector"); len(selector) == 0 {
 		return fmt.Sprintf("rollout.traffic: Service %s selects no pods", t.Service)
 	}
-	_, err := t.Share(route, Shares{Split: true})
-	if err != nil {
+	if _, err := t.Share(route, Shares{Split: true}); err != nil {
 		return "rollout.traffic: " + err.Error()
 	}
 	return ""

@@ -137,7 +137,7 @@ func TestSplittable(t *testing.T) {
 func TestShareKeepsLargeWeights(t *testing.T) {
 	route := manifests(t, `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: shop, namespace: shop},
   spec: {rules: [{backendRefs: [{name: shop, weight: 1000000}, {name: old, weight: 500000}, {name: rare, weight: 1}]}]}}`)[0]
-	made, err := trafficOf("").Share(route, Shares{Split: true, Both: true, Canary: 50})
+	made, err := trafficOf("").Share(route, Shares{Split: true, Canary: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
