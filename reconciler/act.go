@@ -35,6 +35,8 @@ func act(ctx context.Context, p *Pass) Outcome {
 			out = p.apply(ctx)
 		case policies.Repair:
 			out = p.repair(ctx)
+		case policies.Unsplit:
+			out = p.unsplit(ctx)
 		case policies.Prune:
 			out = p.prune(ctx)
 		}

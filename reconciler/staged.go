@@ -23,11 +23,12 @@ type assessment struct {
 }
 
 // canaryOf is how the environment's rules stage a release; nil: not at all.
-func canaryOf(c *config.Canary) *policies.Canary {
+func canaryOf(e config.Environment) *policies.Canary {
+	c := e.Rollout.Canary
 	if c == nil {
 		return nil
 	}
-	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity)}
+	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity), Traffic: trafficOf(e)}
 	for _, step := range c.Steps {
 		made.Steps = append(made.Steps, policies.CanaryStep{
 			Instances: step.Instances, WeightPercent: int(step.Weight), Hold: step.Hold.Std(), Approve: step.Approve,
@@ -84,11 +85,13 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 	state := p.target.held.saved.State
 	for _, set := range sets {
 		of, proven := &w.New, set.Hash == s.Proven
-		if state.Back && state.Applied { // what was sent is what was proven, also where it makes new pods
+		if state.Back && state.Applied && !state.Form.RouteAlone() { // what was sent is what was proven, also where it makes new pods
 			proven = set.Newest || proven && state.Form == policies.Aborting
 		}
 		if proven {
 			of = &w.Proven
+		} else if set.Newest {
+			w.Hash = set.Hash
 		}
 		of.Want, of.There, of.Ready = of.Want+set.Want, of.There+set.There, of.Ready+set.Ready
 	}
@@ -146,6 +149,11 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		if staged.Replicas > 0 || !p.hadNone(ctx, c.ID) {
 			found = append(found, staged)
 		}
+	}
+	if why := p.routed(ctx, found, objects); why != "" {
+		t := p.Wanted.Canary.Traffic
+		id := apply.ID{Group: t.Route.Group(), Kind: string(t.Route), Namespace: t.Namespace, Name: t.Name}
+		return p.settled(ctx, false, &apply.ObjectError{ID: id, Reason: why})
 	}
 	return p.assessedAs(found)
 }
@@ -224,10 +232,16 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
+	if state.Form == policies.Closing {
+		return p.shared(slices.Clone(objects), proven, objects)
+	}
 	var due []*unstructured.Unstructured
 	chosen := map[apply.ID]bool{}
 	for _, o := range objects {
 		id := apply.IDOf(o)
+		if state.Form.RouteAlone() {
+			continue
+		}
 		if shape := state.Shape(p.Wanted, id.String()); shape.Form != policies.Settled {
 			if shape.Form == policies.Aborting && !p.sameTemplate(ctx, shape.Of(o), state) {
 				shape.Form = policies.Returning
@@ -242,7 +256,7 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 			due = append(due, o)
 		}
 	}
-	return due, nil
+	return p.shared(due, proven, objects)
 }
 
 // gently chooses the way back that never leaves too few pods, where the proven pods would not come back as they are.
@@ -254,7 +268,7 @@ func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 	for _, o := range proven {
 		shape := state.Shape(p.Wanted, apply.IDOf(o).String())
 		if shape.Form == policies.Aborting && !p.sameTemplate(ctx, shape.Of(o), *state) {
-			state.Form = policies.Returning
+			*state = state.Gently(p.Seen.Now)
 		}
 	}
 	return nil

@@ -187,6 +187,6 @@ func (t *target) stale() apply.Inventory {
 	if t.desired == nil || !t.release.Same(t.held.saved.State.Live()) {
 		return nil
 	}
-	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !t.desired[e.ID] })
+	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !t.desired[e.ID] && !t.splits(e.ID) })
 	return apply.Stale(inventory, wanted)
 }

@@ -52,8 +52,9 @@ type follower struct {
 	mu       sync.RWMutex
 	pods     map[string]pod // by name
 	sets     map[string]replicaSet
-	listed   bool                 // sets are all that there are
-	warnings map[string]warning   // by the Event's name
+	listed   bool               // sets are all that there are
+	warnings map[string]warning // by the Event's name
+	sliced   sliced
 	due      map[string]time.Time // pods whose findings will change by waiting alone
 }
 
@@ -62,6 +63,7 @@ func newFollower(o *Observer, namespace string) *follower {
 		observer: o, namespace: namespace,
 		users: 1, done: make(chan struct{}), alarm: make(chan struct{}, 1), hurry: make(chan struct{}),
 		pods: map[string]pod{}, sets: map[string]replicaSet{}, warnings: map[string]warning{}, due: map[string]time.Time{},
+		sliced: sliced{asked: make(chan struct{}), slices: map[string]endpoints{}},
 	}
 }
 
@@ -89,6 +91,7 @@ func (f *follower) run(ctx context.Context, agent *client) {
 			reduce: reduceEvent, replace: f.replaceWarnings, put: f.putWarning, remove: f.removeWarning,
 		}, (*client).events)
 	})
+	group.Go(func() { f.watchEndpoints(ctx, agent) })
 	f.ring(ctx)
 }
 
