@@ -2,6 +2,7 @@ package policies
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -37,7 +38,8 @@ func (s *story) play(line string) (string, error) {
 	}
 	s.seen.Now = start.Add(s.clock)
 	next, effects, told := Step(s.state, s.plan, s.seen)
-	if before := s.state; !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form) {
+	if before := s.state; !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form ||
+		before.Split.Asked != next.Split.Asked) {
 		s.seen.Apply = NotApplied // as the caller forgets what became of what was sent before
 	}
 	s.state = next
@@ -90,7 +92,8 @@ func (s *story) stage(key, value string) error {
 		s.seen.Assessed, s.seen.Changed, s.seen.Workloads = true, nil, nil
 		if name, replicas, found := strings.Cut(value, "/"); found {
 			n, err := strconv.Atoi(replicas)
-			s.seen.Changed = []Staged{{Name: name, Proven: "p", Replicas: n, Deadline: 10 * time.Minute}}
+			routed := s.plan.Canary.Traffic != Traffic{}
+			s.seen.Changed = []Staged{{Name: name, Proven: "p", Replicas: n, Deadline: 10 * time.Minute, Routed: routed}}
 			return err
 		}
 	case "pods": // pods=8/8+1(0): 8 are asked for; 8 proven ones are there, and 1 new one, of which none is Ready
@@ -98,8 +101,27 @@ func (s *story) stage(key, value string) error {
 		if _, err := fmt.Sscanf(value, "%d/%d+%d(%d)", &w.Replicas, &w.Proven.There, &w.New.There, &w.New.Ready); err != nil {
 			return fmt.Errorf("pods=%s: %w", value, err)
 		}
+		if w.New.There > 0 {
+			w.Hash = "n"
+		}
 		w.Proven.Want, w.Proven.Ready, w.New.Want = w.Proven.There, w.Proven.There, w.New.There
 		s.seen.Workloads = []Workload{w}
+	case "traffic": // traffic=10s/2m: a route drains for 10 s and warms up for 2 minutes
+		drain, warmUp, _ := strings.Cut(value, "/")
+		by := Traffic{Route: HTTPRoute, Name: "web", Service: "web"}
+		var errs [2]error
+		by.Drain, errs[0] = time.ParseDuration(drain)
+		by.WarmUp, errs[1] = time.ParseDuration(warmUp)
+		s.plan.Canary.Traffic = by
+		return errors.Join(errs[:]...)
+	case "route": // route=4/1: so many Ready endpoints of the two Services, and the route is accepted; route=4/1? it is not
+		value, waits := strings.CutSuffix(value, "?")
+		s.seen.Traffic.Accepted, s.seen.Traffic.Why = !waits, "nobody accepted it"
+		_, err := fmt.Sscanf(value, "%d/%d", &s.seen.Traffic.Stable, &s.seen.Traffic.Canary)
+		return err
+	case "services": // of ours that are there
+		_, err := fmt.Sscan(value, &s.seen.Traffic.Services)
+		return err
 	case "fault":
 		s.seen.Workloads[0].Fault = strings.ReplaceAll(value, "_", " ")
 	case "gone":
@@ -187,6 +209,15 @@ func staging(s State) string {
 	words = append(words, cmpOr(string(s.Form), "settled"))
 	for _, w := range s.Staged {
 		words = append(words, fmt.Sprintf("%s:%d", w.Name, w.Pods))
+	}
+	switch split := s.Split; {
+	case !split.on():
+	case split.Over:
+		words = append(words, "route is Git's, Services go")
+	case split.Whole:
+		words = append(words, "route is Git's, stable="+split.Stable)
+	default:
+		words = append(words, fmt.Sprintf("route %d%% to %q, rest to %q", split.Weight, split.Canary, split.Stable))
 	}
 	return " [" + strings.Join(words, " ") + "]"
 }
