@@ -26,6 +26,21 @@ func TestCanaryIsKilledAtAnyInstant(t *testing.T) {
 	t.Logf("SLUICE_KILLS=%d SLUICE_SEED=%d", kills, seed)
 	chance := rand.New(rand.NewPCG(uint64(seed), 2))
 	pods := s.Cluster.WatchPods(t, s.Staging)
+	tags := releaseWhileKilled(t, s, kills, chance)
+	t.Logf("%d releases", len(tags))
+	t.Run("NeverFewerReadyPods", func(t *testing.T) {
+		if least := pods.LeastReady(); least < 4 {
+			t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+		}
+	})
+	t.Run("NoStageIsSkippedOrShortened", func(t *testing.T) { stagesInOrder(t, s, tags) })
+	t.Run("Lesson11_TheEndStateIsExactlyGits", func(t *testing.T) { s.AwaitGit(t, "staging") })
+}
+
+// releaseWhileKilled kills the agent so often at random instants, and meanwhile makes releases, every third of which is
+// bad. It returns the tags of their images by revision.
+func releaseWhileKilled(t *testing.T, s *world.Story, kills int, chance *rand.Rand) map[string]string {
+	t.Helper()
 	instants := make([]time.Duration, kills)
 	for i := range instants {
 		instants[i] = time.Duration(200+chance.IntN(1500)) * time.Millisecond
@@ -59,14 +74,7 @@ func TestCanaryIsKilledAtAnyInstant(t *testing.T) {
 		s.AwaitPhase(t, "staging", last, want)
 	}
 	killing.Wait()
-	t.Logf("%d releases", len(tags))
-	t.Run("NeverFewerReadyPods", func(t *testing.T) {
-		if least := pods.LeastReady(); least < 4 {
-			t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
-		}
-	})
-	t.Run("NoStageIsSkippedOrShortened", func(t *testing.T) { stagesInOrder(t, s, tags) })
-	t.Run("Lesson11_TheEndStateIsExactlyGits", func(t *testing.T) { s.AwaitGit(t, "staging") })
+	return tags
 }
 
 var stageOf = regexp.MustCompile(`^stage (\d) of 3`)

@@ -93,14 +93,42 @@ func (j *judgement) endpoints(t *testing.T, atFirst bool) {
 			weights = weightsOf(m.Unstructured)
 		}
 		for _, service := range []string{"shop-stable", "shop-canary"} {
-			sent := strings.Contains(weights, service+":") && !strings.HasSuffix(weights, service+":0") && !strings.Contains(weights, service+":0 ")
-			if sent && ready[service] == 0 && (changed || !atFirst) {
+			if sends(weights, service) && ready[service] == 0 && (changed || !atFirst) {
 				t.Errorf("at %d, with the change of %s %s, the route sends to %q and %s has no Ready endpoint",
 					m.Version, m.GetKind(), m.GetName(), weights, service)
 				return
 			}
 		}
 	}
+}
+
+// neverTakesPodsWithWeight: no pod goes while the route sends to a Service that selects it.
+func (j *judgement) neverTakesPodsWithWeight(t *testing.T) {
+	t.Helper()
+	selects, weights, gone := map[string]string{}, "", map[string]bool{}
+	for _, m := range j.moments {
+		switch m.GetKind() {
+		case "Service":
+			selects[m.GetName()] = world.Field(m.Unstructured, "spec", "selector", "pod-template-hash")
+		case j.kind:
+			weights = weightsOf(m.Unstructured)
+		case "Pod":
+			if m.GetDeletionTimestamp() == nil || gone[m.GetName()] {
+				continue
+			}
+			gone[m.GetName()] = true
+			for _, service := range []string{"shop-stable", "shop-canary"} {
+				if sends(weights, service) && selects[service] == m.GetLabels()["pod-template-hash"] {
+					t.Errorf("at %d pod %s goes, and the route sends to %q", m.Version, m.GetName(), weights)
+				}
+			}
+		}
+	}
+}
+
+// sends reports whether a route with these weights sends anything to a Service.
+func sends(weights, service string) bool {
+	return strings.Contains(weights, service+":") && !strings.HasSuffix(weights, service+":0") && !strings.Contains(weights, service+":0 ")
 }
 
 func readyIn(m world.Moment) int {

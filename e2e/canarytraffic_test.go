@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -42,8 +43,9 @@ func TestCanaryShiftsTrafficOfIstio(t *testing.T) {
 	shiftsTraffic(t, "canary-istio", "VirtualService", "virtualService", virtualService)
 }
 
-func shiftsTraffic(t *testing.T, name, kind, field, route string) {
-	s := begin(t, name)
+// routed begins a story whose staging environment has 4 pods behind a route, which shares the traffic of a release out.
+func routed(t *testing.T, s *world.Story, kind, field, route string) *gateway {
+	t.Helper()
 	defineRoutes(t, s)
 	s.Shop(t, "staging")
 	s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/staging}}\n", fmt.Sprintf(routedCanary, field))
@@ -53,6 +55,12 @@ func shiftsTraffic(t *testing.T, name, kind, field, route string) {
 	g := playGateway(t, s, kind)
 	s.Agent.Start(t)
 	s.AwaitPhase(t, "staging", first, "Healthy")
+	return g
+}
+
+func shiftsTraffic(t *testing.T, name, kind, field, route string) {
+	s := begin(t, name)
+	g := routed(t, s, kind, field, route)
 	deployment := s.Object("Deployment", "staging")
 	record := s.Cluster.Record(t, s.Staging, kind, "Service", "EndpointSlice", "Pod", "Deployment")
 	var revision string
@@ -101,6 +109,7 @@ func shiftsTraffic(t *testing.T, name, kind, field, route string) {
 			"shop-canary:100 | shop-canary:50 shop-stable:50", "shop-canary:100 | shop-canary:100 shop-stable:0",
 			"shop-stable:100", "shop:")
 		j.neverWithoutEndpoints(t)
+		j.neverTakesPodsWithWeight(t)
 		if at := j.provenGoes; at <= j.last("shop-canary:100 shop-stable:0") {
 			t.Errorf("a proven pod went at %d, before the new ones had all traffic at %d", at, j.last("shop-canary:100 shop-stable:0"))
 		}
@@ -144,6 +153,7 @@ func takesTrafficBack(t *testing.T, s *world.Story, g *gateway, kind string) {
 			j := judge(record(), kind, thirdImage)
 			j.inOrder(t, "shop:", "shop-stable:100", "shop-canary:100 | shop-canary:10 shop-stable:90", "shop-stable:100", "shop:")
 			j.neverWithoutEndpointsAtFirst(t)
+			j.neverTakesPodsWithWeight(t)
 			away := j.last("shop-stable:100")
 			if j.canaryGoes <= away {
 				t.Errorf("a new pod went at %d, before the route stopped sending to it at %d", j.canaryGoes, away)
@@ -156,4 +166,25 @@ func takesTrafficBack(t *testing.T, s *world.Story, g *gateway, kind string) {
 			}
 		})
 	}
+}
+
+// TestCanaryTrafficIsKilledAtAnyInstant: the agent is killed again and again while a route shares traffic out. SLUICE_KILLS
+// says how often (20), SLUICE_SEED repeats a run.
+func TestCanaryTrafficIsKilledAtAnyInstant(t *testing.T) {
+	s := begin(t, "traffic-kill")
+	g := routed(t, s, "HTTPRoute", "httpRoute", httpRoute)
+	kills, seed := number(t, "SLUICE_KILLS", 20), number(t, "SLUICE_SEED", int(time.Now().UnixNano()%1e9))
+	t.Logf("SLUICE_KILLS=%d SLUICE_SEED=%d", kills, seed)
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	record := s.Cluster.Record(t, s.Staging, g.kind, "Service", "EndpointSlice", "Pod")
+	tags := releaseWhileKilled(t, s, kills, rand.New(rand.NewPCG(uint64(seed), 3)))
+	t.Logf("%d releases", len(tags))
+	if least := pods.LeastReady(); least < 4 {
+		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+	}
+	s.AwaitGit(t, "staging")
+	j := judge(record(), g.kind, "")
+	j.neverWithoutEndpoints(t)
+	j.neverTakesPodsWithWeight(t)
+	t.Logf("the route changed %d times", len(j.routes))
 }

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,7 +80,7 @@ func (s Split) Objects(form Form, proven, next []*unstructured.Unstructured) ([]
 		}
 	}
 	if route == nil || service == nil {
-		return nil, fmt.Errorf("%s", s.By.Splittable(proven))
+		return nil, errors.New(s.By.Splittable(proven))
 	}
 	made := []*unstructured.Unstructured{Narrowed(service, s.By.Stable(), s.Stable)}
 	if s.Canary != "" && newService != nil {
