@@ -78,7 +78,8 @@ func (g *gateway) accept(ctx context.Context) error {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		generation := route.GetGeneration()
-		if g.refused(weightsOf(route)) || world.Field(route, "status", "parents", "0", "conditions", "0", "observedGeneration") == fmt.Sprint(generation) {
+		seen := world.Field(route, "status", "parents", "0", "conditions", "0", "observedGeneration")
+		if g.refused(weightsOf(route)) || seen == fmt.Sprint(generation) {
 			return nil
 		}
 		condition := func(kind string) any {
@@ -120,12 +121,14 @@ func (g *gateway) await(t *testing.T, weights string) {
 	})
 }
 
-// defineRoutes makes the kinds of routes known to the cluster, with no more of a schema than that they have a status. All
-// stories share them, so that they stay.
+// defineRoutes makes the kinds of routes known to a cluster that does not have them, with no more of a schema than that
+// they have a status. All stories share them, so that they stay.
 func defineRoutes(t *testing.T, s *world.Story) {
 	t.Helper()
 	for _, o := range world.ParseObjects(t, []byte(routeDefinitions)) {
-		s.Apply(t, o)
+		if s.Cluster.Get(t, world.Ref{Kind: o.GetKind(), Name: o.GetName()}) == nil {
+			s.Apply(t, o)
+		}
 	}
 	for _, kind := range []string{"HTTPRoute", "VirtualService"} {
 		world.Await(t, world.Patience, kind+" is served", func() error {

@@ -128,21 +128,6 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 	return s, grown
 }
 
-// asks is how many new pods the stage asks for of a staged workload with so many replicas; false: of its own it asks for
-// none.
-func (s State) asks(p Plan, i, replicas int) (pods int, asked bool) {
-	steps, routed := p.Canary.steps(), s.Split.on() && s.Staged[i].Routed
-	switch {
-	case s.Form == Filling && routed:
-		return replicas, true
-	case s.Form == Filling || s.Stage > len(steps):
-		return 0, false
-	case routed:
-		return steps[s.Stage-1].routedPods(replicas), true
-	}
-	return steps[s.Stage-1].Pods(replicas, p.Canary.Capacity), true
-}
-
 // assess begins the stages once it is known what there is to stage.
 func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	switch {
@@ -245,18 +230,6 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return enter(s, Holding, reason, o, told)
 	}
 	return forward(s, p, o, told)
-}
-
-// holds is how long the stage must be well.
-func (s State) holds(p Plan) time.Duration {
-	steps := p.Canary.steps()
-	switch {
-	case s.Form == Filling:
-		return s.Split.By.Drain // of the proven pods, which go next
-	case s.Stage <= len(steps):
-		return steps[s.Stage-1].Hold
-	}
-	return 0
 }
 
 func (s State) approved(a Approval, stage int) bool {

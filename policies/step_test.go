@@ -305,7 +305,7 @@ func (w *world) carryOut(effects []Effect) {
 			w.stale = w.random.IntN(4)
 		case Prune:
 			w.stale = 0
-		case Repair, Assess:
+		case Repair, Assess, Unsplit:
 		}
 		if w.random.IntN(3) == 0 {
 			w.result = NotApplied // killed after it: nobody remembers

@@ -113,7 +113,8 @@ func TestStepShiftsTrafficInAModelCluster(t *testing.T) {
 	for seed := range uint64(2000) {
 		random := rand.New(rand.NewPCG(seed, 7))
 		a := &agent{
-			random: random, now: start, bad: map[string]bool{}, d: &deployment{replicas: 4, pods: map[string]int{}}, route: &routeModel{},
+			random: random, now: start, bad: map[string]bool{}, route: &routeModel{},
+			d: &deployment{replicas: 4, pods: map[string]int{}},
 			plan: Plan{PruneLimit: 50, Repair: true, Canary: &Canary{
 				Capacity: Surge,
 				Steps: []CanaryStep{{Instances: 1, Hold: 5 * time.Second}, {WeightPercent: 5, Hold: time.Second},

@@ -115,12 +115,14 @@ func TestSplittable(t *testing.T) {
 		objects []string
 		want    string
 	}{
-		"Fine":          {[]string{service, head + "[{backendRefs: [{name: shop}]}]}"}, ""},
-		"NoRoute":       {[]string{service}, "there is no HTTPRoute shop"},
-		"NoService":     {[]string{head + "[]}"}, "there is no Service shop"},
-		"GoesElsewhere": {[]string{service, head + "[{backendRefs: [{name: shop, namespace: other}]}]}"}, "HTTPRoute shop sends nothing to Service shop"},
-		"NoSelector":    {[]string{strings.Replace(service, "{app: shop}", "{}", 1), head + "[]}"}, "Service shop selects no pods"},
-		"NameTaken":     {[]string{service, strings.Replace(service, "name: shop", "name: shop-canary", 1), head + "[]}"}, "a Service shop-canary, which is a name of ours"},
+		"Fine":      {[]string{service, head + "[{backendRefs: [{name: shop}]}]}"}, ""},
+		"NoRoute":   {[]string{service}, "there is no HTTPRoute shop"},
+		"NoService": {[]string{head + "[]}"}, "there is no Service shop"},
+		"GoesElsewhere": {[]string{service, head + "[{backendRefs: [{name: shop, namespace: other}]}]}"},
+			"HTTPRoute shop sends nothing to Service shop"},
+		"NoSelector": {[]string{strings.Replace(service, "{app: shop}", "{}", 1), head + "[]}"}, "Service shop selects no pods"},
+		"NameTaken": {[]string{service, strings.Replace(service, "name: shop", "name: shop-canary", 1), head + "[]}"},
+			"a Service shop-canary, which is a name of ours"},
 		"virtualservice of a subset": {[]string{service, istio + "[{route: [{destination: {host: shop, subset: v1}}]}]}"},
 			`subset "v1" of Service shop cannot be split`},
 	} {
@@ -171,7 +173,8 @@ func TestWeightsWarmUp(t *testing.T) {
 
 func TestPodsOfARoutedStep(t *testing.T) {
 	for _, c := range []struct{ instances, weight, replicas, pods, share int }{
-		{0, 1, 8, 1, 1}, {0, 25, 8, 2, 25}, {0, 50, 5, 3, 50}, {0, 100, 5, 5, 100}, {2, 1, 8, 2, 1}, {1, 0, 4, 1, 20}, {0, 0, 4, 1, 20}, {1, 0, 400, 1, 1},
+		{0, 1, 8, 1, 1}, {0, 25, 8, 2, 25}, {0, 50, 5, 3, 50}, {0, 100, 5, 5, 100},
+		{2, 1, 8, 2, 1}, {1, 0, 4, 1, 20}, {0, 0, 4, 1, 20}, {1, 0, 400, 1, 1},
 	} {
 		step := CanaryStep{Instances: c.instances, WeightPercent: c.weight}
 		if pods, share := step.routedPods(c.replicas), step.share(c.replicas); pods != c.pods || share != c.share {

@@ -51,7 +51,7 @@ func checkTraffic(d *document, at string, r Rollout) {
 	case r.Canary == nil:
 		d.reject(at, "must not be there without rollout.canary: only stages share traffic out")
 	case r.Canary.Capacity == ReplaceCapacity:
-		d.reject(at, "must not be there with capacity: replace: the last proven pods would get all traffic that is left; use surge")
+		d.reject(at, "must not be there with capacity: replace: all proven pods stay until the new ones have all traffic; use surge")
 	}
 	if (t.HTTPRoute == "") == (t.VirtualService == "") {
 		d.reject(at, "must have exactly one of httpRoute and virtualService")
@@ -63,6 +63,11 @@ func checkTraffic(d *document, at string, r Rollout) {
 	}
 	if d.label(at+".service", t.Service) && len(t.Service) > longestService {
 		d.reject(at+".service", "must be at most %d characters long, to leave room for -stable and -canary %s", longestService, got(t.Service))
+	}
+	for field, long := range map[string]Duration{".drain": t.Drain, ".warmUp": t.WarmUp} {
+		if long > Duration(day) {
+			d.reject(at+field, "must be at most 1d %s", got(long.String()))
+		}
 	}
 	if t.Testers == nil {
 		return
