@@ -19,7 +19,6 @@ type judgement struct {
 	// The versions of the store at which the first of each was deleted; 0: none was.
 	provenGoes, canaryGoes, serviceGoes uint64
 	canaryWent                          time.Time
-	grain                               time.Duration // of deletion times
 }
 
 type routeAt struct {
@@ -28,7 +27,7 @@ type routeAt struct {
 }
 
 func judge(moments []world.Moment, kind, image string) *judgement {
-	j := &judgement{moments: moments, kind: kind, image: image, grain: time.Second}
+	j := &judgement{moments: moments, kind: kind, image: image}
 	for _, m := range moments {
 		switch {
 		case m.GetKind() == kind:
@@ -44,8 +43,7 @@ func judge(moments []world.Moment, kind, image string) *judgement {
 					j.provenGoes = m.Version
 				}
 			} else if j.canaryGoes == 0 {
-				j.canaryGoes = m.Version
-				j.canaryWent = m.GetDeletionTimestamp().Add(-time.Duration(*m.GetDeletionGracePeriodSeconds()) * time.Second)
+				j.canaryGoes, j.canaryWent = m.Version, m.Seen
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -16,6 +17,7 @@ import (
 type Moment struct {
 	Version uint64 // of the store: later changes have greater ones, whatever the kind
 	Gone    bool
+	Seen    time.Time // by the watch
 	*unstructured.Unstructured
 }
 
@@ -35,7 +37,7 @@ func (c *Cluster) Record(t testing.TB, namespace string, kinds ...string) func()
 		}
 		lock.Lock()
 		defer lock.Unlock()
-		moments = append(moments, Moment{version, gone, o})
+		moments = append(moments, Moment{version, gone, time.Now(), o})
 	}
 	for _, kind := range kinds {
 		resource := c.Resource(kind, namespace)
