@@ -162,6 +162,46 @@ func (k *killer) table() string {
 	return table.String()
 }
 
+// releaseWhileKilled kills the agent so often at random instants, and meanwhile makes releases, every third of which is
+// bad. It returns the tags of their images by revision.
+func releaseWhileKilled(t *testing.T, s *world.Story, kills int, chance *rand.Rand) map[string]string {
+	t.Helper()
+	instants := make([]time.Duration, kills)
+	for i := range instants {
+		instants[i] = time.Duration(200+chance.IntN(1500)) * time.Millisecond
+	}
+	var killing sync.WaitGroup
+	done := make(chan struct{})
+	killing.Go(func() {
+		defer close(done)
+		for _, instant := range instants {
+			<-time.After(instant) // the random instant
+			s.Agent.Kill9(t)
+			s.Agent.Launch(t)
+		}
+	})
+	tags := map[string]string{}
+	last := ""
+	for n, more := 0, true; more; n++ {
+		select {
+		case <-done:
+			more = false // one more release, which nobody disturbs
+		default:
+		}
+		tag, want := fmt.Sprintf("1.30.%d", n), "Healthy"
+		if n%3 == 1 && more {
+			tag, want = fmt.Sprintf("missing@sha256:%064d", n), "RolledBack"
+		}
+		manifest := s.Repo.Read(t, stagingDeployment)
+		s.Repo.Write(t, stagingDeployment, replaceImage(manifest, tag))
+		last = s.Repo.Commit(t, "Release "+tag)
+		tags[last] = tag
+		s.AwaitPhase(t, "staging", last, want)
+	}
+	killing.Wait()
+	return tags
+}
+
 var stageOf = regexp.MustCompile(`^stage (\d) of 3`)
 
 // stagesInOrder looks into the notes of each release: its stages one after the other, each held for its time.

@@ -12,8 +12,10 @@ const returnFor = time.Minute
 // takeBack begins the way back to the proven release. The phase is what becomes of the release in the state: Failed,
 // Superseded, or the one it has where its stages begin anew.
 func takeBack(s State, o Observation, form Form, phase Phase, reason string, told []Record) (State, []Record) {
+	was := s.Form
 	s = s.unmoved()
 	s.Form, s.Back, s.Applied, s.StageBegan = form, true, false, o.Now
+	s = s.retreat(was, o)
 	if phase == Failed {
 		reason += fmt.Sprintf("; back to %s", short(s.Proven.Revision))
 	}
@@ -25,7 +27,7 @@ func takeBack(s State, o Observation, form Form, phase Phase, reason string, tol
 // unproven one. It returns false where no pod of an unproven template can be left.
 func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 	switch {
-	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Form == Settled:
+	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Form == Settled && !s.Split.on():
 		return s, told, false
 	case s.Back:
 		if !s.Phase.Closing() {
@@ -34,7 +36,7 @@ func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 		return s, told, true
 	}
 	form := Returning
-	if s.Form == Held {
+	if s.Form.held() {
 		form = Aborting
 	}
 	s, told = takeBack(s, o, form, Superseded, "superseded by a newer release", told)
@@ -57,8 +59,7 @@ func cleared(s State, o Observation, told []Record) (State, []Record) {
 		}
 		return s, told
 	}
-	s.Form, s.Applied = Settled, false
-	return s, told
+	return s.settle(o), told
 }
 
 // isBack ends the way back, when the proven manifests stand as they were rendered. Where nothing was staged the pods are

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ type Canary struct {
 	Keep time.Duration
 	// Analyses are measured in the steps that name them; one that no step names is in all of them.
 	Analyses []Analysis
+	Traffic  Traffic // only with Surge
 }
 
 func (c *Canary) steps() []CanaryStep {
@@ -58,6 +60,8 @@ type Staging struct {
 	Order  int      `json:"order,omitempty"`
 	// Measured is what the samples of the stage came to since Reached; after it, what those of the last one did.
 	Measured []Tally `json:"measured,omitempty"`
+	// Split is how a route shares out the traffic meanwhile.
+	Split Split `json:"split,omitzero"`
 }
 
 // Staged is a workload whose pods a release replaces.
@@ -76,6 +80,8 @@ type Staged struct {
 	Ready int `json:"ready,omitempty"`
 	// Deadline is how long a stage may take until its pods are Ready: the manifest's progressDeadlineSeconds.
 	Deadline time.Duration `json:"deadline"`
+	// Routed: the route sends to its pods, and shares its traffic out.
+	Routed bool `json:"routed,omitempty"`
 }
 
 // Workload is what is seen of a staged workload.
@@ -86,6 +92,8 @@ type Workload struct {
 	Replicas int
 	// Proven counts the pods of the proven template, New all others.
 	Proven, New Pods
+	// Hash names the template of the new pods; empty while that is not known.
+	Hash string
 	// Fault is why new pods never will be well; empty: nothing says so.
 	Fault string
 	// Unwell is why new pods are not well now.
@@ -135,7 +143,7 @@ func (s State) form(w Staged) Form {
 // size notes how many replicas the workloads ask for and how many new pods the stage has of them. It reports whether
 // there are to be more than were sent, or the same of another number: what a StatefulSet is sent is of its replicas.
 func (s State) size(p Plan, o Observation) (State, bool) {
-	steps, grown := p.Canary.steps(), false
+	grown := false
 	s.Staged = slices.Clone(s.Staged)
 	for i := range s.Staged {
 		w := &s.Staged[i]
@@ -146,11 +154,11 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 		if w.Order > s.Order {
 			continue
 		}
-		if at := s.Stage - 1; w.kind() == statefulSetKind {
-			*w = w.sized(steps[:min(s.Stage, len(steps))])
+		if w.kind() == statefulSetKind {
+			*w = w.sized(p.Canary.steps()[:min(s.Stage, len(p.Canary.steps()))])
 			grown = grown || w.Pods != before.Pods || w.Replicas != before.Replicas
-		} else if at < len(steps) {
-			w.Pods = max(w.Pods, steps[at].Pods(w.Replicas, w.Capacity(p.Canary)))
+		} else if n, asked := s.asks(p, i, w.Replicas); asked {
+			w.Pods = max(w.Pods, n)
 		}
 		grown = grown || w.Pods > before.Pods
 	}
@@ -177,22 +185,48 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return s, told
 	}
 	s.Staged, s.Stage = o.Changed, 0
+	if p.Canary.Traffic != (Traffic{}) && s.behind() >= 0 {
+		return openUp(s, p, o), told
+	}
 	return forward(s, p, o, told)
 }
 
+// wellText is why a release is promoted.
+const wellText = "all stages were well"
+
 // forward begins the next stage, or after the last one the finish.
 func forward(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	if s.Form == Filling { // which has told of it
+		s.Form, s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = Finishing, false, o.Now, time.Time{}, time.Time{}, time.Time{}
+		s.Order = s.firstOrder()
+		return s.unmoved(), told
+	}
 	s.Stage++
+	return stage(s, p, o, told)
+}
+
+// stage begins the stage of this number. After the last one, where a route shares traffic out, new pods get all of it
+// before a proven one goes.
+func stage(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Applied, s.StageBegan, s.Reached, s.Unready, s.Lost = false, o.Now, time.Time{}, time.Time{}, time.Time{}
-	s.Order = slices.MinFunc(s.Staged, func(a, b Staged) int { return a.Order - b.Order }).Order
-	s, _ = s.unmoved().size(p, o)
+	s.Order = s.firstOrder()
+	s.Split.Waits, s.Split.Warm = time.Time{}, time.Time{}
 	before := s.Measured
-	if s.Stage > len(p.Canary.steps()) {
-		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, "all stages were well"
-	} else {
+	switch over := s.Stage > len(p.Canary.steps()); {
+	case over && s.Split.on():
+		s.Form, s.Phase, s.Since, s.Reason = Filling, Promoting, o.Now, wellText
+	case over:
+		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, wellText
+	default:
 		s.Form, s.Phase, s.Reason, s.Measured = Held, Progressing, p.Canary.tell(s.Stage)+s.inPlace(p), nil
 	}
+	s, _ = s.unmoved().size(p, o)
 	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began, Measured: before})
+}
+
+// firstOrder is the lowest order among the staged workloads, of which there is one at least.
+func (s State) firstOrder() int {
+	return slices.MinFunc(s.Staged, func(a, b Staged) int { return cmp.Compare(a.Order, b.Order) }).Order
 }
 
 // inOrder lets the workloads of the next order go on in this stage; false where all of them have.
@@ -234,7 +268,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	}
 	if larger, grown := s.size(p, o); grown { // somebody scaled it
 		larger.Applied, larger.StageBegan = false, o.Now
-		larger.Reached, larger.Unready = time.Time{}, time.Time{} // the time of the stage is that of all its pods
+		larger.Reached, larger.Unready, larger.Split.Waits = time.Time{}, time.Time{}, time.Time{} // the time of the stage is that of all its pods
 		return larger, told
 	}
 	stands := stuck(s.Staged, o)
@@ -245,15 +279,21 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		}
 		return s.wait(o, missing, why, stands, told)
 	}
-	s.Unready = time.Time{}
 	if later, more := s.inOrder(p, o); more {
+		later.Unready = time.Time{}
 		return later, told
 	}
+	s, waits := s.shift(p, o)
+	if waits != "" {
+		return s.awaitRoute(o, waits, told)
+	}
+	s = s.arrived(p)
+	s.Unready = time.Time{}
 	if s.Reached.IsZero() {
 		s.Reached, s.Measured = o.Now, nil // what was measured of other pods says nothing of these
 	}
 	steps := p.Canary.steps()
-	held := s.Stage > len(steps) || o.Now.Sub(s.Reached) >= steps[s.Stage-1].Hold
+	held := o.Now.Sub(s.Reached) >= s.holds(p)
 	s = s.measure(p, o)
 	enough, against := s.judge(p, held)
 	switch {
@@ -336,8 +376,8 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 			continue
 		}
 		want := s.Staged[i].Pods
-		if steps := p.Canary.steps(); s.Stage <= len(steps) {
-			want = min(want, steps[s.Stage-1].Pods(w.Replicas, s.Staged[i].Capacity(p.Canary))) // it may have been scaled down since
+		if n, asked := s.asks(p, i, w.Replicas); asked {
+			want = min(want, n) // it may have been scaled down since
 		}
 		if !w.Seen || w.New.Ready < want {
 			return fmt.Sprintf("%s: %d of %d new pods are Ready", s.Staged[i].Name, w.New.Ready, want), w.Unwell
@@ -349,11 +389,11 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 // wait bounds how long pods may be missing; not what the release is no fault of.
 func (s State) wait(o Observation, missing, why, stands string, told []Record) (State, []Record) {
 	since, limit := s.since(), s.deadline()
-	if !s.Reached.IsZero() || !s.Unready.IsZero() { // they were Ready, and the time of the stage begins anew
+	if !s.Reached.IsZero() || !s.Unready.IsZero() || !s.Split.Waits.IsZero() { // they were Ready, and the time of the stage begins anew
 		if s.Unready.IsZero() {
 			s.Unready = o.Now
 		}
-		s.Reached, s.Measured, since, limit = time.Time{}, nil, s.Unready, unreadyFor
+		s.Reached, s.Split.Waits, s.Measured, since, limit = time.Time{}, time.Time{}, nil, s.Unready, unreadyFor
 	}
 	if stands != "" {
 		s.Moved, s.Unready = o.Now, time.Time{}
@@ -403,21 +443,23 @@ func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if later, more := s.inOrder(p, o); more {
 		return later, told
 	}
-	s.Form, s.Applied = Settled, false
-	return s, told
+	if s.Split.on() {
+		s.Form = Closing
+		return s.share(o, func(split *Split) { split.Stable = split.Canary }), told
+	}
+	return s.settle(o), told
 }
 
 // Ends is when the stage has had its time, or its patience, as people are told it. Zero: no time ends it.
 func (s State) Ends(p Plan) time.Time {
-	steps := p.Canary.steps()
 	switch {
 	case s.Form == Returning:
 		return s.since().Add(returnFor)
-	case s.Form == Held && !s.Unready.IsZero():
+	case s.Form.held() && !s.Unready.IsZero():
 		return s.Unready.Add(unreadyFor)
-	case s.Form == Held && !s.Reached.IsZero() && s.Stage <= len(steps):
-		return s.Reached.Add(steps[s.Stage-1].Hold)
-	case s.Form == Held, s.Form == Finishing:
+	case s.Form.held() && !s.Reached.IsZero():
+		return s.Reached.Add(s.holds(p))
+	case s.Form.held() && s.Split.Waits.IsZero(), s.Form == Finishing:
 		return s.since().Add(s.deadline())
 	}
 	return time.Time{}
@@ -431,9 +473,8 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 			first = at
 		}
 	}
-	if !s.Scene.Until.IsZero() {
-		soonest(s.Scene.Until)
-	}
+	soonest(s.routeDue(now))
+	soonest(s.Scene.Until)
 	switch s.Form {
 	case Returning:
 		soonest(s.since().Add(returnFor))
@@ -441,22 +482,22 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 	case Aborting:
 		soonest(s.since().Add(stuckFor))
 		return first
-	case Settled, Held, Finishing:
+	case Settled, Opening, Held, Filling, Finishing, Closing, Draining:
 	}
-	if s.Form != Held && s.Form != Finishing {
+	if !s.Form.held() && s.Form != Finishing {
 		return first
 	}
 	if !s.Lost.IsZero() {
 		soonest(s.Lost.Add(lostFor))
 	}
-	steps := p.Canary.steps()
 	switch {
 	case !s.Unready.IsZero():
 		soonest(s.Unready.Add(unreadyFor))
+	case !s.Split.Waits.IsZero():
 	case s.Reached.IsZero():
 		soonest(s.since().Add(s.deadline()))
-	case s.Stage <= len(steps):
-		soonest(s.Reached.Add(steps[s.Stage-1].Hold))
+	case s.Form.held():
+		soonest(s.Reached.Add(s.holds(p)))
 		for _, a := range p.Canary.analyses(s.Stage) {
 			soonest(a.due(s.tally(a.Name), s.Reached))
 		}

@@ -40,7 +40,7 @@ func (d *deployment) sync() {
 		spare := max(0, own+others-(d.replicas-d.shape.Pods)) // pods that may go, as no new one is ever available
 		d.shrink(min(spare, max(0, d.shape.Pods-own)))
 		d.pods[d.template] = max(own, d.replicas-d.others())
-	case d.shape.Form == Held && others > 0:
+	case d.shape.Form.held() && others > 0:
 		d.pods[d.template] = max(own, d.replicas+d.shape.Pods-others)
 	default: // one step towards nothing but the template
 		d.pods[d.template] = d.replicas
@@ -89,6 +89,7 @@ type agent struct {
 	samples  []Sample
 	taken    []Sample // all that ever came back
 	log      []string
+	route    *routeModel // nil: the number of pods is the weight
 }
 
 func (a *agent) observe() Observation {
@@ -115,6 +116,7 @@ func (a *agent) observe() Observation {
 		}
 		o.Workloads = append(o.Workloads, w)
 	}
+	a.route.observe(a, &o)
 	return o
 }
 
@@ -160,7 +162,8 @@ func (a *agent) pass(t *testing.T, seed uint64) {
 	}
 	a.check(t, seed, before, next)
 	a.state = next
-	if !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form || before.Stage != next.Stage) {
+	if !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form || before.Stage != next.Stage ||
+		before.Split.Asked != next.Split.Asked) {
 		a.result = NotApplied
 	}
 	if !before.Began.Equal(next.Began) || before.Assess != next.Assess { // as the caller forgets it
@@ -184,7 +187,7 @@ func (a *agent) carryOut(t *testing.T, seed uint64, e Effect) {
 	case Assess:
 		a.known, a.assessed = true, nil
 		if a.d.template != a.state.Release.Digest {
-			a.assessed = []Staged{{Name: "web", Proven: a.d.template, Replicas: a.d.replicas, Deadline: time.Minute}}
+			a.assessed = []Staged{{Name: "web", Proven: a.d.template, Replicas: a.d.replicas, Deadline: time.Minute, Routed: a.route != nil}}
 		}
 	case Apply:
 		if a.state.Form == Held && a.state.Stage == 1 {
@@ -194,12 +197,17 @@ func (a *agent) carryOut(t *testing.T, seed uint64, e Effect) {
 				}
 			}
 		}
+		a.route.send(a)
+		if a.result = ApplyDone; a.state.Form.RouteAlone() {
+			return
+		}
 		a.d.template, a.d.shape, a.d.lag = a.state.Live().Digest, a.state.Shape(a.plan, "web"), true
-		a.result = ApplyDone
 	case Measure:
 		if len(a.asked) == 0 {
 			a.asked = append(a.asked, a.now.Add(time.Nanosecond))
 		}
+	case Unsplit:
+		a.route.services = [2]string{}
 	case Repair, Prune, Evict, Keep, Clear: // a Deployment's pods are its controller's
 	}
 }

@@ -43,6 +43,22 @@
 //	return    the proven template, without a hold           the same; after a minute it becomes an abort
 //	settled   the manifests as they were rendered
 //
+// Where a route shares the traffic out ([Split]), it has its place in each of these, and four forms more:
+//
+//	form      what is sent                                  it ends when
+//	open      before hold: the route gives all traffic      the Service of the proven pods has them, and the route is
+//	          to the proven pods                            accepted
+//	hold      … the new pods get the weight of the stage    … its time begins when the route is accepted
+//	          once their Service has them
+//	fill      as hold, as many new pods as proven ones;     they had all traffic for the drain delay; then finish
+//	          the route gives them all traffic
+//	close     after finish, settled but for the route:      the stable Service had all traffic for the drain delay
+//	          the stable Service takes the new pods over
+//	drain     before abort: the route gives all traffic     the drain delay after it is accepted, or a minute more
+//	          to the proven pods, new ones stay             without that
+//	return    … the route is Git's at once: proven pods are missing, and whatever there is serves
+//	settled   … the route is Git's                          the drain delay; then the two Services are deleted
+//
 // These are the forms of a Deployment. A StatefulSet is held by its partition and goes from its last pod to the first; a
 // DaemonSet by OnDelete. Both replace pods in place, one at a time, and some pods their controllers leave, which are
 // deleted for them (evict, see [State.Leaving]): every one of a DaemonSet, and of a StatefulSet those that stand in the way

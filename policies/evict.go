@@ -26,10 +26,13 @@ const stuckFor = 10 * time.Second
 // in its way; and not new ones below the partition, which come where somebody scales it in the middle of a stage.
 func (s State) Leaving(o Observation, name string) []Pod {
 	i := slices.IndexFunc(s.Staged, func(w Staged) bool { return w.Name == name })
-	if i < 0 || i >= len(o.Workloads) || !s.Applied || s.form(s.Staged[i]) == Settled {
+	if i < 0 || i >= len(o.Workloads) || !s.Applied {
 		return nil
 	}
 	staged, w, form := s.Staged[i], o.Workloads[i], s.form(s.Staged[i])
+	if form == Settled || form == Closing || form.RouteAlone() {
+		return nil
+	}
 	switch kind := staged.kind(); {
 	case w.Gone || !w.Seen || kind == deploymentKind:
 		return nil
@@ -43,7 +46,7 @@ func (s State) Leaving(o Observation, name string) []Pod {
 		return w.onward(w.Replicas)
 	case kind == daemonSetKind:
 		return w.onward(staged.Pods)
-	case form == Held && w.Proven.Want >= staged.Replicas-staged.Pods: // those below it come back proven
+	case form.held() && w.Proven.Want >= staged.Replicas-staged.Pods: // those below it come back proven
 		return w.backward(false, func(p Pod) bool { return p.New && p.Ordinal < staged.Replicas-staged.Pods })
 	}
 	return nil

@@ -34,14 +34,28 @@ const (
 	Settled Form = ""
 	// Held keeps the controller at a number of new pods.
 	Held Form = "hold"
+	// Opening sends no workload: the route gives all traffic to the proven pods before there are others.
+	Opening Form = "open"
+	// Filling is as Held: as many new pods as proven ones, before the route gives them all traffic.
+	Filling Form = "fill"
 	// Finishing lets the controller go on to the end, by Git's own minReadySeconds and deadline, and keeps the promise of
 	// the capacity, which Git's own numbers of the strategy may break.
 	Finishing Form = "finish"
+	// Closing is as it was rendered, but for the route: the stable Service takes the new pods over.
+	Closing Form = "close"
+	// Draining sends no workload: the route gives all traffic to the proven pods before others go.
+	Draining Form = "drain"
 	// Aborting, of the proven manifest, while the hold stands: no proven pod goes, and a sick one blocks nothing.
 	Aborting Form = "abort"
 	// Returning, of the proven manifest, where no hold stands any more: proven pods come before others go.
 	Returning Form = "return"
 )
+
+// held reports whether the controller is kept from removing proven pods.
+func (f Form) held() bool { return f == Held || f == Filling }
+
+// RouteAlone reports whether no workload is sent.
+func (f Form) RouteAlone() bool { return f == Opening || f == Draining }
 
 // Shape is how a workload of a release is sent.
 type Shape struct {
@@ -73,7 +87,7 @@ func Stageable(workload *unstructured.Unstructured, replicas int, capacity Capac
 // Of returns a workload's manifest in this shape: a copy, or the manifest itself where nothing is changed in it. It must be
 // one that can be staged, see [Stageable].
 func (s Shape) Of(workload *unstructured.Unstructured) *unstructured.Unstructured {
-	if s.Form == Settled {
+	if s.Form == Settled || s.Form == Closing {
 		return workload
 	}
 	made := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(workload.Object)}
@@ -97,12 +111,12 @@ func (s Shape) deployment(spec map[string]any) {
 		surge, unavailable = int64(0), "100%"
 	case s.Capacity == Replace:
 		surge, unavailable = int64(0), max(pods, 1)
-	case s.Form == Held:
+	case s.Form.held():
 		surge, unavailable = max(pods, 1), int64(0)
 	default:
 		surge, unavailable = "25%", int64(0)
 	}
-	if s.Form == Held {
+	if s.Form.held() {
 		spec["minReadySeconds"], spec["progressDeadlineSeconds"] = int64(heldReadySeconds), int64(heldDeadlineSeconds)
 	}
 	spec["paused"] = false
@@ -114,7 +128,7 @@ func (s Shape) deployment(spec map[string]any) {
 // CanaryStep is one stage of a canary. Without Instances and WeightPercent it asks for one instance.
 type CanaryStep struct {
 	Instances     int           // pods of the new template, from 1
-	WeightPercent int           // their share of all pods, 1 to 99
+	WeightPercent int           // their share of all pods, 1 to 99, or of a route's traffic, 1 to 100
 	Hold          time.Duration // how long they must be well before the next stage
 	Approve       bool          // a person lets the stage begin
 	Analyses      []string      // that are measured in it
@@ -126,9 +140,13 @@ type CanaryStep struct {
 // Replace it is floor(replicas·w/100) of those that are there.
 func (c CanaryStep) Pods(replicas int, capacity Capacity) int {
 	n := max(c.Instances, 1)
-	if w := c.WeightPercent; w > 0 && capacity == Replace {
+	switch w := c.WeightPercent; {
+	case w == 0 || c.Instances > 0:
+	case capacity == Replace:
 		n = max(1, replicas*w/100)
-	} else if w > 0 {
+	case w == 100: // of a workload beside the one that the route sends to
+		n = replicas
+	default:
 		n = (replicas*w + 99 - w) / (100 - w)
 	}
 	if capacity == Replace {
@@ -138,6 +156,9 @@ func (c CanaryStep) Pods(replicas int, capacity Capacity) int {
 }
 
 func (c CanaryStep) String() string {
+	if c.WeightPercent > 0 && c.Instances > 0 {
+		return c.sharesText()
+	}
 	if c.WeightPercent > 0 {
 		return fmt.Sprintf("%d%%", c.WeightPercent)
 	}

@@ -157,4 +157,6 @@ type Observation struct {
 	Scene     SceneSeen
 	// Samples are the newest of each analysis. One that was counted already is not counted again.
 	Samples []Sample
+	// Traffic is what is seen of [State.Split].
+	Traffic Routing
 }

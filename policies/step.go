@@ -16,6 +16,7 @@ const (
 	Measure Effect = "measure" // begin to take the samples of [State.Measuring]
 	Repair  Effect = "repair"  // apply again those that drifted
 	Evict   Effect = "evict"   // delete the pods that are [State.Leaving]; not by the eviction API, since sick ones are among them
+	Unsplit Effect = "unsplit" // delete the Services that a route's traffic was split with
 	Prune   Effect = "prune"   // delete owned objects that Git no longer has
 	Clear   Effect = "clear"   // delete the pods that were kept
 )
@@ -142,14 +143,28 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 			return s, told
 		}
 	}
-	switch {
-	case s.Form == Held:
+	switch s = s.routed(o); s.Form {
+	case Opening:
+		return open(s, p, o, told)
+	case Held, Filling:
 		return hold(s, p, o, told)
-	case s.Form == Finishing:
+	case Finishing:
 		return finish(s, p, o, told)
-	case s.Form == Aborting, s.Form == Returning:
+	case Closing:
+		return shut(s, o, told)
+	case Draining:
+		return drain(s, o, told)
+	case Aborting, Returning:
 		return cleared(s, o, told)
-	case s.Back:
+	case Settled:
+	}
+	if s.Back || o.Health != Degraded {
+		busy := false
+		if s, busy = unsplit(s, o); busy {
+			return s, told
+		}
+	}
+	if s.Back {
 		return isBack(s, o, told)
 	}
 	return roll(s, p, o, told)
@@ -159,9 +174,11 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 // else to do than to try again.
 func refused(s State, o Observation, told []Record) (State, []Record) {
 	switch {
+	case s.Form == Draining && s.drained(o): // the pods leave all the same
+		return drain(s, o, told)
 	case s.Back:
 		return s, told
-	case s.Form == Held:
+	case s.Form.held():
 		return takeBack(s, o, Aborting, Failed, o.ApplyReason, told)
 	case s.Stage > 0:
 		return takeBack(s, o, Returning, Failed, o.ApplyReason, told)
@@ -245,6 +262,9 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	}
 	if s.evicts(o) {
 		due = append(due, Evict)
+	}
+	if s.Split.Over && o.Traffic.Services > 0 {
+		due = append(due, Unsplit)
 	}
 	if prune {
 		due = append(due, Prune)

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"bufio"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -45,7 +46,8 @@ func (s *story) play(line string) (string, error) {
 			s.leaving = append(s.leaving, p.Name)
 		}
 	}
-	if before := s.state; !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form) {
+	if before := s.state; !next.Applied && (before.Applied || !before.Began.Equal(next.Began) || before.Form != next.Form ||
+		before.Split.Asked != next.Split.Asked) {
 		s.seen.Apply = NotApplied // as the caller forgets what became of what was sent before
 	}
 	s.state = next
@@ -128,7 +130,8 @@ func (s *story) stage(key, value string) error {
 		s.seen.Assessed, s.seen.Changed, s.seen.Workloads = true, nil, nil
 		if at := strings.LastIndexByte(value, '/'); at > 0 { // StatefulSet/db/4 is the StatefulSet db of 4
 			n, err := strconv.Atoi(value[at+1:])
-			s.seen.Changed = []Staged{{Name: value[:at], Proven: "p", Replicas: n, Deadline: 10 * time.Minute}}
+			routed := s.plan.Canary.Traffic != Traffic{}
+			s.seen.Changed = []Staged{{Name: value[:at], Proven: "p", Replicas: n, Deadline: 10 * time.Minute, Routed: routed}}
 			return err
 		}
 	case "behind": // behind=db/2/1: the pods of db are replaced too, of which there are 2, after those of order 0
@@ -149,6 +152,8 @@ func (s *story) stage(key, value string) error {
 		return err
 	case "each":
 		s.seen.Workloads = []Workload{each(value, s.state.Staged, s.seen.Changed)}
+	case "traffic", "route", "services":
+		return s.traffic(key, value)
 	case "fault":
 		s.seen.Workloads[0].Fault = strings.ReplaceAll(value, "_", " ")
 	case "kept": // kept=pod: it was taken out; kept= for none that could be
@@ -179,8 +184,32 @@ func counts(value string) (Workload, error) {
 	if _, err := fmt.Sscanf(value, "%d/%d+%d(%d)", &w.Replicas, &w.Proven.There, &w.New.There, &w.New.Ready); err != nil {
 		return w, fmt.Errorf("pods %s: %w", value, err)
 	}
+	if w.New.There > 0 {
+		w.Hash = "n"
+	}
 	w.Proven.Want, w.Proven.Ready, w.New.Want = w.Proven.There, w.Proven.There, w.New.There
 	return w, nil
+}
+
+// traffic says what a route and its Services are.
+func (s *story) traffic(key, value string) error {
+	switch key {
+	case "traffic": // traffic=10s/2m: a route drains for 10 s and warms up for 2 minutes
+		drain, warmUp, _ := strings.Cut(value, "/")
+		by := Traffic{Route: HTTPRoute, Name: "web", Service: "web"}
+		var errs [2]error
+		by.Drain, errs[0] = time.ParseDuration(drain)
+		by.WarmUp, errs[1] = time.ParseDuration(warmUp)
+		s.plan.Canary.Traffic = by
+		return errors.Join(errs[:]...)
+	case "route": // route=4/1: so many Ready endpoints of the two Services, and the route is accepted; route=4/1? it is not
+		value, waits := strings.CutSuffix(value, "?")
+		s.seen.Traffic.Accepted, s.seen.Traffic.Why = !waits, "nobody accepted it"
+		_, err := fmt.Sscanf(value, "%d/%d", &s.seen.Traffic.Stable, &s.seen.Traffic.Canary)
+		return err
+	}
+	_, err := fmt.Sscan(value, &s.seen.Traffic.Services) // services=2: those of ours that are there
+	return err
 }
 
 func (s *story) canary(value string) error {
@@ -263,6 +292,15 @@ func staging(s State) string {
 	}
 	for _, t := range s.Measured {
 		words = append(words, fmt.Sprintf("%s:%d/%d/%d", t.Analysis, t.Good, t.Bad, t.Missed))
+	}
+	switch split := s.Split; {
+	case !split.on():
+	case split.Over:
+		words = append(words, "route is Git's, Services go")
+	case split.Whole:
+		words = append(words, "route is Git's, stable="+split.Stable)
+	default:
+		words = append(words, fmt.Sprintf("route %d%% to %q, rest to %q", split.Weight, split.Canary, split.Stable))
 	}
 	return " [" + strings.Join(words, " ") + "]"
 }
@@ -350,7 +388,7 @@ func (w *world) carryOut(effects []Effect) {
 			w.stale = w.random.IntN(4)
 		case Prune:
 			w.stale = 0
-		case Repair, Assess, Evict, Measure, Keep, Clear:
+		case Repair, Assess, Evict, Measure, Keep, Clear, Unsplit:
 		}
 		if w.random.IntN(3) == 0 {
 			w.result = NotApplied // killed after it: nobody remembers

@@ -44,6 +44,8 @@ func act(ctx context.Context, p *Pass) Outcome {
 			out = p.repair(ctx)
 		case policies.Evict:
 			out = p.evict(ctx)
+		case policies.Unsplit:
+			out = p.unsplit(ctx)
 		case policies.Prune:
 			out = p.prune(ctx)
 		}

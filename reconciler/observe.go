@@ -37,6 +37,7 @@ func observe(ctx context.Context, p *Pass) Outcome {
 	}
 	p.Seen.Health, p.Seen.HealthReason = p.health()
 	p.stages()
+	p.traffic()
 	p.count()
 	if saved.State.Applied && !p.Wanted.Absent && !p.Wanted.Paused {
 		p.drift(ctx)
@@ -76,12 +77,12 @@ func (p *Pass) watch() {
 func (p *Pass) inRelease() apply.Inventory {
 	t := p.target
 	if t.held.saved.State.Back && t.provenIDs != nil { // what only the other release has is left over until the next one
-		return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return !t.provenIDs[e.ID] })
+		return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return !t.provenIDs[e.ID] && !t.splits(e.ID) })
 	}
 	if t.desired == nil || !t.release.Same(t.held.saved.State.Live()) {
 		return t.held.saved.Inventory
 	}
-	return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return !t.desired[e.ID] })
+	return slices.DeleteFunc(slices.Clone(t.held.saved.Inventory), func(e apply.Entry) bool { return !t.desired[e.ID] && !t.splits(e.ID) })
 }
 
 // health is the worst of the objects' health. An object that no watch has shown yet is in progress.

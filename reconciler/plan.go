@@ -15,7 +15,7 @@ import (
 func plan(ctx context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	before := saved.State
-	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules.Rollout)
+	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules)
 	p.Wanted.TakesBack = p.Rules.Rollout.TakesBack()
 	saved.State, p.Effects, p.Told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {
@@ -23,7 +23,7 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	}
 	p.Told = append(t.moved, p.Told...)
 	t.moved = nil
-	if saved.State.Form == policies.Aborting && !before.Back {
+	if saved.State.Form == policies.Aborting && (!before.Back || before.Form == policies.Draining) {
 		if err := p.gently(ctx, &saved.State); err != nil {
 			saved.State = before
 			return retry(err)
@@ -64,5 +64,5 @@ func (p *Pass) expect(ctx context.Context) error {
 // says nothing of them.
 func another(before, now policies.State) bool {
 	return !before.Began.Equal(now.Began) || before.Applied || before.Assess != now.Assess || before.Form != now.Form ||
-		before.Back != now.Back || before.Stage != now.Stage
+		before.Back != now.Back || before.Stage != now.Stage || !before.Split.Asked.Equal(now.Split.Asked)
 }

@@ -86,7 +86,7 @@ type PreviewOf struct {
 // Preview tells what a release would do. It asks nobody.
 func (of PreviewOf) Preview() Preview {
 	made := Preview{Key: of.Key, Namespace: of.Rules.Namespace, Compared: of.Changes != nil, InStage: of.Saved.State.At()}
-	canary := canaryOf(of.Rules.Rollout)
+	canary := canaryOf(of.Rules)
 	made.Warnings = policies.Warnings(of.Objects, of.Live, canary)
 	var staged []PreviewWorkload
 	for _, c := range of.changes() {

@@ -25,12 +25,12 @@ type assessment struct {
 }
 
 // canaryOf is how the environment's rules stage a release; nil: not at all.
-func canaryOf(r config.Rollout) *policies.Canary {
-	c := r.Canary
+func canaryOf(e config.Environment) *policies.Canary {
+	r, c := e.Rollout, e.Rollout.Canary
 	if c == nil {
 		return nil
 	}
-	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity)}
+	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity), Traffic: trafficOf(e)}
 	if c.OnFailure == config.HoldScene {
 		made.Keep = c.KeepFor.Std()
 	}
@@ -107,11 +107,13 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 	state, proven := p.target.held.saved.State, map[string]bool{s.Proven: true}
 	for _, set := range sets {
 		of := &w.New
-		if state.Back && state.Applied { // what was sent is what was proven, also where it makes new pods
+		if state.Back && state.Applied && !state.Form.RouteAlone() { // what was sent is what was proven, also where it makes new pods
 			proven[set.Hash] = set.Newest || proven[set.Hash] && (state.Form == policies.Aborting || !deployment)
 		}
 		if proven[set.Hash] {
 			of = &w.Proven
+		} else if set.Newest {
+			w.Hash = set.Hash
 		}
 		of.Want, of.There, of.Ready = of.Want+set.Want, of.There+set.There, of.Ready+set.Ready
 	}
@@ -177,6 +179,11 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		if staged.Replicas > 0 || !p.hadNone(ctx, c.ID) {
 			found = append(found, staged)
 		}
+	}
+	if why := p.routed(ctx, found, objects); why != "" {
+		t := p.Wanted.Canary.Traffic
+		id := apply.ID{Group: t.Route.Group(), Kind: string(t.Route), Namespace: t.Namespace, Name: t.Name}
+		return p.settled(ctx, false, &apply.ObjectError{ID: id, Reason: why})
 	}
 	return p.assessedAs(found)
 }
@@ -272,10 +279,16 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
+	if state.Form == policies.Closing {
+		return p.shared(slices.Clone(objects), proven, objects)
+	}
 	var due []*unstructured.Unstructured
 	chosen := map[apply.ID]bool{}
 	for _, o := range objects {
 		id := apply.IDOf(o)
+		if state.Form.RouteAlone() {
+			continue
+		}
 		if shape := state.Shape(p.Wanted, id.String()); shape.Form != policies.Settled {
 			if shape.Form == policies.Aborting && !p.sameTemplate(ctx, shape.Of(o), state) {
 				shape.Form = policies.Returning
@@ -290,7 +303,7 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 			due = append(due, o)
 		}
 	}
-	return due, nil
+	return p.shared(due, proven, objects)
 }
 
 // gently chooses the way back that never leaves too few pods, where the proven pods would not come back as they are. What
@@ -316,7 +329,7 @@ func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 			}
 		}
 		if !p.sameTemplate(ctx, sent, *state) {
-			state.Form = policies.Returning
+			*state = state.Gently(p.Seen.Now)
 		}
 	}
 	return nil

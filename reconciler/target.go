@@ -194,6 +194,6 @@ func (t *target) stale() apply.Inventory {
 	if desired == nil {
 		return nil
 	}
-	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !desired[e.ID] })
+	wanted := slices.DeleteFunc(slices.Clone(inventory), func(e apply.Entry) bool { return !desired[e.ID] && !t.splits(e.ID) })
 	return apply.Stale(inventory, wanted)
 }

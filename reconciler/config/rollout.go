@@ -16,6 +16,9 @@ type Rollout struct {
 	Canary *Canary `json:"canary,omitempty"`
 	// Analysis is what is measured while a stage of the canary is held: in the steps that name it, or where none does in all.
 	Analysis []Analysis `json:"analysis,omitempty"`
+	// Traffic lets a route share the traffic out between proven and new pods while a canary is in its stages. Without it
+	// the number of pods does.
+	Traffic *Traffic `json:"traffic,omitempty"`
 }
 
 // Strategy is how a release replaces pods.
@@ -79,9 +82,11 @@ const (
 
 // CanaryStep is one stage. One without instances and weight is one instance.
 type CanaryStep struct {
-	// Instances is how many new pods there are of each workload; of a DaemonSet at least, as those on new nodes are new.
+	// Instances is how many new pods there are of each workload; of a DaemonSet at least, as those on new nodes are new. With
+	// traffic it may stand beside weight.
 	Instances int `json:"instances,omitempty"`
-	// Weight is their share of all pods instead, 1%..99%. With surge, 50% needs as many pods again.
+	// Weight is their share of all pods instead, 1%..99%. With surge, 50% needs as many pods again. With traffic it is the
+	// share of the route's traffic, 1%..100%, and there are as many new pods as that share of the replicas, rounded up.
 	Weight Percent `json:"weight,omitempty"`
 	// Hold is how long all pods of the stage must be Ready, without a break, before the next stage begins.
 	Hold Duration `json:"hold,omitempty"`
@@ -100,6 +105,9 @@ func defaultRollout(r *Rollout) {
 	}
 	for i := range r.Analysis {
 		defaultAnalysis(&r.Analysis[i])
+	}
+	if r.Traffic != nil {
+		setDefault(&r.Traffic.Drain, Duration(defaultDrain))
 	}
 	if r.Canary == nil {
 		setDefault(&r.Strategy, Rolling)
@@ -122,6 +130,7 @@ func checkRollout(d *document, at string, r Rollout) {
 		d.reject(at+".canary", "belongs to strategy: canary %s", got(string(r.Strategy)))
 	}
 	checkAnalyses(d, at, r)
+	checkTraffic(d, at, r)
 	if r.Canary == nil {
 		return
 	}
@@ -146,8 +155,9 @@ func checkRollout(d *document, at string, r Rollout) {
 		switch {
 		case step.Instances < 0:
 			d.reject(item+".instances", "must be 1 or more %s", got(itoa(step.Instances)))
+		case r.Traffic != nil:
 		case step.Instances > 0 && step.Weight > 0:
-			d.reject(item, "must not have both instances and weight")
+			d.reject(item, "must not have both instances and weight without rollout.traffic")
 		case step.Weight == 100:
 			d.reject(item+".weight", "must be 1%%..99%%: all pods follow the last step %s", got(step.Weight.String()))
 		}

@@ -11,16 +11,18 @@ import (
 	"k8s.io/client-go/dynamic"
 	appsv1 "k8s.io/client-go/kubernetes/typed/apps/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	discoveryv1 "k8s.io/client-go/kubernetes/typed/discovery/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 )
 
 // client speaks to the API server as one identity, in each of the forms that are watched.
 type client struct {
-	dynamic  dynamic.Interface
-	metadata metadata.Interface
-	core     corev1.CoreV1Interface
-	apps     appsv1.AppsV1Interface
+	dynamic   dynamic.Interface
+	metadata  metadata.Interface
+	core      corev1.CoreV1Interface
+	apps      appsv1.AppsV1Interface
+	discovery discoveryv1.DiscoveryV1Interface
 }
 
 // newClient shares the connections of all clients to the same server.
@@ -40,6 +42,9 @@ func newClient(config *rest.Config) (*client, error) {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
 	if c.apps, err = appsv1.NewForConfig(typed); err != nil {
+		return nil, fmt.Errorf("make client: %w", err)
+	}
+	if c.discovery, err = discoveryv1.NewForConfig(typed); err != nil {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
 	return &c, nil

@@ -36,6 +36,8 @@
 //	                                    while its own spec suspends it
 //	StatefulSet, DaemonSet, OnDelete    Current when enough pods are ready, of whatever template (kstatus never
 //	                                    looks at the one and waits for ever for the other)
+//	HTTPRoute, VirtualService           Current (as kstatus, which reads no parents); while traffic is split by it,
+//	                                    [Object.Refused] says whether it is in force
 //	Deployment with spec.paused         InProgress, with a message that says so
 //	Deployment scaled to 0              Current once its pods are gone (as kstatus)
 //	custom resource without conditions  Current (as kstatus, which cannot know)

@@ -52,9 +52,10 @@ type follower struct {
 	mu         sync.RWMutex
 	pods       map[string]pod // by name
 	sets       map[string]replicaSet
-	listed     bool                 // sets are all that there are
-	podsListed bool                 // pods are
-	warnings   map[string]warning   // by the Event's name
+	listed     bool               // sets are all that there are
+	podsListed bool               // pods are
+	warnings   map[string]warning // by the Event's name
+	sliced     sliced
 	due        map[string]time.Time // pods whose findings will change by waiting alone
 }
 
@@ -63,6 +64,7 @@ func newFollower(o *Observer, namespace string) *follower {
 		observer: o, namespace: namespace,
 		users: 1, done: make(chan struct{}), alarm: make(chan struct{}, 1), hurry: make(chan struct{}),
 		pods: map[string]pod{}, sets: map[string]replicaSet{}, warnings: map[string]warning{}, due: map[string]time.Time{},
+		sliced: sliced{asked: make(chan struct{}), slices: map[string]endpoints{}},
 	}
 }
 
@@ -90,6 +92,7 @@ func (f *follower) run(ctx context.Context, agent *client) {
 			reduce: reduceEvent, replace: f.replaceWarnings, put: f.putWarning, remove: f.removeWarning,
 		}, (*client).events)
 	})
+	group.Go(func() { f.watchEndpoints(ctx, agent) })
 	f.ring(ctx)
 }
 

@@ -57,6 +57,8 @@ type Object struct {
 	Ordinals Ordinals
 	// Stall is what the workload's controller says keeps it from going on; its zero value says nothing does.
 	Stall Stall
+	// Refused is why a route is not in force as it is now; empty for everything else.
+	Refused string
 }
 
 // Replicas counts the pods of a workload; all zero for what has none.
@@ -83,6 +85,7 @@ func Describe(live *unstructured.Unstructured, hash string) Object {
 	o.Message = shared(o.Message)
 	o.Replicas, o.Revision, o.Stall = workload(live)
 	o.Ordinals = ordinals(live)
+	o.Refused = shared(routeRefusal(live))
 	return o
 }
 

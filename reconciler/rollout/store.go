@@ -159,7 +159,7 @@ func moved(was, is Object) []wake {
 	case was.UID != is.UID || was.Hash != is.Hash || is.Hash == "": // without a hash any change may be one
 		return []wake{{is.Key, DriftCandidate}}
 	case was.Status != is.Status || was.Message != is.Message || was.Replicas != is.Replicas ||
-		was.Revision != is.Revision || was.Ordinals != is.Ordinals || was.Stall != is.Stall:
+		was.Revision != is.Revision || was.Ordinals != is.Ordinals || was.Stall != is.Stall || was.Refused != is.Refused:
 		if is.kind() == definitionKind {
 			return []wake{{is.Key, Definitions}}
 		}

@@ -1,0 +1,171 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
+
+	"github.com/sluice-cd/sluice/e2e/world"
+)
+
+// gateway plays the controller of an HTTPRoute's parent: it accepts each generation at once, but those that it is to
+// refuse. Of a VirtualService it says nothing, as Istio.
+type gateway struct {
+	s    *world.Story
+	kind string
+
+	mu       sync.Mutex
+	refused  func(weights string) bool
+	accepted map[string]time.Time // by weights, the last time
+}
+
+func playGateway(t *testing.T, s *world.Story, kind string) *gateway {
+	g := &gateway{s: s, kind: kind, refused: func(string) bool { return false }, accepted: map[string]time.Time{}}
+	if kind != "HTTPRoute" {
+		return g
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	routes := s.Cluster.Resource(kind, s.Staging)
+	events, err := routes.Watch(ctx, metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var playing sync.WaitGroup
+	playing.Go(func() {
+		for range events.ResultChan() {
+			if err := g.accept(ctx); err != nil && ctx.Err() == nil {
+				t.Errorf("accept the route: %v", err)
+			}
+		}
+	})
+	t.Cleanup(func() { cancel(); playing.Wait() })
+	return g
+}
+
+// refuse leaves routes that send so without a word from now on, and accepts all others.
+func (g *gateway) refuse(t *testing.T, refused func(weights string) bool) {
+	t.Helper()
+	g.mu.Lock()
+	g.refused = refused
+	g.mu.Unlock()
+	if g.kind != "HTTPRoute" {
+		return
+	}
+	if err := g.accept(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// accept says what a parent says of the route as it is now.
+func (g *gateway) accept(ctx context.Context) error {
+	routes := g.s.Cluster.Resource(g.kind, g.s.Staging)
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		route, err := routes.Get(ctx, "shop", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		generation := route.GetGeneration()
+		seen := world.Field(route, "status", "parents", "0", "conditions", "0", "observedGeneration")
+		if g.refused(weightsOf(route)) || seen == fmt.Sprint(generation) {
+			return nil
+		}
+		condition := func(kind string) any {
+			return map[string]any{"type": kind, "status": "True", "reason": kind, "message": "", "observedGeneration": generation,
+				"lastTransitionTime": time.Now().UTC().Format(time.RFC3339)}
+		}
+		parents, _, _ := unstructured.NestedSlice(route.Object, "spec", "parentRefs")
+		route.Object["status"] = map[string]any{"parents": []any{map[string]any{
+			"controllerName": "example.com/gateway", "parentRef": parents[0],
+			"conditions": []any{condition("Accepted"), condition("ResolvedRefs")},
+		}}}
+		_, err = routes.UpdateStatus(ctx, route, metav1.UpdateOptions{FieldManager: "gateway"})
+		if err == nil {
+			g.accepted[weightsOf(route)] = time.Now()
+		}
+		return err
+	})
+}
+
+// at is when a route that sends so was last accepted.
+func (g *gateway) at(weights string) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.accepted[weights]
+}
+
+// await waits until the route sends so.
+func (g *gateway) await(t *testing.T, weights string) {
+	t.Helper()
+	route := g.s.Object(g.kind, "staging")
+	g.s.Cluster.AwaitObject(t, world.Patience, "the route sends to "+weights, route, func(o *unstructured.Unstructured) error {
+		if o == nil {
+			return errors.New("it is not there")
+		}
+		if got := weightsOf(o); got != weights {
+			return fmt.Errorf("it sends to %s", got)
+		}
+		return nil
+	})
+}
+
+// defineRoutes makes the kinds of routes known to a cluster that does not have them, with no more of a schema than that
+// they have a status. All stories share them, so that they stay.
+func defineRoutes(t *testing.T, s *world.Story) {
+	t.Helper()
+	for _, o := range world.ParseObjects(t, []byte(routeDefinitions)) {
+		if s.Cluster.Get(t, world.Ref{Kind: o.GetKind(), Name: o.GetName()}) == nil {
+			s.Apply(t, o)
+		}
+	}
+	for _, kind := range []string{"HTTPRoute", "VirtualService"} {
+		world.Await(t, world.Patience, kind+" is served", func() error {
+			_, err := s.Cluster.Resource(kind, s.Staging).List(t.Context(), metav1.ListOptions{})
+			return err
+		})
+	}
+}
+
+const routeDefinitions = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: httproutes.gateway.networking.k8s.io
+  annotations: {api-approved.kubernetes.io: "unapproved, it is a stand-in for tests"}
+spec:
+  group: gateway.networking.k8s.io
+  scope: Namespaced
+  names: {kind: HTTPRoute, plural: httproutes}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: {status: {}}
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: virtualservices.networking.istio.io}
+spec:
+  group: networking.istio.io
+  scope: Namespaced
+  names: {kind: VirtualService, plural: virtualservices}
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      subresources: {status: {}}
+      schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+`
