@@ -13,8 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
-
-	"github.com/sluice-cd/sluice/e2e/world"
 )
 
 // staging is how the applications are staged: what is sent of each is stage 1, stage 2, the finish and the manifest as it was
@@ -55,10 +53,6 @@ func (g *ground) canary() {
 // release commits what was changed and returns how long it took until all Deployments were available, and what the agent
 // used for it.
 func (g *ground) release(message string) (time.Duration, usage) {
-	var refs []world.Ref
-	for _, app := range g.apps {
-		refs = append(refs, app.deployment())
-	}
 	g.story.Repo.CommitOnly(g, message)
 	_, cpu := g.skip()
 	g.story.Repo.Push(g)
@@ -143,32 +137,33 @@ func (w faultWatch) times(g *ground) (fault, word, gone time.Time) {
 	defer w.pods.Stop()
 	ctx, stop := context.WithTimeout(g.ctx, patience)
 	defer stop()
+	note := func(at *time.Time, happened bool) {
+		if at.IsZero() && happened {
+			*at = time.Now()
+		}
+	}
 	for bad := false; gone.IsZero() || word.IsZero(); {
 		select {
 		case <-ctx.Done():
 			g.Fatalf("a bad release was not taken back: %w", ctx.Err())
 		case event := <-w.deployments.ResultChan():
 			if d, ok := event.Object.(*appsv1.Deployment); ok {
-				missing := strings.Contains(d.Spec.Template.Spec.Containers[0].Image, ":does-not-exist-")
-				if bad && !missing && word.IsZero() {
-					word = time.Now()
-				}
+				missing := isMissing(d.Spec.Template.Spec)
+				note(&word, bad && !missing)
 				bad = bad || missing
 			}
 		case event := <-w.pods.ResultChan():
-			pod, ok := event.Object.(*corev1.Pod)
-			if !ok || !strings.Contains(pod.Spec.Containers[0].Image, ":does-not-exist-") {
-				continue
-			}
-			if fault.IsZero() && isFaulty(pod) {
-				fault = time.Now()
-			}
-			if gone.IsZero() && (pod.DeletionTimestamp != nil || event.Type == watch.Deleted) {
-				gone = time.Now()
+			if pod, ok := event.Object.(*corev1.Pod); ok && isMissing(pod.Spec) {
+				note(&fault, isFaulty(pod))
+				note(&gone, pod.DeletionTimestamp != nil || event.Type == watch.Deleted)
 			}
 		}
 	}
 	return fault, word, gone
+}
+
+func isMissing(pod corev1.PodSpec) bool {
+	return strings.Contains(pod.Containers[0].Image, ":does-not-exist-")
 }
 
 func isFaulty(pod *corev1.Pod) bool {

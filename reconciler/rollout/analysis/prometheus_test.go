@@ -84,7 +84,7 @@ func startPrometheus(t *testing.T, e *exporter) string {
 }
 
 // await asks until the answer is as wanted: scrapes take their time.
-func await(t *testing.T, p *analysis.Prometheus, query string, want func(analysis.Answer, error) bool) (analysis.Answer, error) {
+func await(t *testing.T, p *analysis.Prometheus, query string, want func(analysis.Answer, error) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -93,7 +93,7 @@ func await(t *testing.T, p *analysis.Prometheus, query string, want func(analysi
 	for {
 		answer, err := p.Ask(ctx, query)
 		if want(answer, err) {
-			return answer, err
+			return
 		}
 		select {
 		case <-ctx.Done():
@@ -177,9 +177,13 @@ func TestLesson10_UnreachableProviders(t *testing.T) {
 		"IsBroken":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, "it answers with status 502"},
 		"IsAnother": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") }, "its answer is not that of a Prometheus"},
 		"Refuses":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "it refuses the credentials (status 401)"},
-		"LeadsElsewhere": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) },
+		"LeadsElsewhere": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
+		},
 			"it leads to another host, which is not followed"},
-		"LeadsOn": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path+"x", 307) }, "it leads on and on"},
+		"LeadsOn": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path+"x", http.StatusTemporaryRedirect)
+		}, "it leads on and on"},
 		"IsEndless": {func(w http.ResponseWriter, _ *http.Request) {
 			for range 1 << 10 {
 				fmt.Fprint(w, strings.Repeat("x", 2<<10))
