@@ -50,7 +50,7 @@ func TestStagesMeasureWhatTheyName(t *testing.T) {
 	}
 	for stage, want := range [][]string{nil, {"errors", "smoke"}, {"errors", "latency", "smoke"}, {"errors"}, nil} {
 		var got []string
-		for _, a := range c.analyses(stage) {
+		for _, a := range c.Measured(stage) {
 			got = append(got, a.Name)
 		}
 		if diff := cmp.Diff(want, got); diff != "" {

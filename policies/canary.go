@@ -498,7 +498,7 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 		soonest(s.since().Add(s.deadline()))
 	case s.Form.held():
 		soonest(s.Reached.Add(s.holds(p)))
-		for _, a := range p.Canary.analyses(s.Stage) {
+		for _, a := range p.Canary.Measured(s.Stage) {
 			soonest(a.due(s.tally(a.Name), s.Reached))
 		}
 	}

@@ -101,7 +101,7 @@ func (s State) asks(p Plan, i, replicas int) (pods int, asked bool) {
 	case s.Form == Filling || s.Stage > len(steps):
 		return 0, false
 	case routed:
-		return steps[s.Stage-1].routedPods(replicas), true
+		return steps[s.Stage-1].RoutedPods(replicas), true
 	}
 	return steps[s.Stage-1].Pods(replicas, s.Staged[i].Capacity(p.Canary)), true
 }

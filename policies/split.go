@@ -154,8 +154,8 @@ func (c CanaryStep) share(replicas int) int {
 	return max(1, 100*n/(n+replicas))
 }
 
-// routedPods is how many new pods bear the weight of a step: that share of the replicas, or as many as it says.
-func (c CanaryStep) routedPods(replicas int) int {
+// RoutedPods is how many new pods bear the weight of a step: that share of the replicas, or as many as it says.
+func (c CanaryStep) RoutedPods(replicas int) int {
 	if c.Instances > 0 || c.WeightPercent == 0 {
 		return max(c.Instances, 1)
 	}

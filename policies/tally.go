@@ -76,8 +76,8 @@ func samples(n int) string {
 	return fmt.Sprintf("%d samples", n)
 }
 
-// analyses are those of a stage: which its step names, and which no step names.
-func (c *Canary) analyses(stage int) []Analysis {
+// Measured are the analyses of a stage: which its step names, and which no step names.
+func (c *Canary) Measured(stage int) []Analysis {
 	if c == nil || stage < 1 || stage > len(c.Steps) {
 		return nil
 	}
@@ -98,7 +98,7 @@ func (s State) tally(name string) Tally {
 // measure counts the samples that were taken since the stage was reached, each once.
 func (s State) measure(p Plan, o Observation) State {
 	var measured []Tally
-	for _, a := range p.Canary.analyses(s.Stage) {
+	for _, a := range p.Canary.Measured(s.Stage) {
 		t := s.tally(a.Name)
 		for _, sample := range o.Samples {
 			if sample.Analysis == a.Name && sample.At.After(s.Reached) && sample.At.After(t.Last) {
@@ -118,7 +118,7 @@ func (s State) measure(p Plan, o Observation) State {
 func (s State) judge(p Plan, held bool) (enough bool, against string) {
 	enough = true
 	var doubts []string
-	for _, a := range p.Canary.analyses(s.Stage) {
+	for _, a := range p.Canary.Measured(s.Stage) {
 		t := s.tally(a.Name)
 		failed, doubtful := a.failed(t, held)
 		if failed != "" {
@@ -141,7 +141,7 @@ func (s State) Waits(p Plan) string {
 		return ""
 	}
 	var waits []string
-	for _, a := range p.Canary.analyses(s.Stage) {
+	for _, a := range p.Canary.Measured(s.Stage) {
 		switch t := s.tally(a.Name); {
 		case t.Missed > 0:
 			waits = append(waits, fmt.Sprintf("%s: %s, %s in a row", a.Name, t.Says, samples(t.Missed)))
@@ -157,7 +157,7 @@ func (s State) Measuring(p Plan, now time.Time) []Analysis {
 	if s.Form != Held || !s.Applied || s.Reached.IsZero() {
 		return nil
 	}
-	return slices.DeleteFunc(p.Canary.analyses(s.Stage), func(a Analysis) bool {
+	return slices.DeleteFunc(p.Canary.Measured(s.Stage), func(a Analysis) bool {
 		at := a.due(s.tally(a.Name), s.Reached)
 		return at.IsZero() || at.After(now)
 	})

@@ -177,7 +177,7 @@ func TestPodsOfARoutedStep(t *testing.T) {
 		{2, 1, 8, 2, 1}, {1, 0, 4, 1, 20}, {0, 0, 4, 1, 20}, {1, 0, 400, 1, 1},
 	} {
 		step := CanaryStep{Instances: c.instances, WeightPercent: c.weight}
-		if pods, share := step.routedPods(c.replicas), step.share(c.replicas); pods != c.pods || share != c.share {
+		if pods, share := step.RoutedPods(c.replicas), step.share(c.replicas); pods != c.pods || share != c.share {
 			t.Errorf("%s of %d: %d pods for %d%%, want %d for %d%%", step, c.replicas, pods, share, c.pods, c.share)
 		}
 	}

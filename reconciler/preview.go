@@ -27,6 +27,8 @@ type Preview struct {
 	Capacity policies.Capacity  `json:"capacity,omitempty"`
 	Stages   []PreviewStage     `json:"stages,omitempty"`
 	Warnings []policies.Warning `json:"warnings,omitempty"`
+	// Refused is why the agent would not begin the stages as the rules want them.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Moment is when an object of a release is applied.
@@ -59,6 +61,8 @@ type PreviewStage struct {
 	Step    string `json:"step"`  // as the rules say it: "1 instance", "25%"
 	Hold    string `json:"hold,omitempty"`
 	Approve bool   `json:"approve,omitempty"` // it begins when the release file says so
+	// Analysis names what is measured in it.
+	Analysis []string `json:"analysis,omitempty"`
 	// Workloads are those that move through the stages together.
 	Workloads []PreviewWorkload `json:"workloads"`
 }
@@ -69,6 +73,8 @@ type PreviewWorkload struct {
 	Replicas int    `json:"replicas"`
 	New      int    `json:"new"`
 	Proven   int    `json:"proven"`
+	// Routed: a route shares its traffic out by the weight of the stage.
+	Routed bool `json:"routed,omitempty"`
 }
 
 // PreviewOf is what a preview is made of.
@@ -89,6 +95,13 @@ func (of PreviewOf) Preview() Preview {
 	canary := canaryOf(of.Rules)
 	made.Warnings = policies.Warnings(of.Objects, of.Live, canary)
 	var staged []PreviewWorkload
+	routed := ""
+	if canary != nil && canary.Traffic != (policies.Traffic{}) {
+		var why string
+		if routed, why = routedBy(canary.Traffic, of.Objects); why != "" {
+			made.Refused = why
+		}
+	}
 	for _, c := range of.changes() {
 		object := PreviewObject{Object: c.ID.String(), Action: c.Action, Fields: c.Fields, Forced: c.Forced, Reason: c.Reason, When: AfterLast}
 		switch o := objectOf(of.Objects, c.ID); {
@@ -100,7 +113,7 @@ func (of PreviewOf) Preview() Preview {
 			if replicas == 0 {
 				object.Reason = "it has no replicas: the stages begin when it has"
 			}
-			staged = append(staged, PreviewWorkload{Object: object.Object, Replicas: replicas})
+			staged = append(staged, PreviewWorkload{Object: object.Object, Replicas: replicas, Routed: object.Object == routed})
 		case c.Later, o != nil && early(o, c.Action == apply.Created):
 			object.When = BeforeFirst
 		case !made.Compared && o != nil && early(o, true):
@@ -225,9 +238,15 @@ func previewStages(canary *policies.Canary, staged []PreviewWorkload) []PreviewS
 		if step.Hold > 0 {
 			stage.Hold = config.Duration(step.Hold).String()
 		}
+		for _, a := range canary.Measured(stage.Stage) {
+			stage.Analysis = append(stage.Analysis, a.Name)
+		}
 		for _, w := range staged {
 			capacity := policies.Staged{Name: w.Object}.Capacity(canary)
 			w.New, w.Proven = step.Pods(w.Replicas, capacity), w.Replicas
+			if w.Routed {
+				w.New = step.RoutedPods(w.Replicas)
+			}
 			if capacity == policies.Replace {
 				w.Proven -= w.New
 			}

@@ -99,3 +99,40 @@ func TestPreview(t *testing.T) {
 		}
 	})
 }
+
+// TestPreviewRouted: where a route shares traffic out, a stage has the pods for its weight and no more, and names what is
+// measured in it.
+func TestPreviewRouted(t *testing.T) {
+	var objects []*unstructured.Unstructured
+	for _, text := range []string{
+		`{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {replicas: 8, selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}}}}`,
+		`{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: {app: web}, ports: [{port: 80}]}}`,
+		`{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: web, namespace: shop}, spec: {rules: [{backendRefs: [{name: web, port: 80}]}]}}`,
+	} {
+		raw, err := yaml.YAMLToJSON([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &unstructured.Unstructured{}
+		if err := o.UnmarshalJSON(raw); err != nil {
+			t.Fatal(err)
+		}
+		objects = append(objects, o)
+	}
+	of := PreviewOf{Objects: objects, Rules: config.Environment{Namespace: "shop", Rollout: config.Rollout{
+		Canary:   &config.Canary{Capacity: config.SurgeCapacity, Steps: []config.CanaryStep{{Weight: 50, Analysis: []string{"errors"}}}},
+		Traffic:  &config.Traffic{HTTPRoute: "web", Service: "web"},
+		Analysis: []config.Analysis{{Name: "errors"}, {Name: "later"}},
+	}}}
+	want := []PreviewStage{{
+		Stage: 1, Step: "50%", Analysis: []string{"errors", "later"},
+		Workloads: []PreviewWorkload{{Object: "Deployment/shop/web", Replicas: 8, New: 4, Proven: 8, Routed: true}},
+	}}
+	if got := of.Preview(); got.Refused != "" || !cmp.Equal(want, got.Stages) {
+		t.Errorf("refused %q; stages -want +got\n%s", got.Refused, cmp.Diff(want, got.Stages))
+	}
+	of.Rules.Rollout.Traffic.Service = "other"
+	if got := of.Preview(); !strings.Contains(got.Refused, "other") {
+		t.Errorf("a Service that is not there is not refused: %q", got.Refused)
+	}
+}

@@ -40,8 +40,23 @@ func (p *Pass) routed(ctx context.Context, found []policies.Staged, objects []*u
 	if t == (policies.Traffic{}) || len(found) == 0 {
 		return ""
 	}
-	if why := t.Splittable(objects); why != "" {
+	name, why := routedBy(t, objects)
+	if why != "" {
 		return why
+	}
+	if proven, err := p.proven(ctx); err != nil || t.Splittable(proven) != "" {
+		return ""
+	}
+	for i := range found {
+		found[i].Routed = found[i].Name == name
+	}
+	return ""
+}
+
+// routedBy is the Deployment whose pods a route sends to, or why it cannot be split.
+func routedBy(t policies.Traffic, objects []*unstructured.Unstructured) (name, why string) {
+	if why := t.Splittable(objects); why != "" {
+		return "", why
 	}
 	_, service := t.Find(objects)
 	var names []string
@@ -51,15 +66,9 @@ func (p *Pass) routed(ctx context.Context, found []policies.Staged, objects []*u
 		}
 	}
 	if len(names) != 1 {
-		return fmt.Sprintf("rollout.traffic: Service %s selects the pods of %d Deployments, must be of one: %v", t.Service, len(names), names)
+		return "", fmt.Sprintf("rollout.traffic: Service %s selects the pods of %d Deployments, must be of one: %v", t.Service, len(names), names)
 	}
-	if proven, err := p.proven(ctx); err != nil || t.Splittable(proven) != "" {
-		return ""
-	}
-	for i := range found {
-		found[i].Routed = found[i].Name == names[0]
-	}
-	return ""
+	return names[0], ""
 }
 
 // splits reports whether an object is one of the Services that the traffic is split with.

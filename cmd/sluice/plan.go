@@ -126,6 +126,9 @@ func printPreview(out io.Writer, format string, p reconciler.Preview) error {
 	if n := len(p.Objects) - countFunc(p.Objects, shown); n > 0 {
 		fmt.Fprintf(out, "\nUnchanged: %d\n", n)
 	}
+	if p.Refused != "" {
+		fmt.Fprintf(out, "\nThe agent would refuse it: %s\n", p.Refused)
+	}
 	if len(p.Warnings) > 0 {
 		fmt.Fprintf(out, "\nWarnings\n")
 	}
@@ -184,6 +187,9 @@ func printStages(out io.Writer, p reconciler.Preview) {
 		fmt.Fprintf(out, "  stage %d: %s", s.Stage, s.Step)
 		if s.Hold != "" {
 			fmt.Fprintf(out, " for %s", s.Hold)
+		}
+		if len(s.Analysis) > 0 {
+			fmt.Fprintf(out, ", measured by %s", strings.Join(s.Analysis, ", "))
 		}
 		if s.Approve {
 			fmt.Fprint(out, ", when a person approves it")
