@@ -129,6 +129,7 @@ func (s Shape) deployment(spec map[string]any) {
 type CanaryStep struct {
 	Instances     int           // pods of the new template, from 1
 	WeightPercent int           // their share of all pods, 1 to 99, or of a route's traffic, 1 to 100
+	Preview       bool          // the route sends nothing to them, whatever their share
 	Hold          time.Duration // how long they must be well before the next stage
 	Approve       bool          // a person lets the stage begin
 	Analyses      []string      // that are measured in it
@@ -156,6 +157,9 @@ func (c CanaryStep) Pods(replicas int, capacity Capacity) int {
 }
 
 func (c CanaryStep) String() string {
+	if c.Preview {
+		return "preview"
+	}
 	if c.WeightPercent > 0 && c.Instances > 0 {
 		return c.sharesText()
 	}

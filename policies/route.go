@@ -16,6 +16,8 @@ type Shares struct {
 	// Canary is the share of new pods in per cent. At 0 their Service is not named, since it may not be there; above it,
 	// testers go to it too.
 	Canary int
+	// StableHash and CanaryHash name the templates of the pods, for a Service that is switched.
+	StableHash, CanaryHash string
 }
 
 // Share returns the route with every backend that is the Service split; a copy, or the route itself where nothing is split.
@@ -24,6 +26,9 @@ type Shares struct {
 func (t Traffic) Share(route *unstructured.Unstructured, s Shares) (*unstructured.Unstructured, error) {
 	if !s.Split {
 		return route, nil
+	}
+	if t.Route == ServiceSwitch {
+		return switched(route, s), nil
 	}
 	form := t.form()
 	made := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(route.Object)}
@@ -52,6 +57,20 @@ func (t Traffic) Share(route *unstructured.Unstructured, s Shares) (*unstructure
 		return nil, fmt.Errorf("%s %s sends nothing to Service %s", t.Route, t.Name, t.Service)
 	}
 	return made, unstructured.SetNestedSlice(made.Object, append(testers, all...), "spec", form.rules)
+}
+
+// switched returns a Service that selects the pods of one template alone: the new ones once they have any share.
+func switched(service *unstructured.Unstructured, s Shares) *unstructured.Unstructured {
+	made := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(service.Object)}
+	hash := s.StableHash
+	if s.Canary > 0 {
+		hash = s.CanaryHash
+	}
+	spec, _ := made.Object["spec"].(map[string]any)
+	if selector, ok := spec["selector"].(map[string]any); ok {
+		selector["pod-template-hash"] = hash
+	}
+	return made
 }
 
 // routeForm is how a kind of route says where it sends.

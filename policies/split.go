@@ -58,7 +58,10 @@ func (s Split) on() bool { return s.By != Traffic{} }
 
 // shares is how the route is sent.
 func (s Split) shares() Shares {
-	return Shares{Split: s.on() && !s.Whole, Canary: s.Weight}
+	if !s.on() || s.Whole {
+		return Shares{}
+	}
+	return Shares{Split: true, Canary: s.Weight, StableHash: s.Stable, CanaryHash: s.Canary}
 }
 
 // Objects are the route and the Services that a split is made of. Proven and next are the manifests of the two releases;
@@ -147,6 +150,9 @@ func (s State) tellAt() time.Time {
 
 // share is the weight that a step means: what it says, or what the number of its pods comes to.
 func (c CanaryStep) share(replicas int) int {
+	if c.Preview {
+		return 0
+	}
 	if c.WeightPercent > 0 {
 		return c.WeightPercent
 	}

@@ -152,6 +152,15 @@ func (s *story) stage(key, value string) error {
 		return err
 	case "each":
 		s.seen.Workloads = []Workload{each(value, s.state.Staged, s.seen.Changed)}
+	case "switch": // switch=10m/30m: a Service is switched after 10 minutes, if approved, and the proven pods stay for 30 more
+		hold, keep, _ := strings.Cut(value, "/")
+		by := Traffic{Route: ServiceSwitch, Name: "web", Service: "web", Drain: 10 * time.Second}
+		steps := []CanaryStep{{WeightPercent: 100, Preview: true}, {WeightPercent: 100, Approve: true}}
+		var errs [2]error
+		steps[0].Hold, errs[0] = time.ParseDuration(hold)
+		steps[1].Hold, errs[1] = time.ParseDuration(keep)
+		s.plan.Canary = &Canary{Capacity: Surge, Traffic: by, Steps: steps}
+		return errors.Join(errs[:]...)
 	case "traffic", "route", "services":
 		return s.traffic(key, value)
 	case "fault":

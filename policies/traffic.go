@@ -17,6 +17,8 @@ type Traffic struct {
 	Name      string    `json:"name,omitempty"` // of the route
 	Service   string    `json:"service,omitempty"`
 	Namespace string    `json:"namespace,omitempty"` // of both
+	// Preview is the name of the Service for new pods; empty: that of the Service with -canary.
+	Preview string `json:"preview,omitempty"`
 	// Drain is how long pods are kept that the route sends nothing to any more, WarmUp how long the weight of a stage rises.
 	Drain  time.Duration `json:"drain,omitempty"`
 	WarmUp time.Duration `json:"warmUp,omitempty"`
@@ -32,12 +34,17 @@ type RouteKind string
 const (
 	HTTPRoute      RouteKind = "HTTPRoute"      // of the Gateway API
 	VirtualService RouteKind = "VirtualService" // of Istio
+	// ServiceSwitch is the Service itself, which selects the proven pods or the new ones and never both.
+	ServiceSwitch RouteKind = "Service"
 )
 
 // Group is the API group of the kind.
 func (k RouteKind) Group() string {
-	if k == VirtualService {
+	switch k {
+	case VirtualService:
 		return "networking.istio.io"
+	case ServiceSwitch:
+		return ""
 	}
 	return "gateway.networking.k8s.io"
 }
@@ -46,7 +53,12 @@ func (k RouteKind) Group() string {
 func (t Traffic) Stable() string { return t.Service + "-stable" }
 
 // Canary is the name of the Service that selects new pods.
-func (t Traffic) Canary() string { return t.Service + "-canary" }
+func (t Traffic) Canary() string {
+	if t.Preview != "" {
+		return t.Preview
+	}
+	return t.Service + "-canary"
+}
 
 // IsRoute and IsService report whether an object of this group, kind, namespace and name is the route or the Service.
 func (t Traffic) IsRoute(group, kind, namespace, name string) bool {
@@ -67,10 +79,10 @@ func (t Traffic) IsOwn(group, kind, namespace, name string) bool {
 func (t Traffic) Find(objects []*unstructured.Unstructured) (route, service *unstructured.Unstructured) {
 	for _, o := range objects {
 		group, kind := o.GroupVersionKind().Group, o.GetKind()
-		switch {
-		case t.IsRoute(group, kind, o.GetNamespace(), o.GetName()):
+		if t.IsRoute(group, kind, o.GetNamespace(), o.GetName()) {
 			route = o
-		case t.IsService(group, kind, o.GetNamespace(), o.GetName()):
+		}
+		if t.IsService(group, kind, o.GetNamespace(), o.GetName()) {
 			service = o
 		}
 	}
@@ -82,20 +94,20 @@ func (t Traffic) Splittable(objects []*unstructured.Unstructured) string {
 	route, service := t.Find(objects)
 	switch {
 	case route == nil:
-		return fmt.Sprintf("rollout.traffic: there is no %s %s in the manifests", t.Route, t.Name)
+		return fmt.Sprintf("rollout: there is no %s %s in the manifests", t.Route, t.Name)
 	case service == nil:
-		return fmt.Sprintf("rollout.traffic: there is no Service %s in the manifests", t.Service)
+		return fmt.Sprintf("rollout: there is no Service %s in the manifests", t.Service)
 	}
 	for _, o := range objects {
 		if t.IsOwn(o.GroupVersionKind().Group, o.GetKind(), o.GetNamespace(), o.GetName()) {
-			return fmt.Sprintf("rollout.traffic: the manifests have a Service %s, which is a name of ours", o.GetName())
+			return fmt.Sprintf("rollout: the manifests have a Service %s, which is a name of ours", o.GetName())
 		}
 	}
 	if selector, _, _ := unstructured.NestedMap(service.Object, "spec", "selector"); len(selector) == 0 {
-		return fmt.Sprintf("rollout.traffic: Service %s selects no pods", t.Service)
+		return fmt.Sprintf("rollout: Service %s selects no pods", t.Service)
 	}
 	if _, err := t.Share(route, Shares{Split: true}); err != nil {
-		return "rollout.traffic: " + err.Error()
+		return "rollout: " + err.Error()
 	}
 	return ""
 }

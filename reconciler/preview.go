@@ -174,7 +174,7 @@ func (of PreviewOf) changes() []apply.Planned {
 // stages reports whether a workload goes through the stages.
 func (of PreviewOf) stages(c apply.Planned) bool {
 	o := objectOf(of.Objects, c.ID)
-	if o == nil || wantsNone(c.ID, of.Objects) || !selects(of.Rules.Rollout.Canary, o) {
+	if o == nil || wantsNone(c.ID, of.Objects) || !selects(of.Rules.Rollout, o) {
 		return false
 	}
 	if of.Changes == nil {
@@ -191,7 +191,7 @@ func (of PreviewOf) whyNot(c apply.Planned) string {
 		})
 	}
 	switch o := objectOf(of.Objects, c.ID); {
-	case o != nil && !selects(of.Rules.Rollout.Canary, o):
+	case o != nil && !selects(of.Rules.Rollout, o):
 		return "not staged: rollout.canary.selector does not select it; it changes after the stages"
 	case wantsNone(c.ID, of.Objects):
 		return "not staged: Git says that it has no replicas"

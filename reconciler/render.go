@@ -157,7 +157,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 // Whether configuration has names of its content was decided when the release began.
 func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 	t := p.target
-	t.versioned = p.Rules.Rollout.Canary != nil
+	t.versioned = p.Rules.Rollout.Staged()
 	if state := t.held.saved.State; t.release.Same(state.Release) {
 		t.versioned = state.Versioned
 	}

@@ -27,10 +27,15 @@ type assessment struct {
 // canaryOf is how the environment's rules stage a release; nil: not at all.
 func canaryOf(e config.Environment) *policies.Canary {
 	r, c := e.Rollout, e.Rollout.Canary
+	if r.BlueGreen != nil {
+		return &policies.Canary{
+			Capacity: policies.Surge, Traffic: trafficOf(e), Steps: stepsOf(*r.BlueGreen), Analyses: analysesOf(r),
+		}
+	}
 	if c == nil {
 		return nil
 	}
-	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity), Traffic: trafficOf(e)}
+	made := &policies.Canary{Capacity: policies.Capacity(c.Capacity), Traffic: trafficOf(e), Analyses: analysesOf(r)}
 	if c.OnFailure == config.HoldScene {
 		made.Keep = c.KeepFor.Std()
 	}
@@ -40,13 +45,26 @@ func canaryOf(e config.Environment) *policies.Canary {
 			Analyses: step.Analysis,
 		})
 	}
+	return made
+}
+
+// stepsOf are the stages of a release whose Service is switched: all pods beside the proven ones, which nobody is sent to,
+// and then all traffic to them while the proven ones are kept.
+func stepsOf(b config.BlueGreen) []policies.CanaryStep {
+	return []policies.CanaryStep{
+		{WeightPercent: 100, Preview: true, Hold: b.Hold.Std(), Analyses: b.Analysis},
+		{WeightPercent: 100, Approve: b.Approve, Hold: b.KeepPrevious.Std(), Analyses: b.Analysis},
+	}
+}
+
+func analysesOf(r config.Rollout) (all []policies.Analysis) {
 	for _, a := range r.Analysis {
-		made.Analyses = append(made.Analyses, policies.Analysis{
+		all = append(all, policies.Analysis{
 			Name: a.Name, Min: (*float64)(a.Min), Max: (*float64)(a.Max), Equals: a.Equals, Compare: policies.Comparison(a.Compare),
 			Interval: a.Interval.Std(), Once: a.Job != "", Failures: a.Failures, Errors: a.Errors, Samples: a.Samples,
 		})
 	}
-	return made
+	return all
 }
 
 // isStaged reports whether an object is staged where its pods change.
@@ -163,7 +181,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	var found []policies.Staged
 	for _, c := range plan.Changes {
 		o := objectOf(objects, c.ID)
-		if !replacesPods(c) || wantsNone(c.ID, objects) || p.hasNoNodes(c.ID) || o == nil || !selects(p.Rules.Rollout.Canary, o) {
+		if !replacesPods(c) || wantsNone(c.ID, objects) || p.hasNoNodes(c.ID) || o == nil || !selects(p.Rules.Rollout, o) {
 			continue
 		}
 		staged, ready := p.stagedOf(c.ID, o)
@@ -212,8 +230,8 @@ func unstageable(o *unstructured.Unstructured, replicas int, capacity policies.C
 }
 
 // selects reports whether the rules stage a workload.
-func selects(c *config.Canary, o *unstructured.Unstructured) bool {
-	return labels.SelectorFromSet(c.Selector).Matches(labels.Set(o.GetLabels()))
+func selects(r config.Rollout, o *unstructured.Unstructured) bool {
+	return labels.SelectorFromSet(r.Selector()).Matches(labels.Set(o.GetLabels()))
 }
 
 // replacesPods reports whether a planned change is one of a workload's pod template.

@@ -16,6 +16,12 @@ import (
 
 // trafficOf is how the environment's rules share traffic out; zero: by the number of pods.
 func trafficOf(e config.Environment) policies.Traffic {
+	if b := e.Rollout.BlueGreen; b != nil {
+		return policies.Traffic{
+			Route: policies.ServiceSwitch, Name: b.Service, Service: b.Service, Namespace: e.Namespace, Preview: b.PreviewService,
+			Drain: b.Drain.Std(),
+		}
+	}
 	t := e.Rollout.Traffic
 	if t == nil {
 		return policies.Traffic{}
@@ -66,7 +72,7 @@ func routedBy(t policies.Traffic, objects []*unstructured.Unstructured) (name, w
 		}
 	}
 	if len(names) != 1 {
-		return "", fmt.Sprintf("rollout.traffic: Service %s selects the pods of %d Deployments, must be of one: %v", t.Service, len(names), names)
+		return "", fmt.Sprintf("rollout: Service %s selects the pods of %d Deployments, must be of one: %v", t.Service, len(names), names)
 	}
 	return names[0], ""
 }

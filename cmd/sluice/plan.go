@@ -81,7 +81,7 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 	if live != nil {
 		objects = live.cluster.Scoped(objects)
 	}
-	of.Objects = reconciler.Prepared(objects, env.Drift.Leave, env.Rollout.Canary != nil)
+	of.Objects = reconciler.Prepared(objects, env.Drift.Leave, env.Rollout.Staged())
 	if live != nil {
 		if err := errors.Join(live.ask(ctx, &of, app.Was), live.saved(ctx, &of, flags.namespace)); err != nil {
 			return err

@@ -61,7 +61,7 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
-	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Canary != nil)
+	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
 	return printObjects(out, flags.output, objects)
 }
 

@@ -81,8 +81,8 @@ func defaultAnalysis(a *Analysis) {
 }
 
 func checkAnalyses(d *document, at string, r Rollout) {
-	if len(r.Analysis) > 0 && r.Canary == nil {
-		d.reject(at+".analysis", "is only for a canary: without stages nothing is measured")
+	if len(r.Analysis) > 0 && !r.Staged() {
+		d.reject(at+".analysis", "is only for canary and blueGreen: without stages nothing is measured")
 	}
 	names, known := seen{}, []string{}
 	for i, a := range r.Analysis {
@@ -93,15 +93,21 @@ func checkAnalyses(d *document, at string, r Rollout) {
 		}
 		checkAnalysis(d, item, a)
 	}
+	mayName := func(at string, names []string) {
+		for n, name := range names {
+			if !slices.Contains(known, name) {
+				d.reject(d.item(at, n), "must be a name in rollout.analysis %s", got(name))
+			}
+		}
+	}
+	if r.BlueGreen != nil {
+		mayName(at+".blueGreen.analysis", r.BlueGreen.Analysis)
+	}
 	if r.Canary == nil {
 		return
 	}
 	for i, step := range r.Canary.Steps {
-		for n, name := range step.Analysis {
-			if !slices.Contains(known, name) {
-				d.reject(d.item(d.item(at+".canary.steps", i)+".analysis", n), "must be a name in rollout.analysis %s", got(name))
-			}
-		}
+		mayName(d.item(at+".canary.steps", i)+".analysis", step.Analysis)
 	}
 }
 

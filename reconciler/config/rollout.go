@@ -9,12 +9,15 @@ import (
 // Rollout says how a release replaces the pods of the one before it.
 type Rollout struct {
 	// Strategy is rolling (they are replaced as their manifests say, and a release that fails stays as it is), direct (the
-	// same, but a release that fails is taken back to the one that was proven) or canary (in stages, and taken back). It is
-	// canary where canary: is there, and else rolling.
+	// same, but a release that fails is taken back to the one that was proven), canary (in stages, and taken back) or
+	// blueGreen (all at once, behind a Service that is switched, and taken back). It is canary where canary: is there,
+	// blueGreen where blueGreen: is, and else rolling.
 	Strategy Strategy `json:"strategy,omitempty"`
 	// Canary says what the stages are, and is of no other strategy.
 	Canary *Canary `json:"canary,omitempty"`
-	// Analysis is what is measured while a stage of the canary is held: in the steps that name it, or where none does in all.
+	// BlueGreen says which Service is switched, and is of no other strategy.
+	BlueGreen *BlueGreen `json:"blueGreen,omitempty"`
+	// Analysis is what is measured while a stage is held: in the steps that name it, or where none does in all.
 	Analysis []Analysis `json:"analysis,omitempty"`
 	// Traffic lets a route share the traffic out between proven and new pods while a canary is in its stages. Without it
 	// the number of pods does.
@@ -26,13 +29,16 @@ type Strategy string
 
 // The strategies.
 const (
-	Rolling       Strategy = "rolling"
-	Direct        Strategy = "direct"
-	CanaryRelease Strategy = "canary"
+	Rolling          Strategy = "rolling"
+	Direct           Strategy = "direct"
+	CanaryRelease    Strategy = "canary"
+	BlueGreenRelease Strategy = "blueGreen"
 )
 
 // TakesBack reports whether a release that fails is taken back.
-func (r Rollout) TakesBack() bool { return r.Strategy == Direct || r.Strategy == CanaryRelease }
+func (r Rollout) TakesBack() bool {
+	return r.Strategy == Direct || r.Strategy == CanaryRelease || r.Strategy == BlueGreenRelease
+}
 
 // Canary stages the Deployments, StatefulSets and DaemonSets of a release whose pods change: each stage is held until it
 // was well for its time. Of StatefulSets and DaemonSets the agent deletes pods that their controllers leave, for which the
@@ -109,6 +115,10 @@ func defaultRollout(r *Rollout) {
 	if r.Traffic != nil {
 		setDefault(&r.Traffic.Drain, Duration(defaultDrain))
 	}
+	if r.BlueGreen != nil {
+		setDefault(&r.Strategy, BlueGreenRelease)
+		defaultBlueGreen(r.BlueGreen)
+	}
 	if r.Canary == nil {
 		setDefault(&r.Strategy, Rolling)
 		return
@@ -125,9 +135,15 @@ func defaultRollout(r *Rollout) {
 }
 
 func checkRollout(d *document, at string, r Rollout) {
-	d.oneOf(at+".strategy", string(r.Strategy), string(Rolling), string(Direct), string(CanaryRelease))
+	d.oneOf(at+".strategy", string(r.Strategy), string(Rolling), string(Direct), string(CanaryRelease), string(BlueGreenRelease))
 	if r.Canary != nil && r.Strategy != CanaryRelease {
 		d.reject(at+".canary", "belongs to strategy: canary %s", got(string(r.Strategy)))
+	}
+	switch {
+	case r.BlueGreen != nil:
+		checkBlueGreen(d, at, r)
+	case r.Strategy == BlueGreenRelease:
+		d.reject(at+".blueGreen", "must say which Service is switched: blueGreen: {service: NAME}")
 	}
 	checkAnalyses(d, at, r)
 	checkTraffic(d, at, r)
