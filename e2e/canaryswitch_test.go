@@ -15,7 +15,9 @@ func TestCanarySwitchesAService(t *testing.T) {
 `)
 	service, preview := s.Object("Service", "staging"), s.Object("Service", "staging")
 	preview.Name = "shop-preview"
-	hashOf := func(ref world.Ref) string { return world.Field(s.Cluster.Must(t, ref), "spec", "selector", "pod-template-hash") }
+	hashOf := func(ref world.Ref) string {
+		return world.Field(s.Cluster.Must(t, ref), "spec", "selector", "pod-template-hash")
+	}
 	if got := hashOf(service); got != "" {
 		t.Fatalf("at rest the Service selects the pods of template %s alone", got)
 	}

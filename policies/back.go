@@ -26,8 +26,11 @@ func takeBack(s State, o Observation, form Form, phase Phase, reason string, tol
 // turnBack takes a release back that a newer one replaces before it was proven: a release is never staged over another
 // unproven one. It returns false where no pod of an unproven template can be left.
 func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
+	stand := s.Applied || o.Apply == ApplyDone // the manifests that were sent last
 	switch {
-	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Form == Settled && !s.Split.on():
+	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Form == Settled && stand && !s.Split.on():
+		return s, told, false
+	case s.Back && o.Apply == ApplyRefused: // the proven manifests are refused now, and a fix must get out
 		return s, told, false
 	case s.Back:
 		if !s.Phase.Closing() {
@@ -41,6 +44,21 @@ func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 	}
 	s, told = takeBack(s, o, form, Superseded, "superseded by a newer release", told)
 	return s, told, true
+}
+
+// stood notes that nobody could act for a while, and goesOn begins the time of the stage anew after it: what was not looked at
+// counts for nothing.
+func (s State) stood() State {
+	s.Stood = s.Stood || s.Form.held() || s.Form == Finishing
+	return s
+}
+
+func (s State) goesOn(o Observation) State {
+	if s.Stood {
+		s.Stood, s.StageBegan, s.Measured = false, o.Now, nil
+		s.Reached, s.Unready, s.Lost = time.Time{}, time.Time{}, time.Time{}
+	}
+	return s
 }
 
 // cleared waits until no pod of another template than the proven one is left: not until those are well, since a fix for a
@@ -66,7 +84,7 @@ func cleared(s State, o Observation, told []Record) (State, []Record) {
 // only now replaced, as those manifests say.
 func isBack(s State, o Observation, told []Record) (State, []Record) {
 	switch {
-	case s.Phase == Failed && s.Stage == 0 && o.Health == InProgress:
+	case s.Phase == Failed && s.Stage == 0 && o.Health != Current:
 	case s.Phase == Failed:
 		return enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
 	case s.Phase != "" && !s.Phase.Closing():

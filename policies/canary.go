@@ -52,6 +52,8 @@ type Staging struct {
 	Reached    time.Time `json:"reached,omitzero"`
 	Unready    time.Time `json:"unready,omitzero"`
 	Lost       time.Time `json:"lost,omitzero"`
+	// Stood: nobody could act while the release was in its stage, which was paused or whose rules were not known.
+	Stood bool `json:"stood,omitempty"`
 	// Moved is when a pod of a StatefulSet or DaemonSet last got where it is to be, see Staged.Ready.
 	Moved time.Time `json:"moved,omitzero"`
 	// Staged are the workloads that move through the stages together, and Order up to which of their orders they have come in
@@ -96,8 +98,9 @@ type Workload struct {
 	Hash string
 	// Fault is why new pods never will be well; empty: nothing says so.
 	Fault string
-	// Unwell is why new pods are not well now.
-	Unwell string
+	// Unwell is why new pods are not well now, and Excuse why that is no fault of the release: a full cluster, a quota, a lost
+	// node, a registry that does not answer. With a Fault there is none.
+	Unwell, Excuse string
 	// Ordered: its controller does nothing while a pod that is there is not Ready.
 	Ordered bool
 	// Each are the pods that are not being deleted, of a StatefulSet or DaemonSet.
@@ -152,6 +155,8 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 			w.Replicas = o.Workloads[i].Replicas
 		}
 		if w.Order > s.Order {
+			// It waits with the pods that it has; what holds a StatefulSet's is a number of its replicas.
+			grown = grown || w.Pods > 0 && w.kind() == statefulSetKind && w.Replicas != before.Replicas
 			continue
 		}
 		if w.kind() == statefulSetKind {
@@ -271,13 +276,14 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		larger.Reached, larger.Unready, larger.Split.Waits = time.Time{}, time.Time{}, time.Time{} // the time of the stage is that of all its pods
 		return larger, told
 	}
-	stands := stuck(s.Staged, o)
-	s = s.moved(o).tells(p, stands)
-	if missing, why := s.missing(p, o); missing != "" {
+	s = s.moved(o)
+	missing, why, blameless := s.missing(p, o)
+	stands := cmp.Or(blameless, stuck(s.Staged, o))
+	if s = s.tells(p, stands); missing != "" {
 		if !s.Reached.IsZero() && !s.seen(o) {
 			return s, told // an agent that has just begun knows nothing against them
 		}
-		return s.wait(o, missing, why, stands, told)
+		return s.wait(o, missing, why, blameless, told)
 	}
 	if later, more := s.inOrder(p, o); more {
 		later.Unready = time.Time{}
@@ -346,7 +352,7 @@ func lost(s State, p Plan, o Observation) State {
 	for i, w := range o.Workloads {
 		leaves, staged := w.Replicas, s.Staged[i]
 		if staged.Capacity(p.Canary) == Replace {
-			leaves -= staged.Pods
+			leaves -= min(staged.Pods, max(w.Replicas-1, 0)) // however few it was scaled down to, one of them is proven
 		}
 		if staged.kind() != daemonSetKind { // whose pods are born new, and nothing holds them
 			fewer = fewer || w.Seen && w.Proven.Want < leaves
@@ -366,10 +372,11 @@ func (s State) seen(o Observation) bool {
 	return len(o.Workloads) == len(s.Staged) && !slices.ContainsFunc(o.Workloads, func(w Workload) bool { return !w.Seen })
 }
 
-// missing says which workload has not all Ready pods that the stage asks for, and why.
-func (s State) missing(p Plan, o Observation) (missing, why string) {
+// missing says which workload has not all Ready pods that the stage asks for, and why; last one of which it is no fault of
+// the release, and then what keeps it from going on.
+func (s State) missing(p Plan, o Observation) (missing, why, stands string) {
 	if len(o.Workloads) < len(s.Staged) {
-		return "the workloads", "they were not seen yet"
+		return "the workloads", "they were not seen yet", ""
 	}
 	for i, w := range o.Workloads {
 		if s.Staged[i].Order > s.Order {
@@ -379,11 +386,17 @@ func (s State) missing(p Plan, o Observation) (missing, why string) {
 		if n, asked := s.asks(p, i, w.Replicas); asked {
 			want = min(want, n) // it may have been scaled down since
 		}
-		if !w.Seen || w.New.Ready < want {
-			return fmt.Sprintf("%s: %d of %d new pods are Ready", s.Staged[i].Name, w.New.Ready, want), w.Unwell
+		if w.Seen && w.New.Ready >= want {
+			continue
+		}
+		lacks := fmt.Sprintf("%s: %d of %d new pods are Ready", s.Staged[i].Name, w.New.Ready, want)
+		if blameless := standsStill(s.Staged[i], w); blameless == "" {
+			return lacks, w.Unwell, ""
+		} else if missing == "" {
+			missing, why, stands = lacks, w.Unwell, blameless
 		}
 	}
-	return "", ""
+	return missing, why, stands
 }
 
 // wait bounds how long pods may be missing; not what the release is no fault of.
@@ -425,15 +438,17 @@ func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if len(o.Workloads) < len(s.Staged) {
 		return s, told
 	}
-	if s = s.moved(o); stuck(s.Staged, o) != "" {
-		s.Moved = o.Now
-	}
+	s = s.moved(o)
 	for i, w := range o.Workloads {
 		if s.Staged[i].Order > s.Order {
 			continue
 		}
 		if w.Gone || !w.Seen || w.Proven.There > 0 || w.New.Ready < w.Replicas {
-			if limit := s.deadline(); o.Now.Sub(s.since()) >= limit && !w.Gone {
+			if standsStill(s.Staged[i], w) != "" {
+				s.Moved = o.Now
+				return s, told
+			}
+			if limit := s.deadline(); o.Now.Sub(s.since()) >= limit {
 				reason := fmt.Sprintf("%s: %d of %d pods are Ready after %s", s.Staged[i].Name, w.New.Ready, w.Replicas, limit)
 				return takeBack(s, o, Returning, Failed, strings.TrimSuffix(reason+": "+w.Unwell, ": "), told)
 			}

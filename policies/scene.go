@@ -29,7 +29,7 @@ func kept(s State, before Phase, p Plan, o Observation) State {
 	case s.Phase == Failed && before != Failed && s.Back && len(s.Staged) > 0 && p.Canary != nil && p.Canary.Keep > 0:
 		s.Scene = Scene{Until: o.Now.Add(p.Canary.Keep)}
 	case s.Scene.Until.IsZero():
-	case s.Scene.over(o.Now) && o.Scene.Cleared:
+	case s.Scene.over(o.Now) && (o.Scene.Cleared || s.Scene.Tried && len(s.Scene.Pods) == 0):
 		s.Scene = Scene{}
 	case !s.Scene.Tried && o.Scene.Tried:
 		s.Scene.Tried, s.Scene.Pods = true, o.Scene.Pods

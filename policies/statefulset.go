@@ -2,7 +2,6 @@ package policies
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -83,19 +82,32 @@ const onDeleteOfItsOwn = "updateStrategy OnDelete leaves it to people which pods
 // and none while one of them, old or new, is not well. That is no fault of the release.
 func stuck(staged []Staged, o Observation) string {
 	for i, w := range o.Workloads {
-		proven := max(w.Proven.There, w.Proven.Want)
-		if i < len(staged) && w.Ordered && w.Seen && w.Proven.Ready < proven {
-			return fmt.Sprintf("%s: %d of its %d proven pods are not Ready, and until they are its controller replaces none",
-				staged[i].Name, proven-w.Proven.Ready, proven)
+		if i < len(staged) && w.Ordered {
+			if why := standsStill(staged[i], w); why != "" {
+				return why
+			}
 		}
 	}
 	return ""
 }
 
-// tells says in the reason that a StatefulSet stands still, and no more when it does not.
+// standsStill says why a workload does not go on, where that is no fault of the release; empty: nothing says so.
+func standsStill(staged Staged, w Workload) string {
+	proven := max(w.Proven.There, w.Proven.Want)
+	switch {
+	case w.Gone || !w.Seen:
+	case w.Ordered && w.Proven.Ready < proven:
+		return fmt.Sprintf("%s: %d of its %d proven pods are not Ready, and until they are its controller replaces none",
+			staged.Name, proven-w.Proven.Ready, proven)
+	case w.Excuse != "":
+		return fmt.Sprintf("%s: %s", staged.Name, w.Excuse)
+	}
+	return ""
+}
+
+// tells says in the reason that a workload stands still, and no more when it does not.
 func (s State) tells(p Plan, stands string) State {
-	ordered := slices.ContainsFunc(s.Staged, func(w Staged) bool { return w.kind() == statefulSetKind })
-	if !ordered || s.Phase != Progressing || s.Stage > len(p.Canary.steps()) {
+	if s.Phase != Progressing || s.Stage > len(p.Canary.steps()) {
 		return s
 	}
 	s.Reason = p.Canary.tell(s.Stage) + s.inPlace(p)

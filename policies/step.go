@@ -42,7 +42,7 @@ const SlowAfter = 30 * time.Second
 // shows that it landed, so that none is lost when the process dies.
 func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	if p.Paused {
-		return s, nil, nil
+		return s.stood(), nil, nil
 	}
 	if p.Absent {
 		return leave(s, o)
@@ -50,8 +50,9 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	var told []Record
 	s, told = refuse(s, p, told)
 	if p.Idle && (s.Assess || s.Stage > 0 && s.Phase != Healthy) {
-		return s, nil, told
+		return s.stood(), nil, told
 	}
+	s = s.goesOn(o)
 	if p.Release != (Release{}) && isNew(s, p.Release) {
 		form, busy := s.Form, false
 		if s, told, busy = turnBack(s, o, told); !busy {
@@ -105,7 +106,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		reason := fmt.Sprintf("superseded by %s", short(p.Release.Revision))
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
-	proven := s.Back || s.Assess || s.Phase == Healthy // what is live is
+	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy // what is live is
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
 	s.Scene = s.Scene.end(o.Now)
 	s.Began, s.Since, s.Staging = o.Now, o.Now, Staging{Versioned: p.Canary != nil}
@@ -220,7 +221,7 @@ func enter(s State, phase Phase, reason string, o Observation, told []Record) (S
 // pruned decides whether what Git no longer has may go: after health, and never a large share of an
 // application without a person's word. So may what only a release that was taken back had.
 func pruned(s State, p Plan, o Observation) (State, bool) {
-	back := s.Phase == RolledBack && s.Applied
+	back := s.Phase == RolledBack && s.Applied && s.Scene.Until.IsZero() // what is kept may need what it was started with
 	if s.Phase != Healthy && !back || o.Stale == 0 {
 		s.Held = ""
 		return s, false
@@ -244,13 +245,15 @@ func permitted(r Release, revision string) bool {
 
 func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	var due []Effect
-	if s.Scene.over(o.Now) {
-		due = append(due, Clear)
-	} else if !s.Scene.Until.IsZero() && !s.Scene.Tried {
+	over := s.Scene.over(o.Now)
+	if !over && !s.Scene.Until.IsZero() && !s.Scene.Tried {
 		due = append(due, Keep)
 	}
 	if s.Assess {
-		return append(due, Assess)
+		if due = append(due, Assess); over {
+			due = append(due, Clear)
+		}
+		return due
 	}
 	if s.seen(o) && len(s.Measuring(p, o.Now)) > 0 {
 		due = append(due, Measure)
@@ -269,17 +272,21 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	if prune {
 		due = append(due, Prune)
 	}
+	if over { // nothing waits for it
+		due = append(due, Clear)
+	}
 	return due
 }
 
 // leave deletes all that an absent environment owns.
 func leave(s State, o Observation) (State, []Effect, []Record) {
 	s.Scene = s.Scene.end(o.Now)
-	if s.Scene = kept(s, s.Phase, Plan{}, o).Scene; !s.Scene.Until.IsZero() {
-		return s, []Effect{Clear, Prune}, nil
-	}
+	s.Scene = kept(s, s.Phase, Plan{}, o).Scene
 	if o.Owned > 0 {
 		return s, []Effect{Prune}, nil
+	}
+	if !s.Scene.Until.IsZero() {
+		return s, []Effect{Clear}, nil
 	}
 	if s.Phase == "" {
 		return s, nil, nil

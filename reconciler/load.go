@@ -104,7 +104,7 @@ func (p *Pass) inherit(former Key, state, fresh Saved) Saved {
 	state.State.Applied = false
 	p.target.former = append(p.target.former, former)
 	if phase := state.State.Phase; phase == policies.Healthy || phase == policies.Failed {
-		p.target.moved = []policies.Record{{
+		p.target.untold = []policies.Record{{
 			Phase: phase, Release: state.State.Release, Began: state.State.Began,
 			Reason: fmt.Sprintf("%s is %s now", former, p.Key),
 		}}

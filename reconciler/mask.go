@@ -15,7 +15,19 @@ const shortestSecret = 5
 
 // secretTexts are the values of a release's Secrets, plain and as they lie in the manifests. A probe's answer or an
 // admission webhook may repeat them; what people see never does.
-type secretTexts struct{ replacer *strings.Replacer }
+type secretTexts struct {
+	values   []string
+	replacer *strings.Replacer
+}
+
+// with adds the values of other objects' Secrets: pods of two releases may be there at once.
+func (s secretTexts) with(objects []*unstructured.Unstructured) secretTexts {
+	more := secretsOf(objects)
+	if len(more.values) == 0 {
+		return s
+	}
+	return newSecretTexts(append(slices.Clone(s.values), more.values...))
+}
 
 // secretsOf collects the values of all Secrets.
 func secretsOf(objects []*unstructured.Unstructured) secretTexts {
@@ -52,11 +64,12 @@ func newSecretTexts(values []string) secretTexts {
 		return secretTexts{}
 	}
 	slices.SortFunc(known, func(a, b string) int { return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b)) })
+	known = slices.Compact(known)
 	var pairs []string
-	for _, value := range slices.Compact(known) {
+	for _, value := range known {
 		pairs = append(pairs, value, "<secret>")
 	}
-	return secretTexts{strings.NewReplacer(pairs...)}
+	return secretTexts{known, strings.NewReplacer(pairs...)}
 }
 
 // mask returns the text without any value of a Secret.

@@ -45,3 +45,16 @@ func TestLesson36_NoSecretValueInWhatPeopleSee(t *testing.T) {
 		}
 	})
 }
+
+// TestMaskOfTwoReleases: the pods of two releases may be there at once, and either may say its own secret.
+func TestMaskOfTwoReleases(t *testing.T) {
+	secret := func(value string) []*unstructured.Unstructured {
+		return []*unstructured.Unstructured{{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Secret", "stringData": map[string]any{"password": value},
+		}}}
+	}
+	both := secretsOf(secret("old-password")).with(secret("new-password")).with(nil)
+	if got := both.mask("old-password new-password"); got != "<secret> <secret>" {
+		t.Errorf("people see %q", got)
+	}
+}

@@ -83,8 +83,14 @@ func (p *Pass) unseen() (waits bool) {
 	return waits
 }
 
-// rest drops what is not needed while nothing happens; the trace and the names stay.
-func (t *target) rest() { t.objects, t.provenObjects = nil, nil }
+// rest drops what is not needed while nothing happens; the trace and the names stay, and of Secrets' values those of what
+// runs.
+func (t *target) rest() {
+	if t.objects != nil && t.release.Same(t.held.saved.State.Release) {
+		t.secrets = secretsOf(t.objects)
+	}
+	t.objects, t.provenObjects = nil, nil
+}
 
 // publish hands waiting lines, as they were saved, to the publisher, which writes them to Git in its own time.
 func (p *Pass) publish() {

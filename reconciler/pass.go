@@ -39,7 +39,6 @@ type Pass struct {
 	Seen    policies.Observation
 	Wanted  policies.Plan
 	Effects []policies.Effect
-	Told    []policies.Record
 	Lines   []record.Line // that were saved by this pass
 	NotWell []notWell
 	Drifted drifted

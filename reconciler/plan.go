@@ -17,15 +17,14 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	before := saved.State
 	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules)
 	p.Wanted.TakesBack = p.Rules.Rollout.TakesBack()
-	saved.State, p.Effects, p.Told = policies.Step(before, p.Wanted, p.Seen)
+	var told []policies.Record
+	saved.State, p.Effects, told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {
 		t.assessed = assessment{}
 	}
-	p.Told = append(t.moved, p.Told...)
-	t.moved = nil
+	t.untold = append(t.untold, told...)
 	if saved.State.Form == policies.Aborting && (!before.Back || before.Form == policies.Draining) {
 		if err := p.gently(ctx, &saved.State); err != nil {
-			saved.State = before
 			return retry(err)
 		}
 	}

@@ -118,7 +118,7 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
 	t.objects = p.prepare(made.Objects)
-	t.secrets = secretsOf(t.objects)
+	t.secrets = t.secrets.with(t.objects)
 	t.desired = make(map[apply.ID]bool, len(t.objects))
 	for _, o := range applied(t.objects) {
 		t.desired[apply.IDOf(o)] = true
@@ -147,9 +147,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return nil, fmt.Errorf("manifests of release %s are not saved", saved.State.Release.Revision)
 	}
 	objects, err := p.site.store.manifests(ctx, saved.Active)
-	if err == nil && t.objects == nil {
-		t.secrets = secretsOf(objects)
-	}
+	t.secrets = t.secrets.with(objects)
 	return objects, err
 }
 

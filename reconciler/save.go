@@ -28,12 +28,12 @@ func save(ctx context.Context, p *Pass) Outcome {
 
 func (p *Pass) save(ctx context.Context) error {
 	t, saved := p.target, &p.target.held.saved
-	for _, r := range p.Told {
-		if err := p.tell(ctx, r); err != nil {
+	for len(t.untold) > 0 {
+		if err := p.tell(ctx, t.untold[0]); err != nil {
 			return err
 		}
+		t.untold = t.untold[1:]
 	}
-	p.Told = nil
 	if err := p.mend(ctx); err != nil {
 		return err
 	}

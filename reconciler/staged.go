@@ -147,6 +147,12 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 		if w.Unwell == "" {
 			w.Unwell = text
 		}
+		if w.Excuse == "" && finding.Kind.External() {
+			w.Excuse = text
+		}
+	}
+	if w.Fault != "" {
+		w.Excuse = ""
 	}
 	return w, true
 }
@@ -198,7 +204,11 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 			found = append(found, staged)
 		}
 	}
-	if why := p.routed(ctx, found, objects); why != "" {
+	why, err := p.routed(ctx, found, objects)
+	if err != nil {
+		return retry(err)
+	}
+	if why != "" {
 		t := p.Wanted.Canary.Traffic
 		id := apply.ID{Group: t.Route.Group(), Kind: string(t.Route), Namespace: t.Namespace, Name: t.Name}
 		return p.settled(ctx, false, &apply.ObjectError{ID: id, Reason: why})
@@ -405,6 +415,7 @@ func (p *Pass) proven(ctx context.Context) ([]*unstructured.Unstructured, error)
 	if err != nil {
 		return nil, err
 	}
+	t.secrets = t.secrets.with(objects)
 	t.provenObjects, t.provenNames, t.provenIDs = objects, names, map[apply.ID]bool{}
 	for _, o := range objects {
 		t.provenIDs[apply.IDOf(o)] = true

@@ -48,7 +48,7 @@ type memory struct {
 	loaded bool
 	former []Key             // whose state was taken over and is to be deleted
 	unsaid []record.Line     // lines that are in the state and wait for it to be saved
-	moved  []policies.Record // to be told of an environment that has another name now
+	untold []policies.Record // of the state as it is in memory: a pass that ends early leaves them to the next
 	ids    []string          // lines that Git has and the saved outbox still holds
 	// changes by the last apply and prune of the release in the state.
 	changes record.Changes

@@ -41,22 +41,23 @@ func trafficOf(e config.Environment) policies.Traffic {
 
 // routed notes which of the workloads the route sends to, or says why it cannot be split. Where the proven release had no
 // such route yet, there is nothing to split, and this release is staged by the number of its pods.
-func (p *Pass) routed(ctx context.Context, found []policies.Staged, objects []*unstructured.Unstructured) (why string) {
+func (p *Pass) routed(ctx context.Context, found []policies.Staged, objects []*unstructured.Unstructured) (why string, err error) {
 	t := p.Wanted.Canary.Traffic
 	if t == (policies.Traffic{}) || len(found) == 0 {
-		return ""
+		return "", nil
 	}
 	name, why := routedBy(t, objects)
 	if why != "" {
-		return why
+		return why, nil
 	}
-	if proven, err := p.proven(ctx); err != nil || t.Splittable(proven) != "" {
-		return ""
+	proven, err := p.proven(ctx)
+	if err != nil || t.Splittable(proven) != "" {
+		return "", err
 	}
 	for i := range found {
 		found[i].Routed = found[i].Name == name
 	}
-	return ""
+	return "", nil
 }
 
 // routedBy is the Deployment whose pods a route sends to, or why it cannot be split.

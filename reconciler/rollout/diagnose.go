@@ -28,8 +28,8 @@ const (
 	Deadline         FindingKind = "Deadline"         // the Deployment took longer than it gives itself
 )
 
-// external are the kinds that are no fault of a release, however long they last.
-func (k FindingKind) external() bool {
+// External reports whether it is no fault of a release, however long it lasts.
+func (k FindingKind) External() bool {
 	switch k {
 	case ImageUnavailable, Unschedulable, NodeLost, Quota:
 		return true
@@ -96,13 +96,13 @@ func refusal(o Object, message string) Finding {
 // conclude judges the findings of one workload together: once its time is up, or its Job has failed, what is the release's own fault
 // stays so; where something else is, the deadline says nothing against the release.
 func conclude(o Object, findings []Finding) []Finding {
-	elsewhere := slices.ContainsFunc(findings, func(f Finding) bool { return f.Kind.external() })
+	elsewhere := slices.ContainsFunc(findings, func(f Finding) bool { return f.Kind.External() })
 	for i := range findings {
 		f := &findings[i]
 		switch {
 		case f.Kind == Deadline:
 			f.Terminal = !elsewhere
-		case o.late() && !f.Kind.external() && !elsewhere:
+		case o.late() && !f.Kind.External() && !elsewhere:
 			f.Terminal, f.After = true, 0
 		}
 	}
