@@ -48,7 +48,7 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		}, []string{"application", "environment"}),
 		stage: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "sluice_stage", Help: "The stage that a release is in, from 1, one more than there are while it finishes; 0: none.",
-		}, []string{"application", "environment"}),
+		}, []string{"application", "environment", "target_namespace"}),
 		releases: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_releases_total", Help: "Lines that were recorded, by phase.",
 		}, []string{"application", "environment", "phase"}),
@@ -84,7 +84,7 @@ func (m *metrics) passed(p *Pass, out Outcome) {
 	default:
 		m.health.WithLabelValues(p.Application, p.Environment).Set(0)
 	}
-	m.stage.WithLabelValues(p.Application, p.Environment).Set(float64(p.target.held.saved.State.At()))
+	m.stage.WithLabelValues(p.Application, p.Environment, p.Rules.Namespace).Set(float64(p.target.held.saved.State.At()))
 	for _, line := range p.Lines {
 		m.releases.WithLabelValues(p.Application, p.Environment, string(line.Phase)).Inc()
 	}
@@ -93,7 +93,7 @@ func (m *metrics) passed(p *Pass, out Outcome) {
 // drop forgets a key that is another's now.
 func (m *metrics) drop(k Key) {
 	m.health.DeleteLabelValues(k.Application, k.Environment)
-	m.stage.DeleteLabelValues(k.Application, k.Environment)
+	m.stage.DeletePartialMatch(prometheus.Labels{"application": k.Application, "environment": k.Environment})
 }
 
 func (m *metrics) drifted(k Key, d drift) {
