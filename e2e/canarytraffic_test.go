@@ -177,8 +177,11 @@ func TestCanaryTrafficIsKilledAtAnyInstant(t *testing.T) {
 	t.Logf("SLUICE_KILLS=%d SLUICE_SEED=%d", kills, seed)
 	pods := s.Cluster.WatchPods(t, s.Staging)
 	record := s.Cluster.Record(t, s.Staging, g.kind, "Service", "EndpointSlice", "Pod")
-	tags := releaseWhileKilled(t, s, kills, rand.New(rand.NewPCG(uint64(seed), 3)))
-	t.Logf("%d releases", len(tags))
+	releaseUnderKills(t, s, kills, atRandom(t, s, rand.New(rand.NewPCG(uint64(seed), 3))), func(n int, bad bool) (string, string) {
+		tag := tagOf(n, bad)
+		s.Repo.Write(t, stagingDeployment, replaceImage(s.Repo.Read(t, stagingDeployment), tag))
+		return s.Repo.Commit(t, "Release "+tag), tag
+	})
 	if least := pods.LeastReady(); least < 4 {
 		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
 	}

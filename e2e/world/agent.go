@@ -207,6 +207,21 @@ func (a *Agent) Log(t testing.TB) string {
 	return string(text)
 }
 
+// LogSince is what the agent has written from this place of its log on, and where that ends.
+func (a *Agent) LogSince(t testing.TB, from int64) (text string, end int64) {
+	t.Helper()
+	log, err := os.Open(filepath.Join(a.Dir, "agent.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = log.Close() }()
+	raw, err := io.ReadAll(io.NewSectionReader(log, from, 1<<40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw), from + int64(len(raw))
+}
+
 // AwaitLog waits until a line of the log has all of the words, and returns it.
 func (a *Agent) AwaitLog(t testing.TB, words ...string) string {
 	t.Helper()

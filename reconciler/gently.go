@@ -1,0 +1,80 @@
+package reconciler
+
+import (
+	"context"
+	"reflect"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
+)
+
+// gently chooses the way back that never leaves too few pods, where the proven pods would not come back as they are. What
+// others wrote into a template since its first stage, as kubectl rollout restart does, is made ours first: then it goes with
+// the apply of the proven manifest.
+func (p *Pass) gently(ctx context.Context, state *policies.State) error {
+	proven, err := p.proven(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range proven {
+		shape := state.Shape(p.Wanted, apply.IDOf(o).String())
+		if shape.Form != policies.Aborting {
+			continue
+		}
+		sent := shape.Of(o)
+		if p.sameTemplate(ctx, sent, *state) {
+			continue
+		}
+		if had := p.provenTemplate(ctx, apply.IDOf(o), *state); had != nil && p.Allowed != nil {
+			if err := p.client().ClaimTemplate(ctx, p.owner(), sent, had); err != nil {
+				p.log.Info("Template was not taken over", "object", apply.IDOf(o).String(), "err", err)
+			}
+		}
+		if !p.sameTemplate(ctx, sent, *state) {
+			*state = state.Gently(p.Seen.Now)
+		}
+	}
+	return nil
+}
+
+// sameTemplate reports whether an apply of the proven manifest brings back the template of the proven pods, to the byte.
+// Where somebody else wrote into the template meanwhile it makes new pods instead, and to let all others be missing would
+// leave none. What cannot be looked at is taken for different.
+func (p *Pass) sameTemplate(ctx context.Context, workload *unstructured.Unstructured, state policies.State) bool {
+	if id := apply.IDOf(workload); !isDeployment(id) { // one pod goes after the other, whatever it becomes
+		return true
+	}
+	had := p.provenTemplate(ctx, apply.IDOf(workload), state)
+	if had == nil {
+		return false
+	}
+	would, err := p.client().WouldBe(ctx, p.owner(), workload)
+	if err != nil {
+		return false
+	}
+	gets, _, _ := unstructured.NestedMap(would.Object, "spec", "template")
+	return reflect.DeepEqual(had, gets)
+}
+
+// provenTemplate is the template of a staged workload's proven pods; nil where it is not to be had.
+func (p *Pass) provenTemplate(ctx context.Context, id apply.ID, state policies.State) map[string]any {
+	i := slices.IndexFunc(state.Staged, func(s policies.Staged) bool { return s.Name == id.String() })
+	if i < 0 {
+		return nil
+	}
+	set := apply.ID{Group: "apps", Kind: "ReplicaSet", Namespace: id.Namespace, Name: id.Name + "-" + state.Staged[i].Proven}
+	proven, err := p.site.apply.Self().Get(ctx, set, "v1")
+	if err != nil {
+		p.log.Info("Proven template was not found", "object", set.String(), "err", err)
+		return nil
+	}
+	had, _, _ := unstructured.NestedMap(proven.Object, "spec", "template")
+	unstructured.RemoveNestedField(had, "metadata", "labels", "pod-template-hash")
+	if len(had) == 0 {
+		return nil
+	}
+	return had
+}
