@@ -45,6 +45,7 @@ func (k RouteKind) Group() string {
 		return "networking.istio.io"
 	case ServiceSwitch:
 		return ""
+	case HTTPRoute:
 	}
 	return "gateway.networking.k8s.io"
 }
