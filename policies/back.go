@@ -39,7 +39,7 @@ func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 		return s, told, true
 	}
 	form := Returning
-	if s.Form.held() {
+	if s.Form.Held() {
 		form = Aborting
 	}
 	s, told = takeBack(s, o, form, Superseded, "superseded by a newer release", told)
@@ -49,7 +49,7 @@ func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 // stood notes that nobody could act for a while, and goesOn begins the time of the stage anew after it: what was not looked at
 // counts for nothing.
 func (s State) stood() State {
-	s.Stood = s.Stood || s.Form.held() || s.Form == Finishing
+	s.Stood = s.Stood || s.Form.Held() || s.Form == Finishing
 	return s
 }
 

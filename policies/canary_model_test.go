@@ -40,7 +40,7 @@ func (d *deployment) sync() {
 		spare := max(0, own+others-(d.replicas-d.shape.Pods)) // pods that may go, as no new one is ever available
 		d.shrink(min(spare, max(0, d.shape.Pods-own)))
 		d.pods[d.template] = max(own, d.replicas-d.others())
-	case d.shape.Form.held() && others > 0:
+	case d.shape.Form.Held() && others > 0:
 		d.pods[d.template] = max(own, d.replicas+d.shape.Pods-others)
 	default: // one step towards nothing but the template
 		d.pods[d.template] = d.replicas

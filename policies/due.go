@@ -9,11 +9,11 @@ func (s State) Ends(p Plan) time.Time {
 	switch {
 	case s.Form == Returning:
 		return s.since().Add(returnFor)
-	case s.Form.held() && !s.Unready.IsZero():
+	case s.Form.Held() && !s.Unready.IsZero():
 		return s.Unready.Add(unreadyFor)
-	case s.Form.held() && !s.Reached.IsZero():
+	case s.Form.Held() && !s.Reached.IsZero():
 		return s.Reached.Add(s.holds(p))
-	case s.Form.held() && s.Split.Waits.IsZero(), s.Form == Finishing:
+	case s.Form.Held() && s.Split.Waits.IsZero(), s.Form == Finishing:
 		return s.since().Add(s.deadline())
 	}
 	return time.Time{}
@@ -38,7 +38,7 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 		return first
 	case Settled, Opening, Held, Filling, Finishing, Closing, Draining:
 	}
-	if !s.Form.held() && s.Form != Finishing {
+	if !s.Form.Held() && s.Form != Finishing {
 		return first
 	}
 	if !s.Lost.IsZero() {
@@ -50,7 +50,7 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 	case !s.Split.Waits.IsZero():
 	case s.Reached.IsZero():
 		soonest(s.since().Add(s.deadline()))
-	case s.Form.held():
+	case s.Form.Held():
 		soonest(s.Reached.Add(s.holds(p)))
 		for _, a := range p.Canary.Measured(s.Stage) {
 			soonest(a.due(s.tally(a.Name), s.Reached))

@@ -46,7 +46,7 @@ func (s State) Leaving(o Observation, name string) []Pod {
 		return w.onward(w.Replicas)
 	case kind == daemonSetKind:
 		return w.onward(min(staged.Pods, max(w.Replicas-1, 0))) // nodes may have gone: one pod stays proven
-	case form.held() && w.Proven.Want >= staged.Replicas-staged.Pods: // those below it come back proven
+	case form.Held() && w.Proven.Want >= staged.Replicas-staged.Pods: // those below it come back proven
 		return w.backward(false, func(p Pod) bool { return p.New && p.Ordinal < staged.Replicas-staged.Pods })
 	}
 	return nil

@@ -51,8 +51,8 @@ const (
 	Returning Form = "return"
 )
 
-// held reports whether the controller is kept from removing proven pods.
-func (f Form) held() bool { return f == Held || f == Filling }
+// Held reports whether the controller is kept from removing proven pods.
+func (f Form) Held() bool { return f == Held || f == Filling }
 
 // RouteAlone reports whether no workload is sent.
 func (f Form) RouteAlone() bool { return f == Opening || f == Draining }
@@ -111,12 +111,12 @@ func (s Shape) deployment(spec map[string]any) {
 		surge, unavailable = int64(0), "100%"
 	case s.Capacity == Replace:
 		surge, unavailable = int64(0), max(pods, 1)
-	case s.Form.held():
+	case s.Form.Held():
 		surge, unavailable = max(pods, 1), int64(0)
 	default:
 		surge, unavailable = "25%", int64(0)
 	}
-	if s.Form.held() {
+	if s.Form.Held() {
 		spec["minReadySeconds"], spec["progressDeadlineSeconds"] = int64(heldReadySeconds), int64(heldDeadlineSeconds)
 	}
 	spec["paused"] = false

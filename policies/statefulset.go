@@ -47,7 +47,7 @@ func (w Staged) sized(steps []CanaryStep) Staged {
 // number waits, or the partition would be of another one. Everything else is Git's.
 func (s Shape) statefulSet(spec map[string]any) {
 	partition := 0
-	if s.Form.held() {
+	if s.Form.Held() {
 		partition = max(min(s.Replicas, 1), s.Replicas-max(s.Pods, 1)) // one stays proven, whoever scales it meanwhile
 		if _, says := spec["replicas"]; says {
 			spec["replicas"] = int64(s.Replicas)

@@ -24,13 +24,13 @@ const (
 // Record is a line that Git is to be told. It belongs to the state it was returned with and is saved with
 // it, so that it is told once.
 type Record struct {
-	Phase   Phase
-	Release Release
-	Reason  string
+	Phase   Phase   `json:"phase"`
+	Release Release `json:"release"`
+	Reason  string  `json:"reason,omitempty"`
 	// Began is when the release began; zero for Blocked.
-	Began time.Time
+	Began time.Time `json:"began,omitzero"`
 	// Measured is what was measured of the stage that this is about, or that it ends.
-	Measured []Tally
+	Measured []Tally `json:"measured,omitempty"`
 }
 
 // SlowAfter is when a release that is neither healthy nor failed is told once as Progressing, with what it waits for:
@@ -179,7 +179,7 @@ func refused(s State, o Observation, told []Record) (State, []Record) {
 		return drain(s, o, told)
 	case s.Back:
 		return s, told
-	case s.Form.held():
+	case s.Form.Held():
 		return takeBack(s, o, Aborting, Failed, o.ApplyReason, told)
 	case s.Stage > 0:
 		return takeBack(s, o, Returning, Failed, o.ApplyReason, told)

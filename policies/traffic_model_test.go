@@ -96,7 +96,7 @@ func (r *routeModel) decided(t *testing.T, seed uint64, a *agent, before State, 
 	if (opened || shut) && seen.Stable == 0 && !a.bad[a.state.Split.Stable] && a.d.replicas > 0 {
 		t.Fatalf("seed %d: the stable Service gets all traffic without endpoints\n%v\n%+v", seed, a.log, a.state)
 	}
-	forward := a.state.Release == before.Release && !a.state.Back && before.Form.held() && a.state.Form != before.Form ||
+	forward := a.state.Release == before.Release && !a.state.Back && before.Form.Held() && a.state.Form != before.Form ||
 		before.Form == Held && a.state.Form == Held && a.state.Stage > before.Stage
 	if !forward {
 		return

@@ -54,6 +54,7 @@ func act(ctx context.Context, p *Pass) Outcome {
 			return out
 		}
 	}
+	p.lookBack(ctx)
 	return next
 }
 

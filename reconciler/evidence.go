@@ -17,9 +17,17 @@ const (
 	wordsWithin = time.Second
 )
 
-// failing are the pods that a release failed by, with what their containers said last: one request each, as the agent.
-// Whoever makes a line of them masks them.
-func (p *Pass) failing(ctx context.Context) []record.Pod {
+// words are what containers of failing pods said last.
+type words map[speaker][]string
+
+type speaker struct{ namespace, pod, container, message string }
+
+func speakerOf(f rollout.Finding) speaker {
+	return speaker{f.Object.Namespace, f.Object.Name, f.Container, f.Message}
+}
+
+// failing are the pods that a release fails by, the worst first.
+func (p *Pass) failing() []rollout.Finding {
 	var findings []rollout.Finding
 	for _, entry := range p.target.held.saved.Inventory {
 		name := entry.ID.String()
@@ -37,13 +45,47 @@ func (p *Pass) failing(ctx context.Context) []record.Pod {
 		}
 		return 1
 	})
-	findings = findings[:min(len(findings), mostFailing)]
-	if words, err := rollout.Logs(p.site.rest); err == nil {
-		limited, cancel := context.WithTimeout(ctx, wordsWithin)
-		defer cancel()
-		findings = rollout.Explain(limited, findings, words)
+	return findings[:min(len(findings), mostFailing)]
+}
+
+// listen reads what the failing pods said last, one request each, as the agent. What is not to be had now, since a pod has
+// gone, is what it said when it was heard before.
+func (p *Pass) listen(ctx context.Context, findings []rollout.Finding) []rollout.Finding {
+	read, err := rollout.Logs(p.site.rest)
+	if err != nil {
+		return findings
 	}
-	var pods []record.Pod
+	limited, cancel := context.WithTimeout(ctx, wordsWithin)
+	defer cancel()
+	findings = rollout.Explain(limited, findings, read)
+	for i, f := range findings {
+		if len(f.LastLines) == 0 {
+			findings[i].LastLines = p.target.words[speakerOf(f)]
+		}
+	}
+	return findings
+}
+
+// listenAhead hears the pods of a stage that are not well before it fails by them: then nothing waits for their last words.
+func (p *Pass) listenAhead(ctx context.Context) {
+	heard := words{}
+	for _, f := range p.listen(ctx, slices.DeleteFunc(p.failing(), func(f rollout.Finding) bool { return p.heard(f) })) {
+		heard[speakerOf(f)] = f.LastLines
+	}
+	for speaker, lines := range p.target.words {
+		heard[speaker] = lines
+	}
+	p.target.words = heard
+}
+
+// heard reports whether nothing is lost when a failing pod goes at once.
+func (p *Pass) heard(f rollout.Finding) bool {
+	_, heard := p.target.words[speakerOf(f)]
+	return heard || !f.Speaks()
+}
+
+// podsOf are failing pods as a line has them. Whoever makes it masks them.
+func podsOf(findings []rollout.Finding) (pods []record.Pod) {
 	for _, f := range findings {
 		pods = append(pods, record.Pod{
 			Pod: f.Object.Namespace + "/" + f.Object.Name, Container: f.Container, Alike: f.Pods, Reason: f.Message, LastLines: f.LastLines,

@@ -25,7 +25,7 @@ func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 			continue
 		}
 		sent := shape.Of(o)
-		if p.sameTemplate(ctx, sent, *state) {
+		if p.comesBack(ctx, sent, *state) {
 			continue
 		}
 		if had := p.provenTemplate(ctx, apply.IDOf(o), *state); had != nil && p.Allowed != nil {
@@ -33,30 +33,38 @@ func (p *Pass) gently(ctx context.Context, state *policies.State) error {
 				p.log.Info("Template was not taken over", "object", apply.IDOf(o).String(), "err", err)
 			}
 		}
-		if !p.sameTemplate(ctx, sent, *state) {
+		if !p.comesBack(ctx, sent, *state) {
 			*state = state.Gently(p.Seen.Now)
 		}
 	}
 	return nil
 }
 
-// sameTemplate reports whether an apply of the proven manifest brings back the template of the proven pods, to the byte.
-// Where somebody else wrote into the template meanwhile it makes new pods instead, and to let all others be missing would
-// leave none. What cannot be looked at is taken for different.
-func (p *Pass) sameTemplate(ctx context.Context, workload *unstructured.Unstructured, state policies.State) bool {
-	if id := apply.IDOf(workload); !isDeployment(id) { // one pod goes after the other, whatever it becomes
+// comesBack reports whether an apply of the proven manifest brings back the template of the proven pods, to the byte. Where
+// somebody else wrote into the template meanwhile it makes new pods instead, and to let all others be missing would leave
+// none. What cannot be looked at is taken for different.
+func (p *Pass) comesBack(ctx context.Context, workload *unstructured.Unstructured, state policies.State) bool {
+	id := apply.IDOf(workload)
+	if !isDeployment(id) { // one pod goes after the other, whatever it becomes
 		return true
 	}
-	had := p.provenTemplate(ctx, apply.IDOf(workload), state)
+	if p.wayBack(id) != nil {
+		return true
+	}
+	had := p.provenTemplate(ctx, id, state)
 	if had == nil {
 		return false
 	}
-	would, err := p.client().WouldBe(ctx, p.owner(), workload)
+	prepared, err := p.client().Prepare(ctx, p.owner(), workload)
 	if err != nil {
 		return false
 	}
-	gets, _, _ := unstructured.NestedMap(would.Object, "spec", "template")
-	return reflect.DeepEqual(had, gets)
+	gets, _, _ := unstructured.NestedMap(prepared.Would.Object, "spec", "template")
+	if !reflect.DeepEqual(had, gets) {
+		return false
+	}
+	p.target.ways.ready[prepared.ID] = prepared
+	return true
 }
 
 // provenTemplate is the template of a staged workload's proven pods; nil where it is not to be had.
@@ -66,6 +74,9 @@ func (p *Pass) provenTemplate(ctx context.Context, id apply.ID, state policies.S
 		return nil
 	}
 	set := apply.ID{Group: "apps", Kind: "ReplicaSet", Namespace: id.Namespace, Name: id.Name + "-" + state.Staged[i].Proven}
+	if had := p.target.ways.templates[set]; had != nil {
+		return had
+	}
 	proven, err := p.site.apply.Self().Get(ctx, set, "v1")
 	if err != nil {
 		p.log.Info("Proven template was not found", "object", set.String(), "err", err)
@@ -76,5 +87,6 @@ func (p *Pass) provenTemplate(ctx context.Context, id apply.ID, state policies.S
 	if len(had) == 0 {
 		return nil
 	}
+	p.target.ways.templates[set] = had
 	return had
 }

@@ -27,6 +27,7 @@ func (p *Pass) load(ctx context.Context) error {
 			return err
 		}
 	}
+	t.untold, h.saved.Untold = append(h.saved.Untold, t.untold...), nil
 	t.held, t.loaded = h, true
 	if t.audited.IsZero() {
 		t.audited = p.agent.now().Add(-p.agent.spread(p.agent.config.Audit.Std()))

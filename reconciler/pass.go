@@ -8,8 +8,10 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/reconciler/rollout"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -39,8 +41,10 @@ type Pass struct {
 	Seen    policies.Observation
 	Wanted  policies.Plan
 	Effects []policies.Effect
-	Lines   []record.Line // that were saved by this pass
+	Urgent  []*apply.Prepared // effects that do not wait for the state to be saved
+	Lines   []record.Line     // that were saved by this pass
 	NotWell []notWell
+	Failing []rollout.Finding // pods that the release fails by, with what they said last
 	Drifted drifted
 	Drifts  []drift       // that were repaired or reported
 	Blind   error         // why drift could not be looked for

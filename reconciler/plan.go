@@ -22,6 +22,9 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	if before.Assess != saved.State.Assess {
 		t.assessed = assessment{}
 	}
+	if !before.Began.Equal(saved.State.Began) || t.ways.ready == nil {
+		t.ways, t.words = newWays(), nil
+	}
 	t.untold = append(t.untold, told...)
 	if saved.State.Form == policies.Aborting && (!before.Back || before.Form == policies.Draining) {
 		if err := p.gently(ctx, &saved.State); err != nil {
@@ -38,6 +41,7 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	if err := p.expect(ctx); err != nil {
 		return retry(err)
 	}
+	p.Urgent = p.urgent(ctx, before)
 	return next
 }
 

@@ -28,6 +28,11 @@ func save(ctx context.Context, p *Pass) Outcome {
 
 func (p *Pass) save(ctx context.Context) error {
 	t, saved := p.target, &p.target.held.saved
+	if len(p.Urgent) > 0 {
+		if err := p.hasten(ctx); err != nil {
+			return err
+		}
+	}
 	for len(t.untold) > 0 {
 		if err := p.tell(ctx, t.untold[0]); err != nil {
 			return err
@@ -177,7 +182,10 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 		e.Warnings = p.warnings(ctx)
 	}
 	if r.Phase == policies.Failed && !r.Began.IsZero() {
-		e.Pods = p.failing(ctx)
+		if p.Failing == nil {
+			p.Failing = p.listen(ctx, p.failing())
+		}
+		e.Pods = podsOf(p.Failing)
 	}
 	return e
 }

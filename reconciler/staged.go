@@ -178,7 +178,7 @@ func (p *Pass) sent(ctx context.Context) ([]*unstructured.Unstructured, error) {
 			continue
 		}
 		if shape := state.Shape(p.Wanted, id.String()); shape.Form != policies.Settled {
-			if shape.Form == policies.Aborting && !p.sameTemplate(ctx, shape.Of(o), state) {
+			if shape.Form == policies.Aborting && !p.comesBack(ctx, shape.Of(o), state) {
 				shape.Form = policies.Returning
 			}
 			due, chosen[id] = append(due, shape.Of(o)), true

@@ -44,6 +44,8 @@ type Saved struct {
 	Chain     record.Chain    `json:"chain,omitzero"`
 	// Outbox holds lines that Git does not have yet, and the closing lines of the last releases.
 	Outbox record.Outbox `json:"outbox,omitzero"`
+	// Untold is what Git is to be told of the state, where the lines could not be made before it was saved.
+	Untold []policies.Record `json:"untold,omitempty"`
 	// Active and Proven name the Secrets with the manifests of the release in the state and of the proven one.
 	Active []string `json:"active,omitempty"`
 	Proven []string `json:"proven,omitempty"`

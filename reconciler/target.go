@@ -61,6 +61,8 @@ type memory struct {
 	attempt  attempt
 	assessed assessment
 	scene    sceneOf
+	ways     ways
+	words    words
 	// provenObjects are what the Secrets of these names hold; nil at rest.
 	provenObjects []*unstructured.Unstructured
 	provenNames   []string

@@ -98,20 +98,6 @@ func (c *Client) Drift(ctx context.Context, owner Owner, obj *unstructured.Unstr
 	return s.Fields, nil
 }
 
-// WouldBe returns the object as it would be after an apply of its manifest, by a dry-run. It costs two or three requests.
-func (c *Client) WouldBe(ctx context.Context, owner Owner, obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
-	s, err := c.there(ctx, owner, obj)
-	if err != nil {
-		return nil, err
-	}
-	s.decideReplicas()
-	answer, err := c.submit(ctx, s, true)
-	if err != nil {
-		return nil, c.refusal(ctx, s.ID, err)
-	}
-	return answer, nil
-}
-
 // Before returns what must be saved before the first write of a release: all that we have and all that we are about to
 // have, with no hashes of the objects whose manifest changes. So nothing is untracked, and nothing taken for done,
 // whenever the agent dies. It asks nobody.

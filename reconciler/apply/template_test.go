@@ -35,11 +35,11 @@ func TestClaimTemplate(t *testing.T) {
 	if diff := cmp.Diff(edited, template()); diff != "" {
 		t.Errorf("the template was changed before the apply: -want +got\n%s", diff)
 	}
-	would, err := f.client.WouldBe(t.Context(), f.owner, f.manifests(deployment)[0])
+	would, err := f.client.Prepare(t.Context(), f.owner, f.manifests(deployment)[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(earlier, nested(would, "spec", "template")); diff != "" {
+	if diff := cmp.Diff(earlier, nested(would.Would, "spec", "template")); diff != "" {
 		t.Errorf("the apply does not bring the earlier template back: -want +got\n%s", diff)
 	}
 	f.wire.took()

@@ -49,6 +49,11 @@ func linesOf(raw []byte) []string {
 	return slices.DeleteFunc(lines, func(line string) bool { return strings.TrimSpace(line) == "" })
 }
 
+// Speaks reports whether the finding is about a container that ran, and so may have said something.
+func (f Finding) Speaks() bool {
+	return f.Container != "" && slices.Contains([]FindingKind{CrashLoop, OOMKilled, ProbeFailing, NotReady}, f.Kind)
+}
+
 // Explain adds to each finding about a container that ran what that said last. A log that cannot be read adds nothing.
 // Each costs one request; all are made at once.
 func Explain(ctx context.Context, findings []Finding, words LastWords) []Finding {
@@ -56,7 +61,7 @@ func Explain(ctx context.Context, findings []Finding, words LastWords) []Finding
 	var asked sync.WaitGroup
 	for i := range explained {
 		f := &explained[i]
-		if f.Container == "" || !slices.Contains([]FindingKind{CrashLoop, OOMKilled, ProbeFailing, NotReady}, f.Kind) {
+		if !f.Speaks() {
 			continue
 		}
 		asked.Go(func() {
