@@ -46,7 +46,7 @@ func TestCanaryShiftsTrafficOfIstio(t *testing.T) {
 // routed begins a story whose staging environment has 4 pods behind a route, which shares the traffic of a release out.
 func routed(t *testing.T, s *world.Story, kind, field, route string) *gateway {
 	t.Helper()
-	defineRoutes(t, s)
+	s.DefineRoutes(t)
 	s.Shop(t, "staging")
 	s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/staging}}\n", fmt.Sprintf(routedCanary, field))
 	s.Repo.Edit(t, stagingDeployment, "replicas: 2", "replicas: 4")

@@ -102,6 +102,7 @@ func (g *ground) takeBack(tag string) {
 	g.report.add("agent-rollback-requests", float64(len(caused(requests)))/float64(g.options.tries), "requests", "")
 	g.report.Requests["agent-rollback"] = tally(requests)
 	g.release("Images that are there")
+	g.takeTrafficBack()
 }
 
 // roundTrip is how long one change of a Deployment takes the API server.
