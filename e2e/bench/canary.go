@@ -83,6 +83,7 @@ func (g *ground) takeBack(tag string) {
 	g.Logf("Bad releases of single applications")
 	var decided, cleared, trip []time.Duration
 	var requests []request
+	before := 0
 	for i := range g.options.tries {
 		app := g.apps[i*len(g.apps)/g.options.tries]
 		g.setTag(app, fmt.Sprintf("does-not-exist-%d", i))
@@ -92,17 +93,33 @@ func (g *ground) takeBack(tag string) {
 		g.story.Repo.Push(g)
 		fault, word, gone := w.times(g)
 		decided, cleared = append(decided, word.Sub(fault)), append(cleared, gone.Sub(word))
-		requests = append(requests, g.usage(began, cpu, enough).requests...)
+		used := g.usage(began, cpu, enough).requests
+		requests, before = append(requests, used...), before+asked(used, fault)
 		trip = append(trip, g.roundTrip(app))
 		g.setTag(app, tag)
 	}
 	g.spread("floor-round-trip", "", trip)
 	g.spread("agent-rollback-decided", "floor-round-trip", decided)
 	g.spread("agent-rollback-controller", "", cleared)
+	g.report.add("agent-rollback-requests-before", float64(before)/float64(g.options.tries), "requests", "")
 	g.report.add("agent-rollback-requests", float64(len(caused(requests)))/float64(g.options.tries), "requests", "")
 	g.report.Requests["agent-rollback"] = tally(requests)
 	g.release("Images that are there")
 	g.takeTrafficBack()
+}
+
+// asked counts the requests from a moment to the first change of a Deployment. The state is saved beside it, and may come first.
+func asked(requests []request, from time.Time) (n int) {
+	for _, r := range caused(requests) {
+		switch {
+		case r.Received.Before(from):
+		case r.what() == "patch deployments":
+			return n
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // roundTrip is how long one change of a Deployment takes the API server.

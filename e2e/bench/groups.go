@@ -27,7 +27,7 @@ func smallGroups(size string) []group {
 			names("floor-all", "dryrun-applied", "dryrun-available", "bare-applied", "bare-available")),
 			run: (*ground).all, floors: true, agent: true},
 		{figures: slices.Concat(names("agent-canary", "available", "cpu-per-stage", "requests-per-stage", "memory"),
-			names("agent-rollback", "decided", "decided-worst", "controller", "controller-worst", "requests",
+			names("agent-rollback", "decided", "decided-worst", "controller", "controller-worst", "requests", "requests-before",
 				"route", "route-worst", "route-pods", "route-pods-worst"),
 			[]string{"floor-round-trip", "floor-round-trip-worst"}),
 			run: (*ground).canary, agent: true},
