@@ -46,9 +46,8 @@ func (s State) fillUp(p Plan, o Observation) (State, bool) {
 	}
 	s.Staged = slices.Clone(s.Staged)
 	s.Staged[i].Pods = max(1, min(pods+min(p.Canary.stride(w.Replicas), max(left/2, 1)), w.Replicas-1))
-	s.Applied, s.StageBegan, s.Reached, s.Unready = false, o.Now, time.Time{}, time.Time{}
-	s.Split.Waits, s.Split.Warm = time.Time{}, time.Time{}
-	return s, true
+	s.StageBegan, s.Reached, s.Unready = o.Now, time.Time{}, time.Time{}
+	return s.share(o, func(split *Split) { split.Waits, split.Warm = time.Time{}, time.Time{} }), true
 }
 
 // few reports whether the proven pods that are kept are too few to bear all traffic: each would bear more than double.
