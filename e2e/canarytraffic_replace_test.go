@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluice-cd/sluice/e2e/world"
 )
@@ -11,11 +13,7 @@ import (
 // their share.
 func TestCanaryShiftsTrafficInPlace(t *testing.T) {
 	s := begin(t, "route-replace")
-	g := routed(t, s, "HTTPRoute", "httpRoute", httpRoute)
-	s.Repo.Edit(t, "sluice.yaml", "{steps: [{weight: 10%, hold: 1s}, {weight: 50%}]}",
-		"{capacity: replace, steps: [{weight: 10%, hold: 1s}, {weight: 25%}]}")
-	s.Repo.Edit(t, stagingDeployment, "replicas: 4", "replicas: 8")
-	s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Never more than 8 pods"), "Healthy")
+	g := routedInPlace(t, s)
 	t.Run("TheWeightFollowsTheShare", func(t *testing.T) {
 		record, pods := s.Cluster.Record(t, s.Staging, g.kind, "Service", "EndpointSlice", "Pod"), s.Cluster.WatchPods(t, s.Staging)
 		s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
@@ -38,6 +36,39 @@ func TestCanaryShiftsTrafficInPlace(t *testing.T) {
 	takesTrafficBackInPlace(t, s, g)
 }
 
+// routedInPlace begins a story whose staging environment has 8 pods behind a route, and never more.
+func routedInPlace(t *testing.T, s *world.Story) *gateway {
+	t.Helper()
+	g := routed(t, s, "HTTPRoute", "httpRoute", httpRoute)
+	s.Repo.Edit(t, "sluice.yaml", "{steps: [{weight: 10%, hold: 1s}, {weight: 50%}]}",
+		"{capacity: replace, steps: [{weight: 10%, hold: 1s}, {weight: 25%}]}")
+	s.Repo.Edit(t, stagingDeployment, "replicas: 4", "replicas: 8")
+	s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Never more than 8 pods"), "Healthy")
+	return g
+}
+
+// TestCanaryTrafficInPlaceIsKilledAtAnyInstant: the agent is killed again and again meanwhile. SLUICE_KILLS says how often
+// (20), SLUICE_SEED repeats a run.
+func TestCanaryTrafficInPlaceIsKilledAtAnyInstant(t *testing.T) {
+	s := begin(t, "replace-kill")
+	g := routedInPlace(t, s)
+	kills, seed := number(t, "SLUICE_KILLS", 20), number(t, "SLUICE_SEED", int(time.Now().UnixNano()%1e9))
+	t.Logf("SLUICE_KILLS=%d SLUICE_SEED=%d", kills, seed)
+	record, pods := s.Cluster.Record(t, s.Staging, g.kind, "Service", "EndpointSlice", "Pod"), s.Cluster.WatchPods(t, s.Staging)
+	releaseUnderKills(t, s, kills, atRandom(t, s, rand.New(rand.NewPCG(uint64(seed), 4))), func(n int, bad bool) (string, string) {
+		tag := tagOf(n, bad)
+		s.Repo.Write(t, stagingDeployment, replaceImage(s.Repo.Read(t, stagingDeployment), tag))
+		return s.Repo.Commit(t, "Release "+tag), tag
+	})
+	if least := pods.LeastReady(); least < 4 { // the way back may leave half
+		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+	}
+	s.AwaitGit(t, "staging")
+	j := judge(record(), g.kind, "")
+	j.neverWithoutEndpoints(t)
+	t.Logf("the route changed %d times", len(j.routes))
+}
+
 // weighs is the route that sends so many of a hundred requests to new and to proven pods, and all testers to new ones.
 func weighs(canary, stable string) string {
 	return "shop-canary:100 | shop-canary:" + canary + " shop-stable:" + stable
@@ -48,10 +79,10 @@ func weighs(canary, stable string) string {
 func takesTrafficBackInPlace(t *testing.T, s *world.Story, g *gateway) {
 	thirdImage := imageName + "1.29.5-alpine"
 	for name, c := range map[string]struct {
-		stands   string // the weights that nobody accepts, so that a newer release meets them
-		routes   []string
-		least    int
-		drainsUp bool
+		stands string // the weights that nobody accepts, so that a newer release meets them
+		routes []string
+		least  int
+		drains bool
 	}{
 		"InAStageTheyBearItAll": {weighs("25", "75"), []string{"shop:", "shop-stable:100", weighs("10", "90"), weighs("25", "75"),
 			"shop-stable:100", "shop:"}, 6, true},
@@ -75,7 +106,7 @@ func takesTrafficBackInPlace(t *testing.T, s *world.Story, g *gateway) {
 			j = judge(record(), g.kind, thirdImage)
 			j.inOrder(t, c.routes...)
 			j.neverWithoutEndpointsAtFirst(t)
-			if away := j.routes[len(c.routes)-2].version; c.drainsUp && j.canaryGoes <= away {
+			if away := j.routes[len(c.routes)-2].version; c.drains && j.canaryGoes <= away {
 				t.Errorf("a new pod went at %d, before the route stopped sending to it at %d", j.canaryGoes, away)
 			}
 			if least := pods.LeastReady(); least < c.least {
