@@ -38,14 +38,18 @@ func (s State) fillUp(p Plan, o Observation) (State, bool) {
 	if s.Form != Filling || !s.inPlaceRouted(p, i) {
 		return s, false
 	}
-	w := o.Workloads[i]
-	pods := max(s.Staged[i].Pods, w.New.Want) // where somebody scaled it, new ones got their part
+	w, pods := o.Workloads[i], s.Staged[i].Pods
 	left := w.Replicas - pods
-	if left <= 1 && s.Staged[i].Pods >= w.Replicas-1 {
+	switch {
+	case left <= 1:
 		return s, false
+	case w.New.Want > pods: // somebody scaled it, and new ones got their part: they bear their share first
+		pods = min(w.New.Want, w.Replicas-1)
+	default:
+		pods += min(p.Canary.stride(w.Replicas), max(left/2, 1))
 	}
 	s.Staged = slices.Clone(s.Staged)
-	s.Staged[i].Pods = max(1, min(pods+min(p.Canary.stride(w.Replicas), max(left/2, 1)), w.Replicas-1))
+	s.Staged[i].Pods = pods
 	s.StageBegan, s.Reached, s.Unready = o.Now, time.Time{}, time.Time{}
 	return s.share(o, func(split *Split) { split.Waits, split.Warm = time.Time{}, time.Time{} }), true
 }
