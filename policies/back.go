@@ -30,6 +30,8 @@ func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 	switch {
 	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Form == Settled && stand && !s.Split.on():
 		return s, told, false
+	case !s.Back && s.Split.Weight > 0 && len(o.Workloads) < len(s.Staged): // nor is it known what the proven pods can bear
+		return s, told, true
 	case s.Back && o.Apply == ApplyRefused: // the proven manifests are refused now, and a fix must get out
 		return s, told, false
 	case s.Back:

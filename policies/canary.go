@@ -15,7 +15,7 @@ type Canary struct {
 	Keep time.Duration
 	// Analyses are measured in the steps that name them; one that no step names is in all of them.
 	Analyses []Analysis
-	Traffic  Traffic // only with Surge
+	Traffic  Traffic
 }
 
 func (c *Canary) steps() []CanaryStep {
@@ -135,6 +135,9 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return s.awaitRoute(o, waits, told)
 	}
 	s = s.arrived(p)
+	if more, grows := s.fillUp(p, o); grows {
+		return more, told
+	}
 	s.Unready = time.Time{}
 	if s.Reached.IsZero() {
 		s.Reached, s.Measured = o.Now, nil // what was measured of other pods says nothing of these

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // deployment is a small model of a Deployment under its controller, as the real ones were seen to behave: see the tests of
@@ -36,7 +38,12 @@ func (d *deployment) sync() {
 	case d.replicas == 0:
 		d.pods = map[string]int{}
 		return
-	case d.shape.Form == Held && others > 0 && d.shape.Capacity == Replace:
+	case others > 0 && d.inPlace() && own+others > d.replicas && d.shape.Form != Aborting:
+		d.scaleDown()
+	case others > 0 && d.inPlace() && !d.shape.Form.held():
+		d.shrink(d.unavailable())
+		d.pods[d.template] = max(own, d.replicas-d.others())
+	case others > 0 && d.inPlace():
 		spare := max(0, own+others-(d.replicas-d.shape.Pods)) // pods that may go, as no new one is ever available
 		d.shrink(min(spare, max(0, d.shape.Pods-own)))
 		d.pods[d.template] = max(own, d.replicas-d.others())
@@ -47,6 +54,38 @@ func (d *deployment) sync() {
 		d.shrink(max(1, others/2))
 	}
 	d.pods[d.template] = min(d.pods[d.template], max(own, d.replicas))
+}
+
+// inPlace reports whether the manifest that was sent allows no pod more than the replicas.
+func (d *deployment) inPlace() bool {
+	surge, _ := d.numbers()
+	return surge == int64(0) && d.shape.Form != Settled
+}
+
+// unavailable is how many pods that manifest lets be missing.
+func (d *deployment) unavailable() int {
+	if _, n := d.numbers(); n != "100%" {
+		n, _ := n.(int64)
+		return int(n)
+	}
+	return d.replicas
+}
+
+func (d *deployment) numbers() (surge, unavailable any) {
+	sent := d.shape.Of(&unstructured.Unstructured{Object: map[string]any{"kind": "Deployment", "spec": map[string]any{}}})
+	strategy, _, _ := unstructured.NestedMap(sent.Object, "spec", "strategy", "rollingUpdate")
+	return strategy["maxSurge"], strategy["maxUnavailable"]
+}
+
+// scaleDown takes pods away from the template that has more, until there are as many as replicas.
+func (d *deployment) scaleDown() {
+	for own, others := d.pods[d.template], d.others(); own+others > d.replicas; own, others = d.pods[d.template], d.others() {
+		if own > others {
+			d.pods[d.template]--
+		} else {
+			d.shrink(1)
+		}
+	}
 }
 
 // shrink takes away n pods of other templates.

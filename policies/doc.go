@@ -59,6 +59,15 @@
 //	return    … the route is Git's at once: proven pods are missing, and whatever there is serves
 //	settled   … the route is Git's                          the drain delay; then the two Services are deleted
 //
+// With [Replace] there are no extra pods, and two of these forms are others:
+//
+//	form      what is sent                                  it ends when
+//	fill      as hold, a few more new pods in place of      one proven pod is left; then the route gives the new ones all
+//	          proven ones at a time; when they are Ready    traffic, and so on
+//	          the weight follows their share
+//	drain     only where at least half of the proven pods are left, so that none bears more than double; else
+//	return    … the route is Git's at once, all pods there are bear it, and half of them stay Ready
+//
 // These are the forms of a Deployment. A StatefulSet is held by its partition and goes from its last pod to the first; a
 // DaemonSet by OnDelete. Both replace pods in place, one at a time, and some pods their controllers leave, which are
 // deleted for them (evict, see [State.Leaving]): every one of a DaemonSet, and of a StatefulSet those that stand in the way

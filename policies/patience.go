@@ -43,7 +43,11 @@ func lost(s State, p Plan, o Observation) State {
 	for i, w := range o.Workloads {
 		leaves, staged := w.Replicas, s.Staged[i]
 		if staged.Capacity(p.Canary) == Replace {
-			leaves -= min(staged.Pods, max(w.Replicas-1, 0)) // however few it was scaled down to, one of them is proven
+			pods := staged.Pods
+			if s.Form == Filling && staged.Routed { // where it was scaled up, new ones got their part
+				pods = max(pods, w.New.Want)
+			}
+			leaves -= min(pods, max(w.Replicas-1, 0)) // however few it was scaled down to, one of them is proven
 		}
 		if staged.kind() != daemonSetKind { // whose pods are born new, and nothing holds them
 			fewer = fewer || w.Seen && w.Proven.Want < leaves

@@ -81,14 +81,16 @@ func (s State) shift(p Plan, o Observation) (State, string) {
 
 // target is the weight of the stage.
 func (s State) target(p Plan, replicas int) int {
-	steps := p.Canary.steps()
+	steps, i := p.Canary.steps(), s.behind()
 	switch {
+	case s.Form == Filling && s.inPlaceRouted(p, i):
+		return s.Split.fills(s.Staged[i].Pods, replicas)
 	case s.Form == Filling:
 		return 100
 	case s.Stage > len(steps):
 		return s.Split.Weight
 	}
-	return steps[s.Stage-1].share(replicas)
+	return steps[s.Stage-1].share(replicas, s.Staged[i].Capacity(p.Canary))
 }
 
 // asks is how many new pods the stage asks for of a staged workload with so many replicas; false: of its own it asks for
@@ -96,12 +98,14 @@ func (s State) target(p Plan, replicas int) int {
 func (s State) asks(p Plan, i, replicas int) (pods int, asked bool) {
 	steps, routed := p.Canary.steps(), s.Split.on() && s.Staged[i].Routed
 	switch {
+	case s.Form == Filling && s.inPlaceRouted(p, i):
+		return min(s.Staged[i].Pods, max(replicas-1, 1)), true
 	case s.Form == Filling && routed:
 		return replicas, true
 	case s.Form == Filling || s.Stage > len(steps):
 		return 0, false
 	case routed:
-		return steps[s.Stage-1].RoutedPods(replicas), true
+		return steps[s.Stage-1].RoutedPods(replicas, s.Staged[i].Capacity(p.Canary)), true
 	}
 	return steps[s.Stage-1].Pods(replicas, s.Staged[i].Capacity(p.Canary)), true
 }
@@ -165,6 +169,10 @@ func (s State) retreat(was Form, o Observation) State {
 	case s.Split.Weight == 0:
 		return s
 	case len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "":
+		if s.few(o) {
+			s.Form = Returning
+			return s.share(o, whole)
+		}
 		s.Form = Draining
 	}
 	return s.share(o, none)

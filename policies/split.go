@@ -149,19 +149,26 @@ func (s State) tellAt() time.Time {
 }
 
 // share is the weight that a step means: what it says, or what the number of its pods comes to.
-func (c CanaryStep) share(replicas int) int {
+func (c CanaryStep) share(replicas int, capacity Capacity) int {
 	if c.Preview {
 		return 0
 	}
 	if c.WeightPercent > 0 {
 		return c.WeightPercent
 	}
-	n := max(c.Instances, 1)
-	return max(1, 100*n/(n+replicas))
+	n, all := max(c.Instances, 1), max(c.Instances, 1)+replicas
+	if capacity == Replace {
+		n, all = c.Pods(replicas, Replace), max(replicas, 2)
+	}
+	return max(1, 100*n/all)
 }
 
-// RoutedPods is how many new pods bear the weight of a step: that share of the replicas, or as many as it says.
-func (c CanaryStep) RoutedPods(replicas int) int {
+// RoutedPods is how many new pods bear the weight of a step: that share of the replicas, or as many as it says. In place of
+// proven ones they are as many as without a route.
+func (c CanaryStep) RoutedPods(replicas int, capacity Capacity) int {
+	if capacity == Replace {
+		return c.Pods(replicas, Replace)
+	}
 	if c.Instances > 0 || c.WeightPercent == 0 {
 		return max(c.Instances, 1)
 	}

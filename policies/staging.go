@@ -93,7 +93,17 @@ func (s State) Shape(p Plan, name string) Shape {
 		return Shape{}
 	}
 	w := s.Staged[i]
-	return Shape{Form: s.form(w), Capacity: w.Capacity(p.Canary), Pods: w.Pods, Replicas: w.Replicas}
+	shape := Shape{Form: s.form(w), Capacity: w.Capacity(p.Canary), Pods: w.Pods, Replicas: w.Replicas}
+	switch {
+	case !s.inPlaceRouted(p, i):
+	case shape.Form.held():
+		shape.Pods = min(w.Pods, max(w.Replicas-1, 1)) // one stays proven
+	case shape.Form == Finishing:
+		shape.Pods = p.Canary.stride(w.Replicas)
+	default: // half of them bear what all do, for as long as a pod takes to start
+		shape.Pods = max(w.Replicas/2, 1)
+	}
+	return shape
 }
 
 // form is that of the state, but for a workload that waits for those of a lower order: it stays as the stage before left it.

@@ -14,6 +14,8 @@ type routeModel struct {
 	services  [2]string // the templates that the stable and the canary Service select; empty: it is not there
 	endpoints [2]int    // Ready ones, as the EndpointSlices have them
 	none      bool      // there were no replicas since the split began: nothing was to wait for
+	replicas  int       // as they were last
+	scaled    bool      // there were others since the split began
 }
 
 // sync lets the endpoints and the controller follow, or not yet.
@@ -77,11 +79,35 @@ func (r *routeModel) bears(t *testing.T, seed uint64, a *agent, before map[strin
 	canary, stable := r.services[1], r.services[0]
 	switch {
 	case a.d.replicas == 0 || !r.served.Split || a.state.Split.Whole || canary == stable:
-	case r.none:
+	case r.none || r.scaled && a.plan.Canary.Capacity == Replace:
 	case a.d.pods[canary] < min(before[canary], a.d.replicas) && r.served.Canary > 0: // fewer than that if somebody scaled
 		fail("a new pod was taken away")
+	case a.plan.Canary.Capacity == Replace:
+		r.bearsInPlace(a, before, fail)
 	case a.d.pods[stable] < min(before[stable], a.d.replicas) && r.served.Canary < 100:
 		fail("a proven pod was taken away")
+	}
+}
+
+// scales notes whether somebody scales it while the traffic is split: its controller takes pods of both templates then.
+func (r *routeModel) scales(a *agent) {
+	r.scaled = a.state.Split.on() && (r.scaled || a.d.replicas != r.replicas)
+	r.replicas = a.d.replicas
+}
+
+// bearsInPlace fails where proven pods that the route's controller sends to make place for more than the stage has, or,
+// when the stages are over, for so many that those that stay bear more than double.
+func (r *routeModel) bearsInPlace(a *agent, before map[string]int, fail func(string)) {
+	stable, replicas := a.d.pods[r.services[0]], a.d.replicas
+	if stable >= before[r.services[0]] || r.served.Canary == 100 {
+		return
+	}
+	if stable < replicas-a.state.Staged[a.state.behind()].Pods {
+		fail("more proven pods went than the stage has new ones")
+	}
+	const rounded = 1 // per cent: shares are rounded down
+	if a.state.Form == Filling && (100-r.served.Canary-rounded)*replicas > 2*100*stable {
+		fail(fmt.Sprintf("%d proven pods bear more than double", stable))
 	}
 }
 
@@ -90,6 +116,9 @@ func (r *routeModel) decided(t *testing.T, seed uint64, a *agent, before State, 
 	t.Helper()
 	if a.state.Split.Weight > before.Split.Weight && seen.Canary == 0 {
 		t.Fatalf("seed %d: the canary Service gets weight %d without endpoints\n%v\n%+v", seed, a.state.Split.Weight, a.log, a.state)
+	}
+	if a.plan.Canary.Capacity == Replace {
+		r.decidedInPlace(t, seed, a, before, seen)
 	}
 	opened := before.Form == Opening && before.Split.Whole && !a.state.Split.Whole
 	shut := before.Form == Closing && a.state.Form == Closing && before.Split.Weight > a.state.Split.Weight
@@ -107,6 +136,38 @@ func (r *routeModel) decided(t *testing.T, seed uint64, a *agent, before State, 
 	}
 }
 
+// decidedInPlace holds what must be true where new pods take the places of proven ones: their weight is never above what the
+// stage says, nor above their share when the stages are over, and all of them are endpoints first. On the way back proven
+// pods get all traffic at once only where each bears at most double.
+func (r *routeModel) decidedInPlace(t *testing.T, seed uint64, a *agent, before State, seen Routing) {
+	t.Helper()
+	fail := func(format string, args ...any) {
+		t.Helper()
+		t.Fatalf("seed %d: %s\n%v\n%+v\n%+v", seed, fmt.Sprintf(format, args...), a.log, a.state, *a.d)
+	}
+	s, replicas := a.state, a.d.replicas
+	if s.Form == Draining && before.Form != Draining && 2*a.d.pods[s.Split.Stable] < replicas {
+		fail("%d of %d pods get all traffic back", a.d.pods[s.Split.Stable], replicas)
+	}
+	weight, canary := s.Split.Weight, a.d.pods[s.Split.Canary]
+	if weight <= before.Split.Weight {
+		return
+	}
+	pods, most := min(s.Staged[s.behind()].Pods, replicas-1), 100
+	if s.Form == Held {
+		step := a.plan.Canary.Steps[s.Stage-1]
+		pods, most = step.Pods(replicas, Replace), step.share(replicas, Replace)
+	}
+	switch {
+	case seen.Canary < pods:
+		fail("weight %d with %d endpoints of %d", weight, seen.Canary, pods)
+	case weight > most:
+		fail("weight %d in stage %d", weight, s.Stage)
+	case s.Form == Filling && weight*replicas > 100*canary && a.d.pods[s.Split.Stable] > 1:
+		fail("weight %d of %d pods among %d", weight, canary, replicas)
+	}
+}
+
 // TestStepShiftsTrafficInAModelCluster: whatever is lost or repeated, weight is on new pods only when they are Ready, pods
 // that bear weight stay, a stage counts only with its weight, and in the end the route and the Services are Git's.
 func TestStepShiftsTrafficInAModelCluster(t *testing.T) {
@@ -116,7 +177,7 @@ func TestStepShiftsTrafficInAModelCluster(t *testing.T) {
 			random: random, now: start, bad: map[string]bool{}, route: &routeModel{},
 			d: &deployment{replicas: 4, pods: map[string]int{}},
 			plan: Plan{PruneLimit: 50, Repair: true, Canary: &Canary{
-				Capacity: Surge,
+				Capacity: []Capacity{Surge, Replace}[seed%2],
 				Steps: []CanaryStep{{Instances: 1, Hold: 5 * time.Second}, {WeightPercent: 5, Hold: time.Second},
 					{WeightPercent: 50}, {WeightPercent: 100, Instances: 2}}[:1+random.IntN(4)],
 				Traffic: Traffic{Service: "web", Drain: 3 * time.Second, WarmUp: time.Duration(random.IntN(2)) * 20 * time.Second},
@@ -152,6 +213,7 @@ func TestStepShiftsTrafficInAModelCluster(t *testing.T) {
 // follow lets the controllers act, and looks at what they took away.
 func (a *agent) follow(t *testing.T, seed uint64) {
 	t.Helper()
+	a.route.scales(a)
 	if a.random.IntN(3) > 0 {
 		before := map[string]int{}
 		for template, n := range a.d.pods {
@@ -159,8 +221,25 @@ func (a *agent) follow(t *testing.T, seed uint64) {
 		}
 		a.d.sync()
 		a.route.bears(t, seed, a, before)
+		a.neverMore(t, seed, before)
 	}
 	a.route.sync(a)
+}
+
+// neverMore: with Replace there are never more pods than replicas in a stage and while it finishes, but where somebody scaled
+// it down.
+func (a *agent) neverMore(t *testing.T, seed uint64, before map[string]int) {
+	t.Helper()
+	sum := func(pods map[string]int) (n int) {
+		for _, of := range pods {
+			n += of
+		}
+		return n
+	}
+	shape := a.d.shape
+	if shape.Capacity == Replace && (shape.Form.held() || shape.Form == Finishing) && sum(a.d.pods) > max(sum(before), a.d.replicas) {
+		t.Fatalf("seed %d: %v became %v of %d\n%v\n%+v", seed, before, a.d.pods, a.d.replicas, a.log, a.state)
+	}
 }
 
 func (a *agent) settlesWithGitsRoute(t *testing.T, seed uint64) {

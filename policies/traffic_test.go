@@ -172,13 +172,18 @@ func TestWeightsWarmUp(t *testing.T) {
 }
 
 func TestPodsOfARoutedStep(t *testing.T) {
-	for _, c := range []struct{ instances, weight, replicas, pods, share int }{
-		{0, 1, 8, 1, 1}, {0, 25, 8, 2, 25}, {0, 50, 5, 3, 50}, {0, 100, 5, 5, 100},
-		{2, 1, 8, 2, 1}, {1, 0, 4, 1, 20}, {0, 0, 4, 1, 20}, {1, 0, 400, 1, 1},
+	for _, c := range []struct {
+		capacity                                 Capacity
+		instances, weight, replicas, pods, share int
+	}{
+		{Surge, 0, 1, 8, 1, 1}, {Surge, 0, 25, 8, 2, 25}, {Surge, 0, 50, 5, 3, 50}, {Surge, 0, 100, 5, 5, 100},
+		{Surge, 2, 1, 8, 2, 1}, {Surge, 1, 0, 4, 1, 20}, {Surge, 0, 0, 4, 1, 20}, {Surge, 1, 0, 400, 1, 1},
+		{Replace, 0, 1, 8, 1, 1}, {Replace, 0, 25, 8, 2, 25}, {Replace, 0, 50, 5, 2, 50}, {Replace, 0, 100, 5, 4, 100},
+		{Replace, 2, 1, 8, 2, 1}, {Replace, 1, 0, 4, 1, 25}, {Replace, 9, 0, 4, 3, 75}, {Replace, 0, 0, 2, 1, 50}, {Replace, 1, 0, 400, 1, 1},
 	} {
 		step := CanaryStep{Instances: c.instances, WeightPercent: c.weight}
-		if pods, share := step.RoutedPods(c.replicas), step.share(c.replicas); pods != c.pods || share != c.share {
-			t.Errorf("%s of %d: %d pods for %d%%, want %d for %d%%", step, c.replicas, pods, share, c.pods, c.share)
+		if pods, share := step.RoutedPods(c.replicas, c.capacity), step.share(c.replicas, c.capacity); pods != c.pods || share != c.share {
+			t.Errorf("%s, %s of %d: %d pods for %d%%, want %d for %d%%", c.capacity, step, c.replicas, pods, share, c.pods, c.share)
 		}
 	}
 }

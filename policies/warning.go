@@ -31,7 +31,7 @@ func Warnings(objects, proven []*unstructured.Unstructured, canary *Canary) []Wa
 		}
 		var found []string
 		for _, look := range []func(workload, []*unstructured.Unstructured) []string{
-			unready, impatient, abrupt, hostbound, onOneNode, canary.unstaged, canary.standing, canary.autoscaled,
+			unready, impatient, abrupt, hostbound, onOneNode, canary.unstaged, canary.standing, canary.autoscaled, canary.overloaded,
 		} {
 			found = append(found, look(w, objects)...)
 		}

@@ -32,6 +32,7 @@ func TestWarnings(t *testing.T) {
 		"spec: {scaleTargetRef: {kind: Deployment, name: web}, maxReplicas: 9}"
 	claim := "\n---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: shop}\nspec: {accessModes: [ReadWriteOnce]}"
 	web := func(text string) []Warning { return []Warning{{"Deployment/shop/web", text}} }
+	front := Traffic{Route: HTTPRoute, Name: "front", Service: "front", Namespace: "shop"}
 	stages := Canary{Capacity: Surge, Steps: []CanaryStep{{}, {WeightPercent: 50}}}
 	cases := map[string]struct {
 		reason         string
@@ -69,6 +70,12 @@ func TestWarnings(t *testing.T) {
 			want: web("HorizontalPodAutoscaler/shop/web may leave it one pod: the first stage is half of what serves then")},
 		"AutoscaledToMore": {reason: "two are enough, and count where Git states no number", canary: &stages, more: scaler, change: []string{
 			"replicas: 4", "paused: false", "maxReplicas: 9", "maxReplicas: 9, minReplicas: 4"}},
+		"SharedInPlace": {reason: "each step within double", canary: &Canary{Capacity: Replace, Traffic: front, Steps: []CanaryStep{{WeightPercent: 25},
+			{WeightPercent: 50}, {WeightPercent: 75}}}},
+		"Overloaded": {reason: "more than double, of new pods and of proven ones", canary: &Canary{Capacity: Replace, Traffic: front, Steps: []CanaryStep{
+			{Instances: 1, WeightPercent: 60}, {WeightPercent: 10, Instances: 2}, {WeightPercent: 80}}},
+			want: append(web("stage 1 (60% on 1 instance) sends 60% of the traffic to 1 of 4 pods: more than double"),
+				web("stage 3 (80%) leaves 1 of 4 proven pods, which bear 90% of the traffic until its new pods are Ready: more than double")...)},
 		"TargetPortMoves": {reason: "a number that changes is safe in no order", canary: &stages, change: []string{"8080", "9090"},
 			want: []Warning{{"Service/shop/front", "targetPort changes from 8080 to 9090: proven and new pods of Deployment/shop/web listen on different ports while both " +
 				"serve, and no order is right for both. Give the port a name in the pods, and write that name as targetPort"}}},

@@ -245,7 +245,7 @@ func previewStages(canary *policies.Canary, staged []PreviewWorkload) []PreviewS
 			capacity := policies.Staged{Name: w.Object}.Capacity(canary)
 			w.New, w.Proven = step.Pods(w.Replicas, capacity), w.Replicas
 			if w.Routed {
-				w.New = step.RoutedPods(w.Replicas)
+				w.New = step.RoutedPods(w.Replicas, capacity)
 			}
 			if capacity == policies.Replace {
 				w.Proven -= w.New

@@ -92,7 +92,8 @@ type CanaryStep struct {
 	// traffic it may stand beside weight.
 	Instances int `json:"instances,omitempty"`
 	// Weight is their share of all pods instead, 1%..99%. With surge, 50% needs as many pods again. With traffic it is the
-	// share of the route's traffic, 1%..100%, and there are as many new pods as that share of the replicas, rounded up.
+	// share of the route's traffic, 1%..100%, and there are as many new pods as that share of the replicas, rounded up (with
+	// replace down, and one at least).
 	Weight Percent `json:"weight,omitempty"`
 	// Hold is how long all pods of the stage must be Ready, without a break, before the next stage begins.
 	Hold Duration `json:"hold,omitempty"`

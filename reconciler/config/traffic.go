@@ -7,8 +7,9 @@ import (
 
 // Traffic shares the traffic of one route out by weight while a canary is in its stages, and only what goes through that
 // route. The agent splits each of its backends that is the Service into two Services of its own, NAME-stable and NAME-canary,
-// which select proven and new pods. Between releases the route and the Services are exactly Git's. It goes with capacity
-// surge.
+// which select proven and new pods. Between releases the route and the Services are exactly Git's. With capacity surge all
+// proven pods stay until the new ones, as many, have all traffic. With replace new pods take their places a few at a time
+// after the last stage, and the weight follows their share.
 type Traffic struct {
 	// HTTPRoute is the name of a Gateway API HTTPRoute of the manifests. Exactly one of httpRoute and virtualService.
 	HTTPRoute string `json:"httpRoute,omitempty"`
@@ -47,11 +48,8 @@ func checkTraffic(d *document, at string, r Rollout) {
 		return
 	}
 	at += ".traffic"
-	switch {
-	case r.Canary == nil:
+	if r.Canary == nil {
 		d.reject(at, "must not be there without rollout.canary: only stages share traffic out")
-	case r.Canary.Capacity == ReplaceCapacity:
-		d.reject(at, "must not be there with capacity: replace: all proven pods stay until the new ones have all traffic; use surge")
 	}
 	if (t.HTTPRoute == "") == (t.VirtualService == "") {
 		d.reject(at, "must have exactly one of httpRoute and virtualService")
