@@ -40,7 +40,7 @@ func (d *deployment) sync() {
 		return
 	case others > 0 && d.inPlace() && own+others > d.replicas && d.shape.Form != Aborting:
 		d.scaleDown()
-	case others > 0 && d.inPlace() && !d.shape.Form.held():
+	case others > 0 && d.inPlace() && !d.shape.Form.Held():
 		d.shrink(d.unavailable())
 		d.pods[d.template] = max(own, d.replicas-d.others())
 	case others > 0 && d.inPlace():

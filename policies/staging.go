@@ -96,7 +96,7 @@ func (s State) Shape(p Plan, name string) Shape {
 	shape := Shape{Form: s.form(w), Capacity: w.Capacity(p.Canary), Pods: w.Pods, Replicas: w.Replicas}
 	switch {
 	case !s.inPlaceRouted(p, i):
-	case shape.Form.held():
+	case shape.Form.Held():
 		shape.Pods = min(w.Pods, max(w.Replicas-1, 1)) // one stays proven
 	case shape.Form == Finishing:
 		shape.Pods = p.Canary.stride(w.Replicas)

@@ -237,7 +237,7 @@ func (a *agent) neverMore(t *testing.T, seed uint64, before map[string]int) {
 		return n
 	}
 	shape := a.d.shape
-	if shape.Capacity == Replace && (shape.Form.held() || shape.Form == Finishing) && sum(a.d.pods) > max(sum(before), a.d.replicas) {
+	if shape.Capacity == Replace && (shape.Form.Held() || shape.Form == Finishing) && sum(a.d.pods) > max(sum(before), a.d.replicas) {
 		t.Fatalf("seed %d: %v became %v of %d\n%v\n%+v", seed, before, a.d.pods, a.d.replicas, a.log, a.state)
 	}
 }
