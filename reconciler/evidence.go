@@ -37,11 +37,41 @@ func (p *Pass) failing(ctx context.Context) []record.Pod {
 		}
 		return 1
 	})
+	limited, cancel := context.WithTimeout(ctx, wordsWithin)
+	defer cancel()
+	return p.site.explained(limited, findings)
+}
+
+// measured are the pods by whose Jobs a release was measured and failed.
+func (p *Pass) measured(r policies.Record) []record.Pod {
+	t := p.target
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var pods []record.Pod
+	for _, m := range r.Measured {
+		if m.Bad > 0 {
+			pods = append(pods, t.pods[m.Analysis]...)
+		}
+	}
+	return pods
+}
+
+// jobPods are the pods that a Job failed by, before it is deleted.
+func (s *site) jobPods(ctx context.Context, namespace, name string) []record.Pod {
+	limited, cancel := context.WithTimeout(ctx, wordsWithin)
+	defer cancel()
+	findings, err := rollout.DiagnoseJob(limited, s.rest, namespace, name)
+	if err != nil {
+		s.log.Debug("Pods of a Job were not read", "object", name, "err", err)
+	}
+	return s.explained(limited, findings)
+}
+
+// explained are the first of these findings with what the containers said last.
+func (s *site) explained(ctx context.Context, findings []rollout.Finding) []record.Pod {
 	findings = findings[:min(len(findings), mostFailing)]
-	if words, err := rollout.Logs(p.site.rest); err == nil {
-		limited, cancel := context.WithTimeout(ctx, wordsWithin)
-		defer cancel()
-		findings = rollout.Explain(limited, findings, words)
+	if words, err := rollout.Logs(s.rest); err == nil {
+		findings = rollout.Explain(ctx, findings, words)
 	}
 	var pods []record.Pod
 	for _, f := range findings {

@@ -177,7 +177,7 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 		e.Warnings = p.warnings(ctx)
 	}
 	if r.Phase == policies.Failed && !r.Began.IsZero() {
-		e.Pods = p.failing(ctx)
+		e.Pods = append(p.measured(r), p.failing(ctx)...)
 	}
 	return e
 }
