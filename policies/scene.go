@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Scene is what is kept of a release that failed in its stages, for a person to look at: a pod or two that are not well,
-// taken out of everything that selects them. The zero value: nothing is kept.
+// Scene is what is kept of a release that failed in its stages, for a person to look at: a pod or two that are not well, or
+// that measured badly, taken out of everything that selects them. The zero value: nothing is kept.
 type Scene struct {
 	// Until is when they go; a newer release brings it forward.
 	Until time.Time `json:"until,omitzero"`

@@ -11,7 +11,7 @@ type Effect string
 // The effects, in the order in which they are carried out.
 const (
 	Assess  Effect = "assess"  // find out, by dry-runs, which workloads a release would replace the pods of
-	Keep    Effect = "keep"    // take a pod or two that are not well out of everything that selects them
+	Keep    Effect = "keep"    // take a pod or two that failed out of everything that selects them
 	Apply   Effect = "apply"   // apply the objects of the live release, in the form of the state
 	Measure Effect = "measure" // begin to take the samples of [State.Measuring]
 	Repair  Effect = "repair"  // apply again those that drifted
@@ -246,7 +246,7 @@ func permitted(r Release, revision string) bool {
 func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	var due []Effect
 	over := s.Scene.over(o.Now)
-	if !over && !s.Scene.Until.IsZero() && !s.Scene.Tried {
+	if !over && !s.Scene.Until.IsZero() && !s.Scene.Tried && s.Form != Draining { // a route may still send to them
 		due = append(due, Keep)
 	}
 	if s.Assess {

@@ -135,6 +135,12 @@ func (s State) judge(p Plan, held bool) (enough bool, against string) {
 	return enough, ""
 }
 
+// Against reports whether what was measured of the stage is against the release, whose pods may be Ready all the same.
+func (s State) Against(p Plan) bool {
+	_, against := s.judge(p, true)
+	return against != ""
+}
+
 // Waits says what a stage waits for whose pods are Ready, as far as analyses keep it; empty: they do not.
 func (s State) Waits(p Plan) string {
 	if s.Form != Held || s.Reached.IsZero() {

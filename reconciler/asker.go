@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
 // podsPatience is how long a question waits for the names of pods. Where they cannot be had, there is no value.
@@ -69,10 +70,14 @@ func (a *Agent) take(ctx context.Context, pr *provider, q *question) {
 	case running:
 		r = policies.Reading{Result: policies.Bad, Says: fmt.Sprintf("the Job did not end within %s", jobLimit)}
 	}
+	var pods []record.Pod
+	if q.job != nil && r.Result == policies.Bad {
+		pods = q.jobPods(ctx)
+	}
 	a.remove(ctx, q)
 	r.Value, r.Stable, r.Says = q.secrets.mask(r.Value), q.secrets.mask(r.Stable), q.secrets.mask(r.Says)
 	sample := q.analysis.Judge(r, q.began)
-	if before := q.target.answered(q, sample); sample.Result != before.Result || sample.Says != before.Says {
+	if before := q.target.answered(q, sample, pods); sample.Result != before.Result || sample.Says != before.Says {
 		a.tellSample(q, sample)
 	}
 	a.queue.Add(q.target.key)

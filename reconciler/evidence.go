@@ -84,6 +84,35 @@ func (p *Pass) heard(f rollout.Finding) bool {
 	return heard || !f.Speaks()
 }
 
+// measured are the pods by whose Jobs a release was measured and failed.
+func (p *Pass) measured(r policies.Record) []record.Pod {
+	t := p.target
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var pods []record.Pod
+	for _, m := range r.Measured {
+		if m.Bad > 0 {
+			pods = append(pods, t.pods[m.Analysis]...)
+		}
+	}
+	return pods
+}
+
+// jobPods are the pods that a Job failed by, before it is deleted.
+func (s *site) jobPods(ctx context.Context, namespace, name string) []record.Pod {
+	limited, cancel := context.WithTimeout(ctx, wordsWithin)
+	defer cancel()
+	findings, err := rollout.DiagnoseJob(limited, s.rest, namespace, name)
+	if err != nil {
+		s.log.Debug("Pods of a Job were not read", "object", name, "err", err)
+	}
+	findings = findings[:min(len(findings), mostFailing)]
+	if words, err := rollout.Logs(s.rest); err == nil {
+		findings = rollout.Explain(limited, findings, words)
+	}
+	return podsOf(findings)
+}
+
 // podsOf are failing pods as a line has them. Whoever makes it masks them.
 func podsOf(findings []rollout.Finding) (pods []record.Pod) {
 	for _, f := range findings {

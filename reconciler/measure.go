@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/reconciler/rollout"
 	"github.com/sluice-cd/sluice/reconciler/rollout/analysis"
 )
@@ -20,8 +22,9 @@ type question struct {
 	reached  time.Time // of the stage: in another one the answer says nothing
 	began    time.Time // when it was asked; only the asker looks at it
 	pods     func() (canary, stable []string, known bool)
-	job      *analysis.Job // nil: a provider of agent.yaml is asked
-	secrets  secretTexts   // of the release, which an answer may repeat
+	job      *analysis.Job                      // nil: a provider of agent.yaml is asked
+	jobPods  func(context.Context) []record.Pod // those that it failed by
+	secrets  secretTexts                        // of the release, which an answer may repeat
 
 	withdrawn bool // nobody waits for it any more; guarded by target.mu
 }
@@ -30,6 +33,7 @@ type question struct {
 type measuring struct {
 	asked   map[string]*question       // by analysis
 	samples map[string]policies.Sample // the last of each
+	pods    map[string][]record.Pod    // of the Job that the last one says failed
 }
 
 // measure has the samples taken that are due. It waits for none of them.
@@ -43,7 +47,7 @@ func (p *Pass) measure(ctx context.Context) Outcome {
 		}
 		q := &question{target: p.target, analysis: a, of: rules[i], reached: state.Reached, pods: p.podNames(state), secrets: p.target.secrets}
 		if err := p.ask(ctx, q); err != nil {
-			p.target.answered(q, a.Judge(policies.Reading{Result: policies.NoAnswer, Says: err.Error()}, p.agent.now()))
+			p.target.answered(q, a.Judge(policies.Reading{Result: policies.NoAnswer, Says: err.Error()}, p.agent.now()), nil)
 			p.agent.queue.Add(p.Key)
 		}
 	}
@@ -56,6 +60,8 @@ func (p *Pass) ask(ctx context.Context, q *question) (err error) {
 		if q.job, err = p.job(ctx, q.of); err != nil {
 			return err
 		}
+		site, namespace, name := p.site, cmp.Or(q.job.Manifest.GetNamespace(), p.Rules.Namespace), q.job.Name
+		q.jobPods = func(ctx context.Context) []record.Pod { return site.jobPods(ctx, namespace, name) }
 	} else if why := p.mayAsk(q.of); why != "" {
 		return fmt.Errorf("%s", why)
 	}
@@ -126,8 +132,9 @@ func (t *target) asks(name string) bool {
 	return t.asked[name] != nil
 }
 
-// answered keeps a sample for the next pass, unless nobody waits for it, and returns the one before.
-func (t *target) answered(q *question, s policies.Sample) (before policies.Sample) {
+// answered keeps a sample for the next pass, with the pods that a Job failed by, unless nobody waits for it, and returns the
+// one before.
+func (t *target) answered(q *question, s policies.Sample, pods []record.Pod) (before policies.Sample) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	before = t.samples[q.analysis.Name]
@@ -137,6 +144,10 @@ func (t *target) answered(q *question, s policies.Sample) (before policies.Sampl
 	if t.samples == nil {
 		t.samples = map[string]policies.Sample{}
 	}
+	if t.pods == nil {
+		t.pods = map[string][]record.Pod{}
+	}
+	t.pods[q.analysis.Name] = pods
 	t.samples[q.analysis.Name] = s
 	delete(t.asked, q.analysis.Name)
 	return before

@@ -185,7 +185,7 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 		if p.Failing == nil {
 			p.Failing = p.listen(ctx, p.failing())
 		}
-		e.Pods = podsOf(p.Failing)
+		e.Pods = append(p.measured(r), podsOf(p.Failing)...)
 	}
 	return e
 }

@@ -27,7 +27,7 @@ const (
 // mostKept is how many pods of a failed release are kept: a second one shows whether they fail alike.
 const mostKept = 2
 
-// keep takes a pod or two that are not well out of everything that selects them, before the release goes back. What cannot
+// keep takes a pod or two that failed out of everything that selects them, before the release goes back. What cannot
 // be kept holds nothing up: the way back matters more.
 func (p *Pass) keep(ctx context.Context) Outcome {
 	state := p.target.held.saved.State
@@ -41,7 +41,7 @@ func (p *Pass) keep(ctx context.Context) Outcome {
 		}
 	}
 	for _, s := range state.Staged {
-		for _, pod := range p.unwell(s) {
+		for _, pod := range p.suspects(s) {
 			if err != nil || len(names) >= mostKept || ctx.Err() != nil {
 				break
 			}
@@ -77,11 +77,16 @@ type sceneOf struct {
 	seen  policies.SceneSeen
 }
 
-// unwell are the unproven pods of a staged workload that are not Ready. The ReplicaSet of the proven ones is never touched.
-func (p *Pass) unwell(s policies.Staged) []rollout.ID {
+// suspects are the unproven pods of a staged workload that a person wants to look at: those that are not Ready, and behind
+// them those that are where they measured badly. The ReplicaSet of the proven ones is never touched.
+func (p *Pass) suspects(s policies.Staged) []rollout.ID {
 	for _, entry := range p.target.held.saved.Inventory {
 		if entry.ID.String() == s.Name && isDeployment(entry.ID) {
-			return p.site.observer.Unwell(rollout.ID(entry.ID), s.Proven)
+			unwell, ready := p.site.observer.Unproven(rollout.ID(entry.ID), s.Proven)
+			if p.target.held.saved.State.Against(p.Wanted) {
+				return append(unwell, ready...)
+			}
+			return unwell
 		}
 	}
 	return nil

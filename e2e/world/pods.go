@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,6 +19,10 @@ type Pods struct {
 	order []string           // UIDs as they appeared
 	least int                // Ready pods at one moment
 	most  map[string]int     // pods of an image at one moment
+	// leastOf are Ready pods at one moment of each image that was there at first, and unready is when a pod that had begun was
+	// first not Ready, by UID.
+	leastOf map[string]int
+	unready map[string]time.Time
 }
 
 type livePod struct {
@@ -37,11 +42,14 @@ func (c *Cluster) WatchPods(t testing.TB, namespace string) *Pods {
 		t.Fatal(err)
 	}
 	t.Cleanup(events.Stop)
-	p := &Pods{live: map[string]livePod{}, most: map[string]int{}}
+	p := &Pods{live: map[string]livePod{}, most: map[string]int{}, leastOf: map[string]int{}, unready: map[string]time.Time{}}
 	for i := range list.Items {
 		p.see(watch.Added, &list.Items[i])
 	}
-	p.least = p.ready()
+	p.least = p.ready("")
+	for image := range p.images() {
+		p.leastOf[image] = p.ready(image)
+	}
 	go func() {
 		for event := range events.ResultChan() {
 			if pod, ok := event.Object.(*corev1.Pod); ok {
@@ -66,18 +74,25 @@ func (p *Pods) see(what watch.EventType, pod *corev1.Pod) {
 		for _, c := range pod.Status.Conditions {
 			now.ready = now.ready || c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 		}
+		if p.unready[uid].IsZero() && len(pod.Status.ContainerStatuses) > 0 && !now.ready {
+			p.unready[uid] = time.Now()
+		}
 		p.live[uid] = now
 	}
-	p.least = min(p.least, p.ready())
+	p.least = min(p.least, p.ready(""))
+	for image, n := range p.leastOf {
+		p.leastOf[image] = min(n, p.ready(image))
+	}
 	for image, n := range p.images() {
 		p.most[image] = max(p.most[image], n)
 	}
 }
 
-func (p *Pods) ready() int {
+// ready counts the Ready pods of an image; without one, all.
+func (p *Pods) ready(image string) int {
 	n := 0
 	for _, pod := range p.live {
-		if pod.ready {
+		if pod.ready && (image == "" || pod.image == image) {
 			n++
 		}
 	}
@@ -157,6 +172,26 @@ func (p *Pods) LeastReady() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.least
+}
+
+// LeastReadyOf is how many pods of an image were Ready at the worst moment, since the watch began and found some.
+func (p *Pods) LeastReadyOf(image string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.leastOf[image]
+}
+
+// Unready is when one of the pods that are not among these was first seen not to be Ready though it had begun; zero: never.
+func (p *Pods) Unready(but map[string]bool) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var first time.Time
+	for uid, at := range p.unready {
+		if !but[uid] && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
 }
 
 // Sicken makes one of the pods not Ready, by UID: nothing in the cluster makes it well again.

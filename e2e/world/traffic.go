@@ -1,6 +1,7 @@
 package world
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -12,15 +13,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Traffic is an exporter that tells how the live pods of a namespace serve, as the story says of their images. Each Ready
+// Traffic is an exporter that tells how the live pods of namespaces serve, as the story says of their images. Each Ready
 // pod gets a hundred requests a second.
 type Traffic struct {
-	pods    *Pods
+	pods    []*Pods
 	address string
 
 	mu     sync.Mutex
-	served map[string]Service // by image
-	counts map[string]*count  // by pod
+	served map[string]Service   // by image
+	counts map[string]*count    // by pod
+	told   map[string]time.Time // by image, when it was first told how the story says that its pods serve
 	at     time.Time
 }
 
@@ -39,9 +41,11 @@ var (
 )
 
 // StartTraffic begins to export.
-func StartTraffic(t testing.TB, pods *Pods) *Traffic {
+func StartTraffic(t testing.TB, pods ...*Pods) *Traffic {
 	t.Helper()
-	traffic := &Traffic{pods: pods, served: map[string]Service{}, counts: map[string]*count{}, at: time.Now()}
+	traffic := &Traffic{
+		pods: pods, served: map[string]Service{}, counts: map[string]*count{}, told: map[string]time.Time{}, at: time.Now(),
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(traffic)
 	server := httptest.NewServer(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
@@ -57,6 +61,13 @@ func (x *Traffic) Serve(image string, s Service) {
 	x.served[image] = s
 }
 
+// Told is when a pod of an image was first exported, or left out, as the story says of it. Zero: never.
+func (x *Traffic) Told(image string) time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.told[image]
+}
+
 // Describe implements prometheus.Collector.
 func (x *Traffic) Describe(told chan<- *prometheus.Desc) { told <- requestsTold; told <- latencyTold }
 
@@ -67,8 +78,15 @@ func (x *Traffic) Collect(told chan<- prometheus.Metric) {
 	now := time.Now()
 	requests := 100 * now.Sub(x.at).Seconds()
 	x.at = now
-	for name, image := range x.pods.serving() {
-		s := x.served[image]
+	serving := map[string]string{}
+	for _, pods := range x.pods {
+		maps.Copy(serving, pods.serving())
+	}
+	for name, image := range serving {
+		s, said := x.served[image]
+		if said && x.told[image].IsZero() {
+			x.told[image] = now
+		}
 		if s.Silent {
 			continue
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,32 @@ func TestFailures_Job(t *testing.T) {
 	}
 }
 
+// TestDiagnoseJob: why the pod failed and what it said, by asking alone.
+func TestDiagnoseJob(t *testing.T) {
+	w := newWorld(t, nil)
+	w.watch(jobs, nil)
+	w.apply("{apiVersion: batch/v1, kind: Job, metadata: {name: smoke}, spec: {backoffLimit: 0, template: {metadata: {annotations: {dev.sluice/fail: job}}," +
+		" spec: {restartPolicy: Never, containers: [{name: app, image: web}]}}}}")
+	w.until("job failed", func() bool {
+		o, _ := w.observer.Get(w.id(jobs, "smoke"))
+		return o.Status == Failed
+	})
+	found, err := DiagnoseJob(t.Context(), control, w.namespace, "smoke")
+	if err != nil || len(found) != 1 || found[0].Message != `container "app" ends with exit code 1` {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	words, err := Logs(control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"starting", "listening on :8080", "ready"}, Explain(t.Context(), found, words)[0].LastLines); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if found, err := DiagnoseJob(t.Context(), control, w.namespace, "another"); len(found) > 0 || err != nil {
+		t.Errorf("%+v, %v of a Job that is not there", found, err)
+	}
+}
+
 // TestLesson09_TheFixIsNotBlamed replaces a broken template by one that is well.
 func TestLesson09_TheFixIsNotBlamed(t *testing.T) {
 	w := newWorld(t, nil)
@@ -257,6 +284,9 @@ func TestExplain(t *testing.T) {
 		if container == "silent" {
 			return nil, errors.New("no log")
 		}
+		if container == "once" && ended {
+			return nil, errors.New("previous terminated container \"once\" not found")
+		}
 		return []string{fmt.Sprintf("%s/%s/%s %t", namespace, pod, container, ended)}, nil
 	}
 	for kind, want := range map[FindingKind][]string{
@@ -264,8 +294,9 @@ func TestExplain(t *testing.T) {
 		ImageNotFound: nil, ConfigMissing: nil,
 	} {
 		p := ID{Kind: "Pod", Namespace: "a", Name: "p"}
-		got := Explain(t.Context(), []Finding{{Object: p, Container: "app", Kind: kind}, {Object: p, Container: "silent", Kind: kind}, {Object: p, Kind: kind}}, words)
-		if diff := cmp.Diff(want, got[0].LastLines); diff != "" || got[1].LastLines != nil || got[2].LastLines != nil {
+		got := Explain(t.Context(), []Finding{{Object: p, Container: "app", Kind: kind}, {Object: p, Container: "silent", Kind: kind}, {Object: p, Kind: kind}, {Object: p, Container: "once", Kind: CrashLoop}}, words)
+		if diff := cmp.Diff(want, got[0].LastLines); diff != "" || got[1].LastLines != nil || got[2].LastLines != nil ||
+			!slices.Equal(got[3].LastLines, []string{"a/p/once false"}) {
 			t.Errorf("%s: %v (-want +got):\n%s", kind, got, diff)
 		}
 	}

@@ -55,7 +55,7 @@ func (f Finding) Speaks() bool {
 }
 
 // Explain adds to each finding about a container that ran what that said last. A log that cannot be read adds nothing.
-// Each costs one request; all are made at once.
+// Each costs one request, or a second one where the first has no answer; all are made at once.
 func Explain(ctx context.Context, findings []Finding, words LastWords) []Finding {
 	explained := slices.Clone(findings)
 	var asked sync.WaitGroup
@@ -66,7 +66,11 @@ func Explain(ctx context.Context, findings []Finding, words LastWords) []Finding
 		}
 		asked.Go(func() {
 			ended := f.Kind == CrashLoop || f.Kind == OOMKilled
-			if said, err := words(ctx, f.Object.Namespace, f.Object.Name, f.Container, ended); err == nil {
+			said, err := words(ctx, f.Object.Namespace, f.Object.Name, f.Container, ended)
+			if err != nil && ended { // it was not started again, as in a Job: then its log is still the present one
+				said, err = words(ctx, f.Object.Namespace, f.Object.Name, f.Container, false)
+			}
+			if err == nil {
 				f.LastLines = said
 			}
 		})

@@ -44,25 +44,29 @@ func (o *Observer) Sets(id ID) (sets []Set, known bool) {
 	return sets, newest && f.listed
 }
 
-// Unwell returns the pods of a Deployment that are not Ready and not being deleted, of all templates but the one of this
-// hash, sorted by name. It knows only those that Follow watches.
-func (o *Observer) Unwell(id ID, proven string) []ID {
+// Unproven returns the pods of a Deployment that are not being deleted, of all templates but the one of this hash: those that
+// are not Ready, and those that are, each sorted by name. It knows only those that Follow watches.
+func (o *Observer) Unproven(id ID, proven string) (unwell, ready []ID) {
 	deployment, there := o.store.get(id)
 	f := o.follower(id.Namespace)
 	if !there || f == nil {
-		return nil
+		return nil, nil
 	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	var found []ID
 	for _, p := range f.pods {
 		s, ok := f.sets[p.owner.Name]
-		if ok && s.uid == p.owner.uid && s.owner.uid == deployment.UID && s.hash != proven && !p.ready && !p.deleting {
-			found = append(found, p.ID)
+		switch {
+		case !ok || s.uid != p.owner.uid || s.owner.uid != deployment.UID || s.hash == proven || p.deleting:
+		case p.ready:
+			ready = append(ready, p.ID)
+		default:
+			unwell = append(unwell, p.ID)
 		}
 	}
-	slices.SortFunc(found, compareIDs)
-	return found
+	slices.SortFunc(unwell, compareIDs)
+	slices.SortFunc(ready, compareIDs)
+	return unwell, ready
 }
 
 // Hurry ends the grace that Follow gives a namespace: its pods are wanted now.
