@@ -41,14 +41,15 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	default:
 		return s, told
 	}
-	if !counted(o) {
+	protects := s.Proven != (Release{})
+	if protects && !counted(o) {
 		return s, told
 	}
-	if why := begins(o); why != "" {
+	if why := begins(o); protects && why != "" {
 		return enter(s, Holding, why, o, told)
 	}
-	s.Assess, s.Phase, s.Reason = false, Progressing, ""
-	if len(o.Changed) == 0 || p.Canary == nil {
+	s.Assess, s.Phase, s.Reason, s.Plain = false, Progressing, "", o.Plain
+	if len(o.Changed) == 0 || p.Canary == nil || !protects {
 		return s, told
 	}
 	s.Staged, s.Stage = o.Changed, 0

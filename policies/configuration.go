@@ -35,15 +35,17 @@ const (
 // name and contents of the plain object.
 //
 // Left under its plain name is what is immutable already, what [AnnotationVersion] excludes, and what somebody else
-// fills: a token of a service account, or an object without any data. A workload of which keep says so keeps its
-// template; nil keeps none. Jobs keep theirs, since it cannot be changed.
+// fills: a token of a service account, or an object without any data. A workload of which keep says so reads plain names,
+// also where it was given with those of versions; nil keeps none. Jobs keep their template, since it cannot be changed.
 //
 // The objects given are not written to; those that do not change are shared with the result. What Versioned returned
-// it returns again.
+// it returns again, and with another keep what it would have returned in the first place.
 func Versioned(
 	objects []*unstructured.Unstructured, keep func(workload *unstructured.Unstructured) bool,
 ) []*unstructured.Unstructured {
-	v := versions{plain: make(map[configuration]*unstructured.Unstructured), made: make(map[configuration]version)}
+	v := versions{
+		plain: make(map[configuration]*unstructured.Unstructured), made: make(map[configuration]version), left: make(map[configuration]bool),
+	}
 	for _, o := range objects {
 		if id, ok := configurationOf(o); ok && v.plain[id] == nil {
 			v.plain[id] = o
@@ -51,16 +53,24 @@ func Versioned(
 	}
 	pointed := slices.Clone(objects)
 	for i, o := range objects {
-		if isVersionReader(o) && (keep == nil || !keep(o)) {
+		switch {
+		case !isVersionReader(o):
+		case keep != nil && keep(o):
+			pointed[i] = v.back(o)
+		default:
 			pointed[i] = pointedTo(o, func(kind, name string) string {
 				return v.of(configuration{kind, o.GetNamespace(), name}).name
 			})
 		}
 	}
+	v.stillRead(pointed)
 	all := make([]*unstructured.Unstructured, 0, len(objects)+len(v.made))
 	for _, o := range pointed {
-		all = append(all, o)
 		id, _ := configurationOf(o)
+		if v.left[id] {
+			continue
+		}
+		all = append(all, o)
 		if added := v.made[id].added; added != nil {
 			all = append(all, added)
 			delete(v.made, id)
@@ -96,6 +106,7 @@ type version struct {
 type versions struct {
 	plain map[configuration]*unstructured.Unstructured
 	made  map[configuration]version
+	left  map[configuration]bool // those that a workload reads no more, see back
 }
 
 func (v *versions) of(id configuration) version {

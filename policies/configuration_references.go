@@ -55,8 +55,18 @@ func pointedTo(workload *unstructured.Unstructured, other func(kind, name string
 	return &unstructured.Unstructured{Object: made}
 }
 
-// replace puts another string at each place of a path that holds one. What has another form is the API server's to
-// refuse.
+// referred calls see for each ConfigMap and Secret that a pod's spec names, which lies at a path of an object.
+func referred(in map[string]any, path string, see func(kind, name string)) {
+	for _, r := range references() {
+		replace(in, path+"."+r.path, func(name string) string {
+			see(r.kind, name)
+			return name
+		})
+	}
+}
+
+// replace puts another string at each place of a path that holds one; the same one is not written. What has another form is
+// the API server's to refuse.
 func replace(in any, path string, other func(string) string) {
 	fields, ok := in.(map[string]any)
 	if !ok {
@@ -64,8 +74,12 @@ func replace(in any, path string, other func(string) string) {
 	}
 	step, rest, deeper := strings.Cut(path, ".")
 	if !deeper {
-		if name, ok := fields[step].(string); ok {
-			fields[step] = other(name)
+		name, ok := fields[step].(string)
+		if !ok {
+			return
+		}
+		if to := other(name); to != name {
+			fields[step] = to
 		}
 		return
 	}

@@ -88,5 +88,9 @@
 // Blocked is no state of a release but of a revision that none could be made of: it does not render, or a
 // guard refuses it. What runs stays, and Git is told once.
 //
+// The configuration that staged pods read has names of its content ([Versioned]). Pods that ran before there were such names
+// keep the plain ones until their template or what they read really changes, and that too is known from dry-runs
+// ([KeepPlain]). An old version stays as long as a pod may come back to it ([StillRead]).
+//
 // [Guard] is what an application may touch.
 package policies

@@ -102,6 +102,8 @@ type Plan struct {
 	Idle bool
 	// TakesBack: a release that fails without being staged is taken back too.
 	TakesBack bool
+	// Adopts: what others made may be taken over, so pods may run already when the first release begins.
+	Adopts bool
 	// Canary says how a release is staged; nil: not at all.
 	Canary *Canary
 	// Approved lets a stage of a release begin.
@@ -149,9 +151,11 @@ type Observation struct {
 	Owned int
 	// Drifted counts objects whose live fields differ from what was applied.
 	Drifted int
-	// Assessed: Changed are the workloads whose pods the release in the state would replace.
+	// Assessed: Changed are the workloads whose pods the release in the state would replace, and Plain those that keep plain
+	// names of what they read.
 	Assessed bool
 	Changed  []Staged
+	Plain    []string
 	// Workloads are those of [State.Staged], in that order.
 	Workloads []Workload
 	Scene     SceneSeen

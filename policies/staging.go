@@ -8,8 +8,10 @@ import (
 // Staging is where a staged release stands. The zero value: nothing is staged.
 type Staging struct {
 	// Versioned: the configuration that pods of Release read has names of its content, see [Versioned]. It is decided when
-	// the release begins: rules that change later restart no pod.
-	Versioned bool `json:"versioned,omitempty"`
+	// the release begins: rules that change later restart no pod. Plain are the workloads that read it under plain names all
+	// the same, see [KeepPlain].
+	Versioned bool     `json:"versioned,omitempty"`
+	Plain     []string `json:"plain,omitempty"`
 	// Assess: it is to be found out which workloads are staged. Nothing of the release was sent yet.
 	Assess bool `json:"assess,omitempty"`
 	// Form is how the workloads in Staged are sent, and Back that the proven release is sent instead of the one in the

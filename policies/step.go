@@ -109,9 +109,19 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy // what is live is
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
 	s.Scene = s.Scene.end(o.Now)
-	s.Began, s.Since, s.Staging = o.Now, o.Now, Staging{Versioned: p.Canary != nil}
-	s.Assess = p.Canary != nil && proven && s.Proven != (Release{})
+	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
+	first := s.Proven == (Release{})
+	s.Assess = p.Canary != nil && (proven && !first || first && (p.Adopts || o.Owned > 0)) // pods that run keep their names
 	return s, told
+}
+
+// names are those that the configuration of a new release has until more is known. Versions are read for good, also where
+// the rules stage nothing any more.
+func (s State) names(p Plan) Staging {
+	if p.Canary != nil {
+		return Staging{Versioned: true}
+	}
+	return Staging{Versioned: s.Versioned, Plain: s.Plain}
 }
 
 // isNew reports whether a release is another one than that in the state. A failed one is tried again when a
@@ -194,7 +204,7 @@ func roll(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return s, told
 	case o.Health == Current:
 		s, told = enter(s, Healthy, "", o, told)
-		s.Proven, s.Staging = s.Release, Staging{Versioned: s.Versioned}
+		s.Proven, s.Staging = s.Release, Staging{Versioned: s.Versioned, Plain: s.Plain}
 		return s, told
 	case o.Health == Degraded && s.Stage > 0:
 		return takeBack(s, o, Returning, Failed, o.HealthReason, told)

@@ -134,6 +134,10 @@ func (s *story) stage(key, value string) error {
 			s.seen.Changed = []Staged{{Name: value[:at], Proven: "p", Replicas: n, Deadline: 10 * time.Minute, Routed: routed}}
 			return err
 		}
+	case "plain": // plain=web: it keeps plain names
+		s.seen.Plain = strings.Fields(value)
+	case "adopts":
+		s.plan.Adopts = value == "yes"
 	case "behind": // behind=db/2/1: the pods of db are replaced too, of which there are 2, after those of order 0
 		var w Staged
 		part := strings.Split(value, "/")
@@ -263,6 +267,9 @@ func answer(s State, effects []Effect, leaving []string, told []Record) string {
 	}
 	if s.Applied {
 		b.WriteString(" applied")
+	}
+	if len(s.Plain) > 0 {
+		fmt.Fprintf(&b, " plain names: %s", strings.Join(s.Plain, ", "))
 	}
 	if s.Reason != "" {
 		fmt.Fprintf(&b, " because %s", s.Reason)

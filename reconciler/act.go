@@ -120,13 +120,19 @@ func (p *Pass) apply(ctx context.Context) Outcome {
 	if wait := p.untilOffer(); wait > 0 {
 		return Outcome{Verdict: Stall, Reason: t.held.saved.State.Reason, After: wait}
 	}
-	if p.Rules.CreateNamespace {
-		if _, err := p.site.apply.EnsureNamespace(ctx, p.Rules.Namespace, nil); err != nil {
-			return retry(err)
-		}
+	if err := p.ensureNamespace(ctx); err != nil {
+		return retry(err)
 	}
 	_, later, err := p.send(ctx, nil, false)
 	return p.settled(ctx, later, err)
+}
+
+func (p *Pass) ensureNamespace(ctx context.Context) error {
+	if !p.Rules.CreateNamespace {
+		return nil
+	}
+	_, err := p.site.apply.EnsureNamespace(ctx, p.Rules.Namespace, nil)
+	return err
 }
 
 // untilOffer is how long a refused release is not offered again; a person's word ends it.
@@ -207,8 +213,14 @@ func (p *Pass) prune(ctx context.Context) Outcome {
 	if p.Wanted.Absent {
 		gone = saved.Inventory
 	}
-	if !p.Wanted.Absent && len(gone) == 0 {
-		return next
+	if !p.Wanted.Absent {
+		var err error
+		if gone, err = p.unread(ctx, gone); err != nil {
+			return retry(err)
+		}
+		if len(gone) == 0 {
+			return next
+		}
 	}
 	changes, err := p.client().Prune(ctx, p.owner(), gone, apply.PruneOptions{Allow: p.Rules.Prune.Delete})
 	dropped := map[apply.ID]bool{}

@@ -28,12 +28,20 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		return next // and somebody has to give it replicas, which wakes the key
 	}
 	if p.Wanted.Canary == nil { // the rules stage nothing any more
-		return p.assessedAs(nil)
+		return p.assessedAs(nil, nil)
 	}
 	objects, err := p.manifests(ctx)
 	if err != nil {
 		return retry(err)
 	}
+	if err := p.ensureNamespace(ctx); err != nil {
+		return retry(err)
+	}
+	plain, err := p.plain(ctx, objects)
+	if err != nil {
+		return retry(err)
+	}
+	objects = policies.Named(objects, true, plain)
 	plan, err := p.client().Plan(ctx, apply.Request{
 		Owner: p.owner(), Objects: applied(objects), Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
 	})
@@ -43,6 +51,9 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	if plan.Definitions { // nothing can be said of what needs them, and they replace no pods
 		_, _, err := p.carryOut(ctx, plan, nil)
 		return p.settled(ctx, true, err)
+	}
+	if t.held.saved.State.Proven == (policies.Release{}) { // nothing is protected, but what runs keeps its names
+		return p.assessedAs(nil, plain)
 	}
 	var found []policies.Staged
 	for _, c := range plan.Changes {
@@ -73,13 +84,13 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		id := apply.ID{Group: t.Route.Group(), Kind: string(t.Route), Namespace: t.Namespace, Name: t.Name}
 		return p.settled(ctx, false, &apply.ObjectError{ID: id, Reason: why})
 	}
-	return p.assessedAs(found)
+	return p.assessedAs(found, plain)
 }
 
-// assessedAs notes which workloads are staged. What was refused before says nothing any more.
-func (p *Pass) assessedAs(staged []policies.Staged) Outcome {
+// assessedAs notes which workloads are staged and keep plain names. What was refused before says nothing any more.
+func (p *Pass) assessedAs(staged []policies.Staged, plain []string) Outcome {
 	began := p.target.held.saved.State.Began
-	p.target.assessed, p.target.attempt = assessment{began: began, staged: staged}, attempt{began: began}
+	p.target.assessed, p.target.attempt = assessment{began, staged, plain}, attempt{began: began}
 	return again
 }
 

@@ -21,6 +21,9 @@ func note(_ context.Context, p *Pass) Outcome {
 	if p.Blind != nil {
 		wait = sooner(wait, time.Minute)
 	}
+	if look := p.target.read.until; look.After(p.Seen.Now) {
+		wait = sooner(wait, look.Sub(p.Seen.Now))
+	}
 	if due := state.Due(p.Wanted, p.Seen.Now); !due.IsZero() {
 		wait = sooner(wait, due.Sub(p.Seen.Now))
 	}

@@ -55,6 +55,9 @@ func (p *Pass) count() {
 		}
 	}
 	for _, entry := range p.target.stale() {
+		if p.target.read.waits(entry.ID, p.Seen.Now) {
+			continue
+		}
 		if entry.UID == "" {
 			nameless++
 			continue

@@ -77,12 +77,21 @@ func (s *site) search(ctx context.Context) (map[Key]apply.Inventory, error) {
 
 func collect(found map[Key]apply.Inventory, kind schema.GroupVersionKind, items []metav1.PartialObjectMetadata) {
 	for _, item := range items {
+		if !madeHere(item.ManagedFields) {
+			continue
+		}
 		key := Key{item.Labels[rollout.LabelApplication], item.Labels[rollout.LabelEnvironment]}
 		found[key] = append(found[key], apply.Entry{
 			ID:      apply.ID{Group: kind.Group, Kind: kind.Kind, Namespace: item.Namespace, Name: item.Name},
 			Version: kind.Version, UID: string(item.UID),
 		})
 	}
+}
+
+// madeHere reports whether an object was applied by us. Controllers copy labels: the EndpointSlices and Endpoints of a Service
+// have its own, and are not ours to prune, nor may the application's service account look at them.
+func madeHere(fields []metav1.ManagedFieldsEntry) bool {
+	return len(fields) == 0 || slices.ContainsFunc(fields, func(f metav1.ManagedFieldsEntry) bool { return f.Manager == apply.Manager })
 }
 
 // listed is a kind and how it is asked for.

@@ -16,7 +16,7 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	before := saved.State
 	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules)
-	p.Wanted.TakesBack = p.Rules.Rollout.TakesBack()
+	p.Wanted.TakesBack, p.Wanted.Adopts = p.Rules.Rollout.TakesBack(), p.Rules.Adopt
 	var told []policies.Record
 	saved.State, p.Effects, told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {
@@ -25,6 +25,7 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	if !before.Began.Equal(saved.State.Began) || t.ways.ready == nil {
 		t.ways, t.words = newWays(), nil
 	}
+	t.rename()
 	t.untold = append(t.untold, told...)
 	if saved.State.Form == policies.Aborting && (!before.Back || before.Form == policies.Draining) {
 		if err := p.gently(ctx, &saved.State); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,11 +120,34 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
 	t.objects = p.prepare(made.Objects)
 	t.secrets = t.secrets.with(t.objects)
+	t.desire()
+	return next
+}
+
+// desire notes which objects the release has.
+func (t *target) desire() {
 	t.desired = make(map[apply.ID]bool, len(t.objects))
 	for _, o := range applied(t.objects) {
 		t.desired[apply.IDOf(o)] = true
 	}
-	return next
+}
+
+// rename gives the objects of the last render the names that the state says, where they are its release's.
+func (t *target) rename() {
+	state := t.held.saved.State
+	if t.objects == nil || !t.release.Same(state.Release) || t.named(state) {
+		return
+	}
+	if !t.versioned || state.Versioned { // without any versions they are rendered anew, see manifests
+		t.objects = policies.Named(t.objects, state.Versioned, state.Plain)
+		t.versioned, t.plain = state.Versioned, state.Plain
+		t.desire()
+	}
+}
+
+// named reports whether the objects of the last render have the names that the state says.
+func (t *target) named(state policies.State) bool {
+	return t.versioned == state.Versioned && slices.Equal(t.plain, state.Plain)
 }
 
 // manifests are the objects of the release in the saved state: those of the last render where they are the
@@ -133,7 +157,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	if saved.State.Back {
 		return p.proven(ctx)
 	}
-	if t.release.Same(saved.State.Release) && t.objects != nil && t.versioned == saved.State.Versioned {
+	if t.release.Same(saved.State.Release) && t.objects != nil && t.named(saved.State) {
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
@@ -155,11 +179,12 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 // Whether configuration has names of its content was decided when the release began.
 func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
 	t := p.target
-	t.versioned = p.Rules.Rollout.Staged()
-	if state := t.held.saved.State; t.release.Same(state.Release) {
-		t.versioned = state.Versioned
+	state := t.held.saved.State
+	t.versioned, t.plain = state.Versioned, state.Plain
+	if !t.release.Same(state.Release) && p.Rules.Rollout.Staged() {
+		t.versioned, t.plain = true, nil
 	}
-	return Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, t.versioned)
+	return policies.Named(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
 }
 
 // Prepared makes of what was rendered what is sent: without the fields that belong to somebody else, and where releases

@@ -120,7 +120,11 @@ func (p *Pass) manifestsKey(release policies.Release) string {
 	if !p.target.held.saved.State.Versioned && len(p.Rules.Drift.Leave) == 0 {
 		return release.Digest
 	}
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %v %v", release.Digest, p.target.held.saved.State.Versioned, p.Rules.Drift.Leave))
+	shaped := fmt.Appendf(nil, "%s %v %v", release.Digest, p.target.held.saved.State.Versioned, p.Rules.Drift.Leave)
+	if plain := p.target.held.saved.State.Plain; len(plain) > 0 {
+		shaped = fmt.Appendf(shaped, " %v", plain)
+	}
+	sum := sha256.Sum256(shaped)
 	return hex.EncodeToString(sum[:])
 }
 

@@ -14,10 +14,11 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/rollout"
 )
 
-// assessment is which workloads the release that began at a time would replace the pods of.
+// assessment is which workloads the release that began at a time would replace the pods of, and which keep plain names.
 type assessment struct {
 	began  time.Time
 	staged []policies.Staged
+	plain  []string
 }
 
 // canaryOf is how the environment's rules stage a release; nil: not at all.
@@ -76,7 +77,7 @@ func (p *Pass) stages() {
 	p.sampled()
 	t, state := p.target, p.target.held.saved.State
 	if state.Assess && t.assessed.began.Equal(state.Began) && !p.revived(t.assessed.staged) {
-		p.Seen.Assessed, p.Seen.Changed = true, t.assessed.staged
+		p.Seen.Assessed, p.Seen.Changed, p.Seen.Plain = true, t.assessed.staged, t.assessed.plain
 	}
 	staged := state.Staged
 	if state.Assess {

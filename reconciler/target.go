@@ -63,6 +63,7 @@ type memory struct {
 	scene    sceneOf
 	ways     ways
 	words    words
+	read     stillRead
 	// provenObjects are what the Secrets of these names hold; nil at rest.
 	provenObjects []*unstructured.Unstructured
 	provenNames   []string
@@ -77,7 +78,8 @@ type rendering struct {
 	trace     render.Trace
 	release   policies.Release
 	objects   []*unstructured.Unstructured // nil when they were dropped at rest
-	versioned bool                         // objects has configuration under names of its content
+	versioned bool                         // objects has configuration under names of its content,
+	plain     []string                     // but for what these workloads read
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
 	refusal   string                       // why it failed

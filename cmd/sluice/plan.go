@@ -78,12 +78,13 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 		return err
 	}
 	objects := made.Objects
+	var unsaved error
 	if live != nil {
-		objects = live.cluster.Scoped(objects)
+		objects, unsaved = live.cluster.Scoped(objects), live.saved(ctx, &of, flags.namespace)
 	}
 	of.Objects = reconciler.Prepared(objects, env.Drift.Leave, env.Rollout.Staged())
 	if live != nil {
-		if err := errors.Join(live.ask(ctx, &of, app.Was), live.saved(ctx, &of, flags.namespace)); err != nil {
+		if err := errors.Join(live.ask(ctx, &of, app.Was), unsaved); err != nil {
 			return err
 		}
 	}
