@@ -15,6 +15,8 @@ import (
 const (
 	mostFailing = 3
 	wordsWithin = time.Second
+	// listenEvery is how often pods are asked that said nothing yet, since each may cost that second.
+	listenEvery = 2 * time.Second
 )
 
 // words are what containers of failing pods said last.
@@ -68,14 +70,20 @@ func (p *Pass) listen(ctx context.Context, findings []rollout.Finding) []rollout
 
 // listenAhead hears the pods of a stage that are not well before it fails by them: then nothing waits for their last words.
 func (p *Pass) listenAhead(ctx context.Context) {
-	heard := words{}
-	for _, f := range p.listen(ctx, slices.DeleteFunc(p.failing(), func(f rollout.Finding) bool { return p.heard(f) })) {
-		heard[speakerOf(f)] = f.LastLines
+	t := p.target
+	silent := slices.DeleteFunc(p.failing(), p.heard)
+	if len(silent) == 0 || p.Seen.Now.Sub(t.listened) < listenEvery {
+		return
 	}
-	for speaker, lines := range p.target.words {
-		heard[speaker] = lines
+	t.listened = p.Seen.Now
+	if t.words == nil {
+		t.words = words{}
 	}
-	p.target.words = heard
+	for _, f := range p.listen(ctx, silent) {
+		if len(f.LastLines) > 0 {
+			t.words[speakerOf(f)] = f.LastLines
+		}
+	}
 }
 
 // heard reports whether nothing is lost when a failing pod goes at once.

@@ -63,6 +63,7 @@ type memory struct {
 	scene    sceneOf
 	ways     ways
 	words    words
+	listened time.Time // when pods were last asked for them
 	read     stillRead
 	// provenObjects are what the Secrets of these names hold; nil at rest.
 	provenObjects []*unstructured.Unstructured
