@@ -104,7 +104,7 @@ func (p *Pass) health() (policies.HealthStatus, string) {
 		p.NotWell = append(p.NotWell, well)
 		if well.Health == rollout.Failed {
 			worst = policies.Degraded
-		} else if worst == policies.Current {
+		} else if worst == policies.Current && !p.site.observer.SilentAlone(seen.ID) {
 			worst = policies.InProgress
 		}
 	}
