@@ -112,8 +112,8 @@ func (s State) form(w Staged) Form {
 }
 
 // size notes how many replicas the workloads ask for and how many new pods the stage has of them. It reports whether
-// there are to be more than were sent, or the same of another number: what a StatefulSet is sent is of its replicas, and other
-// pods of a DaemonSet make up for those of a node that died.
+// there are to be more than were sent, or the same of another number: what a StatefulSet is sent is of its replicas, and
+// for new pods of a DaemonSet whose node does not answer any more there are to be others.
 func (s State) size(p Plan, o Observation) (State, bool) {
 	grown := false
 	s.Staged = slices.Clone(s.Staged)
@@ -123,8 +123,10 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 		if i < len(o.Workloads) && o.Workloads[i].Seen {
 			w.Replicas = o.Workloads[i].Replicas
 		}
+		lost := false
 		if i < len(o.Workloads) {
 			w.Silent = o.Workloads[i].Silent
+			lost = w.Silent > before.Silent && o.Workloads[i].New.There < w.Pods
 		}
 		if w.Order > s.Order {
 			// It waits with the pods that it has; what holds a StatefulSet's is a number of its replicas.
@@ -137,7 +139,7 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 		} else if n, asked := s.asks(p, i, w.Replicas); asked {
 			w.Pods = max(w.Pods, n)
 		}
-		grown = grown || w.Pods > before.Pods || w.Silent > before.Silent
+		grown = grown || w.Pods > before.Pods || lost
 	}
 	return s, grown
 }
