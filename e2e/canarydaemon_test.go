@@ -5,12 +5,21 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sluice-cd/sluice/e2e/world"
 )
 
 const stagingDaemonSet = "deploy/staging/daemonset.yaml"
+
+// withoutStories keeps a DaemonSet from the nodes of other stories.
+const withoutStories = `      affinity:
+        nodeAffinity:
+          requiredDuringSchedulingIgnoredDuringExecution:
+            nodeSelectorTerms:
+              - matchExpressions: [{key: story, operator: NotIn, values: [dead-node, lost-node]}]
+`
 
 // collector is a DaemonSet beside the shop, on each node, whatever its taints.
 const collector = `apiVersion: apps/v1
@@ -23,7 +32,7 @@ spec:
     metadata: {labels: {app: collector}}
     spec:
       tolerations: [{operator: Exists}]
-      securityContext: {runAsNonRoot: true, runAsUser: 101, seccompProfile: {type: RuntimeDefault}}
+` + withoutStories + `      securityContext: {runAsNonRoot: true, runAsUser: 101, seccompProfile: {type: RuntimeDefault}}
       containers:
         - name: collector
           image: registry.example/collector:1
@@ -53,7 +62,7 @@ func TestCanaryStagesADaemonSet(t *testing.T) {
 		s.Agent.AwaitPolls(t)
 		awaitImages(t, pods, map[string]int{"collector:1": nodes - 1, "collector:2": 1})
 	})
-	addNode(t, s)
+	addNode(t, s, s.Name, "daemon")
 	t.Run("ANewNodeGetsANewPod", func(t *testing.T) {
 		awaitImages(t, pods, map[string]int{"collector:1": nodes - 1, "collector:2": 2})
 	})
@@ -102,19 +111,23 @@ func TestCanaryStagesADaemonSet(t *testing.T) {
 	})
 }
 
-// addNode adds a node to the cluster, until the story ends, that takes no pod but those that tolerate everything.
-func addNode(t *testing.T, s *world.Story) {
+// addNode adds a node to the cluster, until the story ends, that takes no pod but those that tolerate it. Its label says which
+// story it is of.
+func addNode(t *testing.T, s *world.Story, name, story string) {
 	t.Helper()
 	nodes := s.Cluster.Core.CoreV1().Nodes()
 	node := &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{Name: s.Name, Labels: map[string]string{corev1.LabelHostname: s.Name, corev1.LabelOSStable: "linux"}},
-		Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: "story", Value: s.Name, Effect: corev1.TaintEffectNoSchedule}}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+			corev1.LabelHostname: name, corev1.LabelOSStable: "linux", "story": story,
+		}},
+		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: "story", Value: story, Effect: corev1.TaintEffectNoSchedule}}},
 	}
 	if _, err := nodes.Create(t.Context(), node, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := nodes.Delete(context.WithoutCancel(t.Context()), s.Name, metav1.DeleteOptions{}); err != nil {
+		err := nodes.Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
 			t.Errorf("delete node: %v", err)
 		}
 	})

@@ -29,7 +29,7 @@ func TestCanaryOfOtherKindsIsKilledAtAnyInstant(t *testing.T) {
 				}
 				return release(t, s, file, before, image), image
 			})
-			t.Run("NoStageIsSkippedOrShortened", func(t *testing.T) { stagesInOrder(t, s, tags) })
+			t.Run("NoStageIsSkippedOrShortened", func(t *testing.T) { stagesInOrder(t, s, tags, quickHolds()) })
 			t.Run("OnlyWhatIsProvenRuns", func(t *testing.T) {
 				awaitImages(t, pods, map[string]int{proven: all})
 				s.AwaitGit(t, "staging")

@@ -121,7 +121,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s = s.moved(o)
 	missing, why, blameless := s.missing(p, o)
 	stands := cmp.Or(blameless, stuck(s.Staged, o))
-	if s = s.tells(p, stands); missing != "" {
+	if s = s.tells(p, cmp.Or(stands, silent(s.Staged, o))); missing != "" {
 		if !s.Reached.IsZero() && !s.seen(o) {
 			return s, told // an agent that has just begun knows nothing against them
 		}
@@ -177,6 +177,7 @@ func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return s, told
 	}
 	s = s.moved(o)
+	s.Reason = strings.TrimSuffix(wellText+"; "+silent(s.Staged, o), "; ")
 	for i, w := range o.Workloads {
 		if s.Staged[i].Order > s.Order {
 			continue

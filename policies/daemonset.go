@@ -1,6 +1,10 @@
 package policies
 
-import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+import (
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
 
 // daemonSet writes the form into a DaemonSet's spec: as long as a release is not settled its controller replaces no pod by
 // itself, and the pods are deleted one by one, see [State.Leaving]. A pod that is born meanwhile, on a new node or for one
@@ -38,4 +42,16 @@ func (w Workload) onward(pods int) []Pod {
 		return nil
 	}
 	return []Pod{*first}
+}
+
+// silent says which DaemonSet has pods on nodes that do not answer. They are neither counted nor waited for: nobody can replace
+// them, large clusters always have such a node, and it is no fault of a release. Its pod is replaced when the node answers,
+// and gone when it is.
+func silent(staged []Staged, o Observation) string {
+	for i, w := range o.Workloads {
+		if i < len(staged) && w.Silent > 0 {
+			return fmt.Sprintf("%s: %d on nodes that do not answer, which are not waited for", staged[i].Name, w.Silent)
+		}
+	}
+	return ""
 }

@@ -73,7 +73,8 @@
 // deleted for them (evict, see [State.Leaving]): every one of a DaemonSet, and of a StatefulSet those that stand in the way
 // back, since its controller does nothing while a pod is not Ready. For that reason it does not begin its stages while a
 // proven pod is not well, nor the next one, and its release is not blamed for it. How many pods of a DaemonSet are new is
-// never exact: one that is born in mid-stage is, whatever the stage says.
+// never exact: one that is born in mid-stage is, whatever the stage says. Nobody can replace its pods on nodes that do not
+// answer; they count for nothing, see [Workload.Silent], and the release is proven without them.
 //
 // What sends it back: a pod that never will be well, a stage whose pods are not Ready in time or not any more, an analysis
 // with too many bad samples (failed) or without values (inconclusive), a refusal, proven pods that were lost, no replicas,

@@ -52,6 +52,8 @@ type Staged struct {
 	// the stage has of them: a number that only ever grows, since a smaller one shrinks nothing. 0: it was not begun.
 	Replicas int `json:"replicas"`
 	Pods     int `json:"pods,omitempty"`
+	// Silent is how many of its pods were last seen on nodes that do not answer. Only a DaemonSet has some.
+	Silent int `json:"silent,omitempty"`
 	// Ready is the most pods that were Ready of those that the stage, or the way back, is for. A Deployment has none.
 	Ready int `json:"ready,omitempty"`
 	// Deadline is how long a stage may take until its pods are Ready: the manifest's progressDeadlineSeconds.
@@ -77,6 +79,8 @@ type Workload struct {
 	Unwell, Excuse string
 	// Ordered: its controller does nothing while a pod that is there is not Ready.
 	Ordered bool
+	// Silent counts pods of a DaemonSet on nodes that do not answer. Neither they nor their nodes are counted elsewhere.
+	Silent int
 	// Each are the pods that are not being deleted, of a StatefulSet or DaemonSet.
 	Each []Pod
 }
@@ -120,7 +124,8 @@ func (s State) form(w Staged) Form {
 }
 
 // size notes how many replicas the workloads ask for and how many new pods the stage has of them. It reports whether
-// there are to be more than were sent, or the same of another number: what a StatefulSet is sent is of its replicas.
+// there are to be more than were sent, or the same of another number: what a StatefulSet is sent is of its replicas, and
+// for new pods of a DaemonSet whose node does not answer any more there are to be others.
 func (s State) size(p Plan, o Observation) (State, bool) {
 	grown := false
 	s.Staged = slices.Clone(s.Staged)
@@ -129,6 +134,11 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 		before := *w
 		if i < len(o.Workloads) && o.Workloads[i].Seen {
 			w.Replicas = o.Workloads[i].Replicas
+		}
+		lost := false
+		if i < len(o.Workloads) {
+			w.Silent = o.Workloads[i].Silent
+			lost = w.Silent > before.Silent && o.Workloads[i].New.There < w.Pods
 		}
 		if w.Order > s.Order {
 			// It waits with the pods that it has; what holds a StatefulSet's is a number of its replicas.
@@ -141,7 +151,7 @@ func (s State) size(p Plan, o Observation) (State, bool) {
 		} else if n, asked := s.asks(p, i, w.Replicas); asked {
 			w.Pods = max(w.Pods, n)
 		}
-		grown = grown || w.Pods > before.Pods
+		grown = grown || w.Pods > before.Pods || lost
 	}
 	return s, grown
 }

@@ -22,6 +22,10 @@ func (w Staged) kind() string {
 	return deploymentKind
 }
 
+// InPlace reports whether the workload of this name, as people write it, can have no extra pods: its stages replace proven
+// ones, one at a time.
+func InPlace(name string) bool { return Staged{Name: name}.kind() != deploymentKind }
+
 // Capacity is where the pods of its stages come from: only a Deployment can have extra ones.
 func (w Staged) Capacity(c *Canary) Capacity {
 	if w.kind() != deploymentKind {

@@ -154,6 +154,9 @@ func (s *story) stage(key, value string) error {
 		w, err := counts(value)
 		s.seen.Workloads = append(s.seen.Workloads[:1:1], w)
 		return err
+	case "silent": // silent=1: besides those, one is on a node that does not answer
+		_, err := fmt.Sscan(value, &s.seen.Workloads[0].Silent)
+		return err
 	case "each":
 		s.seen.Workloads = []Workload{each(value, s.state.Staged, s.seen.Changed)}
 	case "switch": // switch=10m/30m: a Service is switched after 10 minutes, if approved, and the proven pods stay for 30 more

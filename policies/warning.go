@@ -111,7 +111,11 @@ func onOneNode(w workload, objects []*unstructured.Unstructured) (found []string
 
 // unstaged: the release will be refused.
 func (c *Canary) unstaged(w workload, objects []*unstructured.Unstructured) []string {
-	if why := Stageable(w.object, w.replicas(objects), c.Capacity); why != "" {
+	replicas := w.replicas(objects)
+	if w.object.GetKind() == daemonSetKind {
+		replicas = 0 // no manifest says how many nodes there are
+	}
+	if why := Stageable(w.object, replicas, c.Capacity); why != "" {
 		return []string{why}
 	}
 	return nil

@@ -62,6 +62,8 @@ func TestWarnings(t *testing.T) {
 			want:   web(`claim "data" is ReadWriteOnce: new pods start only on the node of the proven ones, or not at all`)},
 		"Recreate": {reason: "no stages", canary: &stages, change: []string{"replicas: 4", "replicas: 4\n  strategy: {type: Recreate}"},
 			want: web("strategy Recreate ends all pods before new ones begin, so there are no stages: use RollingUpdate, or no canary")},
+		"DaemonSet": {reason: "how many nodes there are no manifest says", canary: &stages, change: []string{
+			"kind: Deployment", "kind: DaemonSet", "  replicas: 4\n", ""}},
 		"TheOnlyPod": {reason: "no stages either", canary: &Canary{Capacity: Replace, Steps: []CanaryStep{{}}}, change: []string{"replicas: 4", "replicas: 1"},
 			want: web("with capacity: replace its only pod would be the first to go: use capacity: surge, or two replicas")},
 		"StandsStill": {reason: "a stage that is none", canary: &stages, change: []string{"replicas: 4", "replicas: 1"},

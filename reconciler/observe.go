@@ -103,11 +103,14 @@ func (p *Pass) health() (policies.HealthStatus, string) {
 		if seen.Status == rollout.Current {
 			continue
 		}
-		well := p.diagnose(seen)
+		well, waits := p.diagnose(seen), true
+		if p.site.observer.SilentAlone(seen.ID) {
+			waits, well.Reason = false, fmt.Sprintf("%d of its pods are on nodes that do not answer", p.site.observer.Silent(seen.ID))
+		}
 		p.NotWell = append(p.NotWell, well)
 		if well.Health == rollout.Failed {
 			worst = policies.Degraded
-		} else if worst == policies.Current {
+		} else if worst == policies.Current && waits {
 			worst = policies.InProgress
 		}
 	}

@@ -73,6 +73,8 @@ type PreviewWorkload struct {
 	Replicas int    `json:"replicas"`
 	New      int    `json:"new"`
 	Proven   int    `json:"proven"`
+	// InPlace: new pods take the place of proven ones, one at a time, whatever capacity the rules ask for.
+	InPlace bool `json:"inPlace,omitempty"`
 	// Routed: a route shares its traffic out by the weight of the stage.
 	Routed bool `json:"routed,omitempty"`
 }
@@ -109,8 +111,8 @@ func (of PreviewOf) Preview() Preview {
 			object.When = AtOnce
 		case of.stages(c):
 			object.When = InStages
-			replicas := of.replicas(o)
-			if replicas == 0 {
+			replicas, known := of.replicas(o)
+			if replicas == 0 && known {
 				object.Reason = "it has no replicas: the stages begin when it has"
 			}
 			staged = append(staged, PreviewWorkload{Object: object.Object, Replicas: replicas, Routed: object.Object == routed})
@@ -209,17 +211,25 @@ func (of PreviewOf) whyNot(c apply.Planned) string {
 	return "not staged: its pod template does not change, and no pod is replaced"
 }
 
-// replicas is how many pods a workload has: what the cluster says, else Git.
-func (of PreviewOf) replicas(o *unstructured.Unstructured) int {
-	for _, from := range []*unstructured.Unstructured{objectOf(of.Live, apply.IDOf(o)), o} {
+// replicas is how many pods a workload has: what the cluster says, else Git. Of a DaemonSet only the cluster knows.
+func (of PreviewOf) replicas(o *unstructured.Unstructured) (n int, known bool) {
+	live := objectOf(of.Live, apply.IDOf(o))
+	if o.GetKind() == "DaemonSet" {
+		if live != nil {
+			nodes, ok, _ := unstructured.NestedInt64(live.Object, "status", "desiredNumberScheduled")
+			return int(nodes), ok
+		}
+		return 0, false
+	}
+	for _, from := range []*unstructured.Unstructured{live, o} {
 		if from == nil {
 			continue
 		}
 		if n, ok, _ := unstructured.NestedInt64(from.Object, "spec", "replicas"); ok {
-			return int(n)
+			return int(n), true
 		}
 	}
-	return policies.Replicas(o, of.Objects)
+	return policies.Replicas(o, of.Objects), true
 }
 
 // objectOf finds an object by its identity; nil where it is not among them.
@@ -243,11 +253,12 @@ func previewStages(canary *policies.Canary, staged []PreviewWorkload) []PreviewS
 		}
 		for _, w := range staged {
 			capacity := policies.Staged{Name: w.Object}.Capacity(canary)
-			w.New, w.Proven = step.Pods(w.Replicas, capacity), w.Replicas
+			w.New, w.Proven, w.InPlace = step.Pods(w.Replicas, capacity), w.Replicas, policies.InPlace(w.Object)
 			if w.Routed {
 				w.New = step.RoutedPods(w.Replicas, capacity)
 			}
 			if capacity == policies.Replace {
+				w.New = min(w.New, w.Replicas) // of a DaemonSet without a cluster nothing is known
 				w.Proven -= w.New
 			}
 			stage.Workloads = append(stage.Workloads, w)

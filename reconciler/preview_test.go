@@ -136,3 +136,25 @@ func TestPreviewRouted(t *testing.T) {
 		t.Errorf("a Service that is not there is not refused: %q", got.Refused)
 	}
 }
+
+// TestPreviewInPlace: only the cluster knows how many pods a DaemonSet has.
+func TestPreviewInPlace(t *testing.T) {
+	daemon := func(status map[string]any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": map[string]any{"name": "logs", "namespace": "shop"},
+			"spec": map[string]any{}, "status": status,
+		}}
+	}
+	of := PreviewOf{Objects: []*unstructured.Unstructured{daemon(nil)}}
+	of.Rules.Rollout.Canary = &config.Canary{Capacity: config.SurgeCapacity, Steps: []config.CanaryStep{{Weight: 50}}}
+	want := PreviewWorkload{Object: "DaemonSet/shop/logs", InPlace: true}
+	if diff := cmp.Diff(want, of.Preview().Stages[0].Workloads[0]); diff != "" {
+		t.Errorf("without a cluster: -want +got\n%s", diff)
+	}
+	of.Changes = []apply.Planned{{ID: apply.IDOf(of.Objects[0]), Action: apply.Configured, Fields: []string{"spec.template.spec.containers[logs].image"}}}
+	of.Live = []*unstructured.Unstructured{daemon(map[string]any{"desiredNumberScheduled": int64(5)})}
+	want.Replicas, want.New, want.Proven = 5, 2, 3
+	if diff := cmp.Diff(want, of.Preview().Stages[0].Workloads[0]); diff != "" {
+		t.Errorf("with one: -want +got\n%s", diff)
+	}
+}

@@ -116,7 +116,8 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 	if !there {
 		return policies.Workload{Gone: true}, p.site.synced(entry, p.Rules.Namespace)
 	}
-	w := policies.Workload{Replicas: int(seen.Replicas.Want)}
+	w := policies.Workload{Replicas: int(seen.Replicas.Want), Silent: p.site.observer.Silent(id)}
+	w.Replicas -= w.Silent
 	sets, known := p.site.observer.Sets(id)
 	w.Seen = known
 	state, proven := p.target.held.saved.State, map[string]bool{s.Proven: true}
@@ -137,6 +138,9 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 		w.Ordered = id.Kind == "StatefulSet" && !seen.Ordinals.Parallel
 	}
 	for _, finding := range p.site.observer.Diagnose(id) {
+		if finding.Kind == rollout.NodeLost && w.Silent > 0 {
+			continue // which is no excuse for the others
+		}
 		text := p.target.secrets.mask(finding.Message)
 		if finding.Terminal && w.Fault == "" && w.New.Want > 0 {
 			w.Fault = text

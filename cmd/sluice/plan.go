@@ -206,7 +206,12 @@ func printStages(out io.Writer, p reconciler.Preview) {
 // podsOf counts the pods of a stage, and says what they need.
 func podsOf(w reconciler.PreviewWorkload, capacity policies.Capacity) string {
 	text := fmt.Sprintf("%d new beside %d proven", w.New, w.Proven)
+	const inPlace = "replaced in place one at a time, with no extra pods"
 	switch all := w.New + w.Proven; {
+	case w.InPlace && w.Replicas == 0: // only a cluster knows its nodes
+		return inPlace
+	case w.InPlace:
+		return text + ", " + inPlace
 	case capacity == policies.Replace:
 		return text + ", no more pods than before"
 	case w.Replicas > 0 && w.New >= w.Replicas:

@@ -48,6 +48,9 @@ func resource(kind string) (schema.GroupVersionResource, bool) {
 		"Lease":                    v("coordination.k8s.io", "v1", "leases"),
 		"CustomResourceDefinition": v("apiextensions.k8s.io", "v1", "customresourcedefinitions"),
 		"BackupSchedule":           v("orders.example.com", "v1", "backupschedules"),
+
+		"ValidatingAdmissionPolicy":        v("admissionregistration.k8s.io", "v1", "validatingadmissionpolicies"),
+		"ValidatingAdmissionPolicyBinding": v("admissionregistration.k8s.io", "v1", "validatingadmissionpolicybindings"),
 	}[kind]
 	return r, ok
 }
@@ -61,7 +64,8 @@ func (c *Cluster) Resource(kind, namespace string) dynamic.ResourceInterface {
 	if !ok {
 		panic(fmt.Sprintf("no resource for kind %q: add it to the table", kind))
 	}
-	if slices.Contains([]string{"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}, kind) {
+	if slices.Contains([]string{"Namespace", "Node", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition",
+		"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}, kind) {
 		return c.Dynamic.Resource(r)
 	}
 	return c.Dynamic.Resource(r).Namespace(namespace)

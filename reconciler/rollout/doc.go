@@ -44,7 +44,8 @@
 //	kinds watched as metadata only      Current, or Terminating
 //
 // A Deployment that is held on purpose is in progress for as long as it is held, a StatefulSet is Current: the health of
-// what is held is its pods', by template: [Observer.Sets], and of StatefulSets and DaemonSets [Observer.Members].
+// what is held is its pods', by template: [Observer.Sets], and of StatefulSets and DaemonSets [Observer.Members]. A DaemonSet
+// is not Current while a node does not answer; a release is not to wait for that: [Observer.SilentAlone].
 //
 // # Diagnosis
 //

@@ -89,7 +89,7 @@ func (e *examination) look() {
 	}
 	switch {
 	case e.mounts():
-	case e.warned("", "NodeNotReady", "") != "":
+	case p.silent || e.warned("", "NodeNotReady", "") != "":
 		e.find("", NodeLost, false, "the node of the pod does not answer")
 	case p.phase == corev1.PodPending:
 		if why := e.warned("", "FailedCreatePodSandBox", ""); why != "" {

@@ -226,11 +226,12 @@ func (h *held) set(template string) *appsv1.ReplicaSet {
 	return nil
 }
 
-// uids are those of the pods of a template that are not being deleted, of "" those of all.
+// uids are those of the pods of a template that are not being deleted, of "" those of all. One that was taken out of its
+// ReplicaSet is none of them.
 func (h *held) uids(template string) []types.UID {
 	var uids []types.UID
 	for uid, p := range h.pods {
-		if p.DeletionTimestamp == nil && (template == "" || letter(p.Spec) == template) {
+		if p.DeletionTimestamp == nil && metav1.GetControllerOf(p) != nil && (template == "" || letter(p.Spec) == template) {
 			uids = append(uids, uid)
 		}
 	}
@@ -289,6 +290,7 @@ func (h *held) decided() bool {
 	switch {
 	case h.deployment != nil:
 		d := h.deployment
+		updated := func(corev1.PodSpec) int32 { n, _ := h.countOf(h.newest()); return n }
 		return *d.Spec.RevisionHistoryLimit == int32(h.limit) && d.Status.ObservedGeneration == d.Generation &&
 			d.Status.Replicas == total && d.Status.ReadyReplicas == ready && d.Status.UpdatedReplicas == updated(d.Spec.Template.Spec)
 	case h.stateful != nil:
@@ -307,7 +309,7 @@ func (h *held) decided() bool {
 // setsAgree says whether each ReplicaSet has as many pods as it wants, and knows how they are.
 func (h *held) setsAgree() bool {
 	for _, s := range h.sets {
-		total, ready := h.count(letter(s.Spec.Template.Spec))
+		total, ready := h.countOf(s)
 		if s.Status.ObservedGeneration != s.Generation || *s.Spec.Replicas != total ||
 			s.Status.Replicas != total || s.Status.ReadyReplicas != ready {
 			return false
@@ -422,6 +424,30 @@ func (h *held) count(template string) (total, ready int32) {
 		}
 	}
 	return total, ready
+}
+
+// countOf counts the pods of a ReplicaSet, of which there may be two of one letter; without one there are none.
+func (h *held) countOf(s *appsv1.ReplicaSet) (total, ready int32) {
+	for _, uid := range h.uids("") {
+		if p := h.pods[uid]; s != nil && metav1.IsControlledBy(p, s) {
+			total++
+			if isReady(p) {
+				ready++
+			}
+		}
+	}
+	return total, ready
+}
+
+// newest is the ReplicaSet of the Deployment's present template; nil while there is none.
+func (h *held) newest() *appsv1.ReplicaSet {
+	const revision = "deployment.kubernetes.io/revision"
+	for _, s := range h.sets {
+		if s.Annotations[revision] == h.deployment.Annotations[revision] {
+			return s
+		}
+	}
+	return nil
 }
 
 // String is like {A6(4) B2}: six pods of template a, of which four are Ready, and two of b.

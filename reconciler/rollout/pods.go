@@ -28,6 +28,7 @@ type pod struct {
 	revision, generation string
 	phase                corev1.PodPhase
 	ready, deleting      bool
+	silent               bool // its node does not answer
 	ended                exit // of the whole pod, as by an eviction
 	unscheduled          exit // why no node was found
 	unready              exit // why it is not Ready though its containers are
@@ -89,7 +90,9 @@ func reducePod(obj runtime.Object) pod {
 	if p.Status.Phase == corev1.PodFailed {
 		r.ended = exit{reason: p.Status.Reason, message: p.Status.Message}
 	}
+	contained := false
 	for _, c := range p.Status.Conditions {
+		contained = contained || c.Type == corev1.ContainersReady && c.Status == corev1.ConditionTrue
 		switch {
 		case c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue:
 			r.ready = true
@@ -99,6 +102,9 @@ func reducePod(obj runtime.Object) pod {
 			r.unscheduled = exit{reason: c.Reason, message: c.Message}
 		}
 	}
+	// A kubelet says of a pod that it is not Ready when its containers are not, or for a readiness gate, and gives the reason.
+	// Only for a node that does not answer any more the node controller says it, and changes nothing but that.
+	r.silent = contained && !r.ready && p.Status.Phase == corev1.PodRunning && !r.unready.is("ReadinessGatesNotReady")
 	r.containers = append(containersOf(p.Spec.InitContainers, p.Status.InitContainerStatuses, true),
 		containersOf(p.Spec.Containers, p.Status.ContainerStatuses, false)...)
 	return r

@@ -35,7 +35,8 @@ func ordinals(live *unstructured.Unstructured) Ordinals {
 	}
 }
 
-// Member is a pod of a StatefulSet or DaemonSet that is not being deleted.
+// Member is a pod of a StatefulSet or DaemonSet that is not being deleted. A DaemonSet's is on a node that answers, see
+// [Observer.Silent].
 type Member struct {
 	Name, UID string
 	Hash      string // of its template, as its label controller-revision-hash
@@ -57,7 +58,7 @@ func (o *Observer) Members(id ID) (members []Member, known bool) {
 	defer f.mu.RUnlock()
 	newest := int32(0)
 	for _, p := range f.pods {
-		if p.owner.uid != workload.UID || p.deleting {
+		if p.owner.uid != workload.UID || p.deleting || p.silent && id.Kind == "DaemonSet" {
 			continue
 		}
 		m := Member{Name: p.Name, UID: p.uid, Hash: p.revision, Ready: p.ready, Born: p.created}
@@ -73,6 +74,38 @@ func (o *Observer) Members(id ID) (members []Member, known bool) {
 	}
 	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
 	return members, f.podsListed && (id.Kind != "StatefulSet" || newest == workload.Replicas.Updated)
+}
+
+// Silent counts the pods of a DaemonSet on nodes that do not answer, those that are being deleted too: they stay until the node
+// answers or is gone. Of other kinds there are none: their pods are made on other nodes.
+func (o *Observer) Silent(id ID) int {
+	workload, there := o.store.get(id)
+	f := o.follower(id.Namespace)
+	if !there || f == nil || id.Kind != "DaemonSet" {
+		return 0
+	}
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	silent, others := 0, 0
+	for _, p := range f.pods {
+		switch {
+		case p.owner.uid != workload.UID:
+		case p.silent:
+			silent++
+		case !p.deleting:
+			others++
+		}
+	}
+	return max(0, min(silent, int(workload.Replicas.Want)-others)) // of a node that is gone nothing is wanted
+}
+
+// SilentAlone reports whether nothing keeps a DaemonSet from being Current but nodes that do not answer, which are not all.
+func (o *Observer) SilentAlone(id ID) bool {
+	workload, there := o.store.get(id)
+	n := o.Silent(id)
+	rest := workload.Replicas.Want - int32(n)
+	return there && n > 0 && rest > 0 && workload.Revision != "" && workload.Status == InProgress &&
+		workload.Replicas.Ready >= rest && workload.Replicas.Available >= rest && workload.Replicas.Updated >= rest
 }
 
 // ordinalOf is the number at the end of a pod's name.
@@ -117,7 +150,7 @@ func (o *Observer) templates(id ID) (sets []Set, known bool) {
 		return sets, true
 	}
 	// A DaemonSet that went back to a template keeps its old pods, whose number is that of the first time.
-	if len(sets) == 1 && int(workload.Replicas.Updated) == sets[0].There {
+	if updated := int(workload.Replicas.Updated); len(sets) == 1 && updated >= sets[0].There && updated <= sets[0].There+o.Silent(id) {
 		sets[0].Newest = true
 	}
 	return sets, true

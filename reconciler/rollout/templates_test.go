@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // of is a manifest of a workload whose pods are of an image.
@@ -99,5 +100,41 @@ func TestSetsOfADaemonSet(t *testing.T) {
 		if (s.Hash == first) == s.Newest {
 			t.Errorf("the first template's hash is %s, and there is %+v", first, s)
 		}
+	}
+}
+
+// TestSilentPods: what the node controller writes of a pod whose kubelet does not answer tells it from all others.
+func TestSilentPods(t *testing.T) {
+	w := newWorld(t, nil)
+	w.watch(daemonSets, nil)
+	w.follow(t)
+	id := w.id(daemonSets, "db")
+	w.apply(of(daemonSets, "updateStrategy: {type: RollingUpdate}", "a"))
+	w.untilSets(id, Set{Newest: true, Want: 4, There: 4, Ready: 4})
+	members, _ := w.observer.Members(id)
+	write := func(name, conditions string) {
+		t.Helper()
+		body := []byte(`{"status":{"conditions":[` + conditions + `]}}`)
+		_, err := w.kube.core.Pods(w.namespace).Patch(t.Context(), name, types.StrategicMergePatchType, body, metav1.PatchOptions{}, "status")
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(members[0].Name, `{"type":"Ready","status":"False"}`)
+	w.untilSets(id, Set{Newest: true, Want: 3, There: 3, Ready: 3})
+	if n := w.observer.Silent(id); n != 1 {
+		t.Errorf("%d pods are silent, want 1", n)
+	}
+	w.until("only the silent one to be missing", func() bool { return w.observer.SilentAlone(id) })
+	write(members[1].Name, `{"type":"Ready","status":"False"},{"type":"ContainersReady","status":"False"}`)
+	w.untilSets(id, Set{Newest: true, Want: 3, There: 3, Ready: 2})
+	w.until("another one to be missing", func() bool { return !w.observer.SilentAlone(id) })
+	if n := w.observer.Silent(id); n != 1 {
+		t.Errorf("%d pods are silent, want 1", n)
+	}
+	write(members[0].Name, `{"type":"Ready","status":"True"}`)
+	w.untilSets(id, Set{Newest: true, Want: 4, There: 4, Ready: 3})
+	if n := w.observer.Silent(id); n != 0 {
+		t.Errorf("%d pods are silent, want none", n)
 	}
 }
