@@ -10,8 +10,8 @@ import (
 const latencyRatio = `{name: latency, provider: prometheus, max: 1.5, compare: ratio, interval: 1s, errors: 20,
         query: 'avg(shop_latency_seconds{pod=~"{{.Canary}}"})'}`
 
-// secretWord is a Secret whose value pods say.
-const secretWord = "apiVersion: v1\nkind: Secret\nmetadata: {name: word}\nstringData: {word: listening}\n"
+// secretWord is a Secret whose value, listening, pods say.
+const secretWord = "apiVersion: v1\nkind: Secret\nmetadata: {name: word}\ndata: {word: bGlzdGVuaW5n}\n"
 
 // badRelease is a release of one kind of fault. Its image's tag is the environment's name, unless it has one.
 type badRelease struct {
