@@ -47,6 +47,10 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if why := begins(o); why != "" {
 		return enter(s, Holding, why, o, told)
 	}
+	waits := false
+	if s, told, waits = s.shut(p, o, "the release waits", told); waits {
+		return s, told
+	}
 	s.Assess, s.Phase, s.Reason = false, Progressing, ""
 	if len(o.Changed) == 0 || p.Canary == nil {
 		return s, told
@@ -102,6 +106,7 @@ func (c *Canary) tell(stage int) string {
 
 // hold waits at a stage.
 func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	s = s.reopened(p, o)
 	if name, fault := faulty(s, o); fault != "" {
 		return takeBack(s, o, Aborting, Failed, fmt.Sprintf("stage %d: %s: %s", s.Stage, name, fault), told)
 	}
@@ -156,6 +161,11 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	}
 	if stands != "" {
 		return s, told
+	}
+	if s.Form == Held { // what fills up is on its way to the end already
+		if s, told, waits := s.shut(p, o, p.Canary.next(s.Stage)+" waits", told); waits {
+			return s, told
+		}
 	}
 	return forward(s, p, o, told)
 }
