@@ -47,8 +47,8 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if why := begins(o); why != "" {
 		return enter(s, Holding, why, o, told)
 	}
-	waits := false
-	if s, told, waits = s.shut(p, o, "the release waits", told); waits {
+	var shut bool
+	if s, told, shut = s.shut(p, o, "the release", told); shut {
 		return s, told
 	}
 	s.Assess, s.Phase, s.Reason = false, Progressing, ""
@@ -58,6 +58,25 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Staged, s.Stage = o.Changed, 0
 	if p.Canary.Traffic != (Traffic{}) && s.behind() >= 0 {
 		return openUp(s, p, o), told
+	}
+	return forward(s, p, o, told)
+}
+
+// onward begins the next stage, or the finish, when the windows let it.
+func onward(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	shut := false
+	switch s.Form {
+	case Filling: // it is on its way to the end already
+	case Opening:
+		s, told, shut = s.shut(p, o, p.Canary.next(0), told)
+	default:
+		s, told, shut = s.shut(p, o, p.Canary.next(s.Stage), told)
+	}
+	switch {
+	case shut:
+		return s, told
+	case s.Form == Opening:
+		return stage(s, p, o, told)
 	}
 	return forward(s, p, o, told)
 }
@@ -162,12 +181,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if stands != "" {
 		return s, told
 	}
-	if s.Form == Held { // what fills up is on its way to the end already
-		if s, told, waits := s.shut(p, o, p.Canary.next(s.Stage)+" waits", told); waits {
-			return s, told
-		}
-	}
-	return forward(s, p, o, told)
+	return onward(s, p, o, told)
 }
 
 func (s State) approved(a Approval, stage int) bool {

@@ -25,24 +25,23 @@ type Override struct {
 const (
 	// ahead is how far off the next opening is looked for: as long as a window may be.
 	ahead = 366 * 24 * time.Hour
-	// mostTurns bounds the beginnings and ends of windows that are looked at for it: five days of one that fires every
-	// minute for a minute, some 10 ms. Where they are more, Until is how far they were looked at.
-	mostTurns = 7200
+	// mostTurns bounds the beginnings and ends of windows that are looked at for it: a day of one that fires every minute for a
+	// minute, half a millisecond. Where they are more, Until is how far they were looked at.
+	mostTurns = 1440
 )
 
-// OpenAt says whether changes may begin by all windows together: no window that denies holds then, and where some allow, one of
-// them does.
+// OpenAt says whether changes may begin by all windows together: no window that denies holds then, and where some allow, one
+// of them does.
 func OpenAt(windows []Window, now time.Time) Openness {
-	by := closedBy(windows, now)
-	at, is := Openness{Open: by < 0}, now
-	for turns := 0; ; turns++ {
-		if is = turn(windows, is); is.IsZero() || is.Sub(now) > ahead {
+	by, until := closedBy(windows, now)
+	at := Openness{Open: by < 0}
+	for turns := 0; !until.IsZero() && until.Sub(now) <= ahead; turns++ {
+		then, later := closedBy(windows, until)
+		if (then < 0) != at.Open || turns == mostTurns {
+			at.Until = until
 			break
 		}
-		if (closedBy(windows, is) < 0) != at.Open || turns == mostTurns {
-			at.Until = is
-			break
-		}
+		until = later
 	}
 	if !at.Open {
 		at.Reason = closedText(windows[by], at.Until)
@@ -50,36 +49,38 @@ func OpenAt(windows []Window, now time.Time) Openness {
 	return at
 }
 
-// closedBy is the window that closes all: the first that denies and holds, or, where some allow and none of those holds, the
-// one of them that comes next; below 0: it is open.
-func closedBy(windows []Window, now time.Time) int {
-	next, soonest, allowed := -1, time.Time{}, false
+// closedBy is the window that closes all, and until when that is so at least: the first that denies and holds, or, where some
+// allow and none of those holds, the one of them that comes next. Below 0: it is open. No time: for ever.
+func closedBy(windows []Window, now time.Time) (by int, until time.Time) {
+	var next, ends, denies time.Time // of the next that allows, of those that do, of the next that denies
+	by, allowed := -1, false
 	for i, w := range windows {
 		switch holds, until := w.Open(now); {
 		case w.Deny && holds:
-			return i
+			return i, until
 		case w.Deny:
+			denies = sooner(denies, until)
 		case holds:
 			allowed = true
-		case next < 0 || !until.IsZero() && (soonest.IsZero() || until.Before(soonest)):
-			next, soonest = i, until
+			if until.After(ends) {
+				ends = until
+			}
+		case by < 0 || sooner(next, until) != next:
+			by, next = i, until
 		}
 	}
-	if allowed {
-		return -1
+	if allowed || by < 0 {
+		return -1, sooner(ends, denies)
 	}
-	return next
+	return by, next
 }
 
-// turn is the next time at which one of the windows begins or ends; zero: none does.
-func turn(windows []Window, after time.Time) time.Time {
-	var first time.Time
-	for _, w := range windows {
-		if _, until := w.Open(after); !until.IsZero() && (first.IsZero() || until.Before(first)) {
-			first = until
-		}
+// sooner is the first of two times; none is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	return first
+	return a
 }
 
 func closedText(w Window, until time.Time) string {
@@ -107,7 +108,7 @@ func (p Plan) Openness(now time.Time) Openness {
 	if at.Open || !now.Before(p.Override.Until) {
 		return at
 	}
-	text := fmt.Sprintf("the window is overridden until %s: %s", Clock(p.Override.Until, time.UTC), p.Override.Reason)
+	text := fmt.Sprintf("windows were overridden until %s: %s", Clock(p.Override.Until, time.UTC), p.Override.Reason)
 	return Openness{Open: true, Until: p.Override.Until, Override: text}
 }
 
@@ -118,7 +119,8 @@ func Turns(windows []Window, now time.Time, most int) (turns []time.Time) {
 		if at.Until.IsZero() || len(turns) == most {
 			break
 		}
-		if now = at.Until; (closedBy(windows, now) < 0) != at.Open {
+		now = at.Until
+		if by, _ := closedBy(windows, now); (by < 0) != at.Open {
 			turns = append(turns, now)
 		}
 	}

@@ -81,18 +81,15 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 // arrive lets the release begin that Git asks for: after an unproven one was taken back, and when the windows let it. False:
 // what is live stays as it is.
 func arrive(s State, p Plan, o Observation, told []Record) (State, []Record, bool) {
-	form := s.Form
+	form, back, now := s.Form, s.Back, o.Now
 	s, told, busy := turnBack(s, o, told)
-	s, told, waits := await(s, p, o, told)
-	switch {
-	case busy:
-		return s, told, s.Form != form
-	case waits && p.TakesBack && s.unproven():
+	if !busy && s.waits(p, now) && s.unproven(p) {
 		s.Assess = false
 		s, told = takeBack(s, o, Settled, Superseded, "superseded by a newer release", told)
-		return s, told, true
-	case waits:
-		return s, told, false
+	}
+	s, told, waits := await(s, p, now, told)
+	if busy || waits {
+		return s, told, s.Form != form || s.Back != back
 	}
 	s, told = begin(s, p, o, told)
 	return s, told, true

@@ -17,16 +17,23 @@ type Waiting struct {
 // lookAgain is when a window is looked at again that does not open within a year.
 const lookAgain = 24 * time.Hour
 
-// await lets a new release wait while windows are closed; false: it may begin. A way back to what was proven is no change that
-// they are for.
-func await(s State, p Plan, o Observation, told []Record) (State, []Record, bool) {
-	at := p.Openness(o.Now)
-	if at.Open || p.Known || s.Proven.Same(p.Release) {
-		if r := s.Waiting.Release; !r.asked(p.Release) {
+// goesBack reports whether a release is what was proven here last: windows are not for the way back.
+func (s State) goesBack(r Release) bool { return s.Proven.Same(r) }
+
+// waits reports whether windows keep the release that is asked for from beginning.
+func (s State) waits(p Plan, now time.Time) bool {
+	return !p.Known && !s.goesBack(p.Release) && !p.Openness(now).Open
+}
+
+// await lets a new release wait while windows are closed; false: it may begin.
+func await(s State, p Plan, now time.Time, told []Record) (State, []Record, bool) {
+	if !s.waits(p, now) {
+		if !s.Waiting.Release.asked(p.Release) {
 			s, told = s.replaced(p.Release, told)
 		}
 		return s, told, false
 	}
+	at := p.Openness(now)
 	reason := "the release waits: " + at.Reason
 	if s.Waiting.Release.asked(p.Release) {
 		s.Waiting.Reason, s.Waiting.Opens = reason, at.Until
@@ -73,9 +80,13 @@ func (s State) unasked(p Plan, told []Record) (State, []Record) {
 	if s.Waiting == (Waiting{}) || p.Release == (Release{}) {
 		return s, told
 	}
+	reason := s.same()
+	if s.Waiting.Release == s.Release {
+		reason = "it is not to be deleted any more"
+	}
 	s, told = s.replaced(p.Release, told)
 	if s.Phase.Decides() {
-		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: s.same()})
+		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: reason})
 	}
 	return s, told
 }
@@ -89,15 +100,17 @@ func (s State) same() string {
 	return text
 }
 
-// unproven reports whether the release in the state is under way without stages, and what it would go back to is known.
-func (s State) unproven() bool {
-	return s.Stage == 0 && !s.Back && s.Phase != "" && !s.Phase.Closing() && s.Proven != (Release{}) && !s.Proven.Same(s.Release)
+// unproven reports whether the release in the state is under way without stages, or about to begin them, and would be taken
+// back if it failed.
+func (s State) unproven(p Plan) bool {
+	underWay := s.Phase != "" && !s.Phase.Closing() && s.Stage == 0 && !s.Back
+	return underWay && (s.Assess || p.TakesBack) && s.Proven != (Release{}) && !s.goesBack(s.Release)
 }
 
 // shut holds a release before what comes next, while windows are closed; false: it may begin.
 func (s State) shut(p Plan, o Observation, what string, told []Record) (State, []Record, bool) {
 	at := p.Openness(o.Now)
-	if at.Open {
+	if at.Open || p.Known || s.goesBack(s.Release) {
 		if at.Override != "" {
 			s.Overridden = at.Override
 		}
@@ -108,7 +121,7 @@ func (s State) shut(p Plan, o Observation, what string, told []Record) (State, [
 		s.Phase = Progressing
 	}
 	s.Closed, s.Opens = true, at.Until
-	reason := what + ": " + at.Reason
+	reason := what + " waits: " + at.Reason
 	s, told = enter(s, Holding, reason, o, told)
 	s.Reason = reason
 	return s, told, true
@@ -116,7 +129,7 @@ func (s State) shut(p Plan, o Observation, what string, told []Record) (State, [
 
 // reopened lets the stage be itself again when the window has opened: its pods may not be well any more.
 func (s State) reopened(p Plan, o Observation) State {
-	if s.Closed && p.Openness(o.Now).Open {
+	if s.Closed && s.Form == Held && p.Openness(o.Now).Open {
 		s.Closed, s.Opens = false, time.Time{}
 		s.Phase, s.Reason, s.Since = Progressing, p.Canary.tell(s.Stage), o.Now
 	}
@@ -146,7 +159,7 @@ func (c *Canary) next(stage int) string {
 // tell adds to what is told of the release in the state by whose word it went through a closed window.
 func (s State) tell(told []Record) []Record {
 	for i := range told {
-		if s.Overridden != "" && told[i].Release == s.Release && told[i].Phase != Pending {
+		if s.Overridden != "" && told[i].Release == s.Release && told[i].Phase != Pending && !s.Closed {
 			if told[i].Reason != "" {
 				told[i].Reason += "; "
 			}
