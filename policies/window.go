@@ -38,9 +38,13 @@ func (w Window) Text() string {
 	return text
 }
 
-// spoken is a duration in whole hours or minutes.
+// spoken is a duration in whole days, hours or minutes.
 func spoken(d time.Duration) string {
-	if d%time.Hour == 0 {
+	const day = 24 * time.Hour
+	switch {
+	case d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	case d%time.Hour == 0:
 		return fmt.Sprintf("%dh", d/time.Hour)
 	}
 	return fmt.Sprintf("%dm", d/time.Minute)

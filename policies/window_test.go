@@ -83,7 +83,7 @@ func TestOpenAt(t *testing.T) {
 		"DenyThenAllow":  {"open only when both say so", []string{hours, weekend}, "2026-11-21 10:00", false, "2026-11-23 08:00", "before Mon 2026-11-23 09:00 CET"},
 		"Meeting":        {"one that begins where another ends makes it longer", []string{"deny 0 10 * * * for 1h", "deny 0 11 * * * for 1h"}, "2026-11-20 10:30", false, "2026-11-20 12:00", ""},
 		"Overlapping":    {"firings that overlap are one window", []string{"deny */30 8-9 * * * for 1h"}, "2026-11-20 08:10", false, "2026-11-20 10:30", ""},
-		"Always":         {"it never opens", []string{"deny 0 0 * * * for 24h"}, "2026-11-20 08:10", false, "", `no changes begin within a year (deny "0 0 * * *" for 24h, UTC)`},
+		"Always":         {"it never opens", []string{"deny 0 0 * * * for 24h"}, "2026-11-20 08:10", false, "", `no changes begin within a year (deny "0 0 * * *" for 1d, UTC)`},
 		"AlwaysAllowed":  {"it never closes", []string{"allow 0 0 * * * for 24h"}, "2026-11-20 08:10", true, "", ""},
 		"AYear":          {"one that began long ago holds", []string{"deny 0 0 1 1 * for 8760h"}, "2026-12-31 23:59", false, "", "within a year"},
 		"LeapDay":        {"rare ones are found", []string{"deny 0 0 29 2 * for 24h"}, "2027-03-01 00:00", true, "2028-02-29 00:00", ""},

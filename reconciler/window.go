@@ -4,16 +4,51 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
+	"time"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
-// windows finds when changes may begin: what agent.yaml says to everybody comes first.
+// WindowsOf are all windows of an environment of an application: those of agent.yaml, which may be nil, come first.
+func WindowsOf(agent *config.Agent, application string, env config.Environment) (windows []policies.Window) {
+	if agent != nil {
+		for _, w := range agent.WindowsOf(application, env.Name) {
+			windows = append(windows, windowOf(w, "agent.yaml"))
+		}
+	}
+	for _, w := range env.Windows {
+		windows = append(windows, windowOf(w, ""))
+	}
+	return windows
+}
+
+func windowOf(w config.Window, of string) policies.Window {
+	made := policies.Window{Deny: w.Deny != "", Cron: w.Allow + w.Deny, For: w.For.Std(), Of: of}
+	var err error
+	if made.Schedule, made.Zone, err = w.Times(); err != nil { // it was never validated: nothing begins by it
+		made.Deny, made.Schedule, made.Zone = true, always{}, time.UTC
+	}
+	return made
+}
+
+// always fires every minute.
+type always struct{}
+
+func (always) Next(after time.Time) time.Time { return after.Truncate(time.Minute).Add(time.Minute) }
+
+// OverrideOf is a person's word against windows.
+func OverrideOf(words config.Release) policies.Override {
+	if words.Override == nil {
+		return policies.Override{}
+	}
+	return policies.Override{Reason: words.Override.Reason, Until: words.Override.Until.Std()}
+}
+
+// windows finds when changes may begin: by agent.yaml, the rules in force, and the release file.
 func (p *Pass) windows(ctx context.Context) error {
-	p.Wanted.Windows = slices.Concat(p.agent.config.WindowsOf(p.Application, p.Environment), p.Rules.OwnWindows())
-	p.Wanted.Override = p.Words.Override.Policy()
+	p.Wanted.Windows, p.Wanted.Override = WindowsOf(p.agent.config, p.Application, p.Rules), OverrideOf(p.Words)
 	if p.Wanted.Openness(p.Seen.Now).Open {
 		return nil
 	}

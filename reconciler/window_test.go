@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -25,7 +26,7 @@ func TestWindows(t *testing.T) {
 	first := l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/sluice.yaml": l.windowed(), "shop/deploy/a.yaml": configMap("a", "1")}})
 	p := l.start("one")
 	line := l.awaitLine("staging", "shop", first, "Pending")
-	if !strings.Contains(line.Reason, `deny "* * * * *" for 8760h, UTC`) {
+	if !strings.Contains(line.Reason, `deny "* * * * *" for 365d, UTC`) {
 		t.Errorf("the line does not name the window: %s", line.Reason)
 	}
 	if _, err := l.core.CoreV1().ConfigMaps(l.name+"-staging").Get(t.Context(), "a", metav1.GetOptions{}); err == nil {
@@ -118,4 +119,12 @@ func (p *process) waitsFor(k Key, reason string) error {
 		}
 	}
 	return fmt.Errorf("it is %+v", p.agent.Status())
+}
+
+// TestWindowThatWasNeverValidated: nothing begins by it.
+func TestWindowThatWasNeverValidated(t *testing.T) {
+	env := config.Environment{Windows: []config.Window{{Allow: "sometimes", For: config.Duration(time.Hour), TimeZone: "UTC"}}}
+	if at := policies.OpenAt(WindowsOf(nil, "shop", env), time.Now()); at.Open {
+		t.Errorf("it is open: %+v", at)
+	}
 }

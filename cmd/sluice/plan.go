@@ -101,7 +101,7 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	of.Windows, of.Override, of.Now = rules.of(app.Metadata.Name, *env), words.Override.Policy(), time.Now()
+	of.Windows, of.Override, of.Now = reconciler.WindowsOf(rules, app.Metadata.Name, *env), reconciler.OverrideOf(words), time.Now()
 	preview := of.Preview()
 	if err := printPreview(cmd.OutOrStdout(), flags.output, preview); err != nil {
 		return err

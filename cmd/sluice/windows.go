@@ -6,12 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
@@ -89,27 +89,16 @@ func (f windowsFlags) now() (time.Time, error) {
 	return at.Std(), nil
 }
 
-// binding is what agent.yaml says to everybody; nil where it is not known.
-type binding struct{ agent *config.Agent }
-
-func bindings(file string) (binding, error) {
+// bindings reads agent.yaml for what binds everybody; nil where no file is named.
+func bindings(file string) (*config.Agent, error) {
 	if file == "" {
-		return binding{}, nil
+		return nil, nil
 	}
-	agent, err := config.LoadAgent(file)
-	return binding{agent}, err
-}
-
-// of are all windows of an environment.
-func (b binding) of(application string, env config.Environment) []policies.Window {
-	if b.agent == nil {
-		return env.OwnWindows()
-	}
-	return slices.Concat(b.agent.WindowsOf(application, env.Name), env.OwnWindows())
+	return config.LoadAgent(file)
 }
 
 // readWindows looks at the environments that the arguments name.
-func readWindows(flags windowsFlags, rules binding, now time.Time, args []string) ([]environmentWindows, error) {
+func readWindows(flags windowsFlags, rules *config.Agent, now time.Time, args []string) ([]environmentWindows, error) {
 	files, err := filesToValidate([]string{flags.dir})
 	if err != nil {
 		return nil, err
@@ -131,19 +120,23 @@ func readWindows(flags windowsFlags, rules binding, now time.Time, args []string
 			if len(args) > 0 && app.Metadata.Name != args[0] || len(args) > 1 && env.Name != args[1] {
 				continue
 			}
-			words, _, err := config.LoadRelease(os.DirFS(filepath.Dir(file)), ".", env.Name, env.Was)
+			p, err := windowPlan(rules, app, env, filepath.Dir(file))
 			if err != nil {
 				return nil, err
 			}
-			rows = append(rows, windowsOf(app.Metadata.Name, env.Name, policies.Plan{
-				Windows: rules.of(app.Metadata.Name, env), Override: words.Override.Policy(),
-			}, now, flags.next))
+			rows = append(rows, windowsOf(app.Metadata.Name, env.Name, p, now, flags.next))
 		}
 	}
 	if len(rows) == 0 {
 		return nil, hinted{fmt.Errorf("no environment of that name in %s", flags.dir), "sluice windows"}
 	}
 	return rows, nil
+}
+
+// windowPlan is what the files say of windows.
+func windowPlan(rules *config.Agent, app *config.Application, env config.Environment, dir string) (policies.Plan, error) {
+	words, _, err := config.LoadRelease(os.DirFS(dir), ".", env.Name, env.Was)
+	return policies.Plan{Windows: reconciler.WindowsOf(rules, app.Metadata.Name, env), Override: reconciler.OverrideOf(words)}, err
 }
 
 func windowsOf(application, environment string, p policies.Plan, now time.Time, most int) environmentWindows {

@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/sluice-cd/sluice/policies"
+	"github.com/robfig/cron/v3"
 )
 
 // Window says when changes may begin: exactly one of allow and deny, and for how long. Windows that deny win; with any that
@@ -73,39 +73,25 @@ func (w BindingWindow) window() Window {
 	return Window{Allow: w.Allow, Deny: w.Deny, For: w.For, TimeZone: w.TimeZone}
 }
 
-// WindowsOf are those that bind an environment of an application by agent.yaml.
-func (a *Agent) WindowsOf(application, environment string) (windows []policies.Window) {
+// WindowsOf are those of agent.yaml that bind an environment of an application.
+func (a *Agent) WindowsOf(application, environment string) (windows []Window) {
 	for _, w := range a.Windows {
 		if Match(w.Applications, application) && Match(w.Environments, environment) {
-			windows = append(windows, w.window().policy("agent.yaml"))
+			windows = append(windows, w.window())
 		}
 	}
 	return windows
 }
 
-// OwnWindows are those of the environment's own file.
-func (e Environment) OwnWindows() (windows []policies.Window) {
-	for _, w := range e.Windows {
-		windows = append(windows, w.policy(""))
+// Times is when the window's expression fires, and in which zone. Of a window that was found valid there is no error.
+func (w Window) Times() (cron.Schedule, *time.Location, error) {
+	zone, err := timeZone(w.TimeZone)
+	if err != nil {
+		return nil, nil, err
 	}
-	return windows
+	times, err := schedule(w.Allow + w.Deny)
+	return times, zone, err
 }
-
-// policy is a window that was found valid.
-func (w Window) policy(of string) policies.Window {
-	made := policies.Window{Deny: w.Deny != "", Cron: w.Allow + w.Deny, For: w.For.Std(), Of: of}
-	var errs [2]error
-	made.Schedule, errs[0] = schedule(made.Cron)
-	if made.Zone, errs[1] = timeZone(w.TimeZone); errs != [2]error{} { // it was not: nothing begins by it
-		made.Deny, made.Schedule, made.Zone, made.For = true, always{}, time.UTC, maxWindow
-	}
-	return made
-}
-
-// always fires every minute.
-type always struct{}
-
-func (always) Next(after time.Time) time.Time { return after.Truncate(time.Minute).Add(time.Minute) }
 
 // maxWindow is as long as a window may be: it is looked for as far back.
 const maxWindow = 365 * day
@@ -167,11 +153,3 @@ func checkOverride(d *document, o *Override) {
 
 // maxReason bounds what is repeated in each line of a note.
 const maxReason = 200
-
-// Policy is the override as policies know it; of none it is the zero value.
-func (o *Override) Policy() policies.Override {
-	if o == nil {
-		return policies.Override{}
-	}
-	return policies.Override{Reason: o.Reason, Until: o.Until.Std()}
-}
