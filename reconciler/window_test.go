@@ -128,3 +128,26 @@ func TestWindowThatWasNeverValidated(t *testing.T) {
 		t.Errorf("it is open: %+v", at)
 	}
 }
+
+// TestWindowOpensByItself: nothing but the time wakes what waits.
+func TestWindowOpensByItself(t *testing.T) {
+	l := newLand(t)
+	began := time.Now().UTC()
+	length := time.Minute
+	if began.Second() > 45 { // it must be closed for long enough to be seen
+		length = 2 * time.Minute
+	}
+	opens := began.Truncate(time.Minute).Add(length)
+	window := fmt.Sprintf(`windows: [{deny: "%d %d * * *", for: %s}], source`, began.Minute(), began.Hour(), config.Duration(length))
+	first := l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{
+		"shop/sluice.yaml": strings.Replace(l.application("shop", ""), "source", window, 1), "shop/deploy/a.yaml": configMap("a", "1"),
+	}})
+	l.start("one")
+	if line := l.awaitLine("staging", "shop", first, "Pending"); !strings.Contains(line.Reason, "before "+policies.Clock(opens, time.UTC)) {
+		t.Errorf("the line does not say when it opens: %s", line.Reason)
+	}
+	<-time.After(time.Until(opens)) // windows are as fine as the clock of a cron expression
+	if line := l.awaitLine("staging", "shop", first, "Healthy"); line.At.Before(opens) || line.At.Sub(opens) > 10*time.Second {
+		t.Errorf("it opened at %s, and the release was Healthy at %s", opens, line.At)
+	}
+}
