@@ -2,7 +2,7 @@ package policies
 
 // Awaited is the stage that a person's word is waited for, from 1; 0: none.
 func (s State) Awaited() int {
-	if s.Phase == Holding && s.Form == Held && s.Split.Waits.IsZero() { // it does not wait for its route
+	if s.Phase == Holding && s.Form == Held && s.Split.Waits.IsZero() && !s.Closed { // it waits for no route and no window
 		return s.Stage + 1
 	}
 	return 0

@@ -15,6 +15,7 @@ func takeBack(s State, o Observation, form Form, phase Phase, reason string, tol
 	was := s.Form
 	s = s.unmoved()
 	s.Form, s.Back, s.Applied, s.StageBegan = form, true, false, o.Now
+	s.Closed, s.Opens = false, time.Time{}
 	s = s.retreat(was, o)
 	if phase == Failed {
 		reason += fmt.Sprintf("; back to %s", short(s.Proven.Revision))

@@ -48,6 +48,10 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if why := begins(o); protects && why != "" {
 		return enter(s, Holding, why, o, told)
 	}
+	var shut bool
+	if s, told, shut = s.shut(p, o, "the release", told); shut {
+		return s, told
+	}
 	s.Assess, s.Phase, s.Reason, s.Plain = false, Progressing, "", o.Plain
 	if len(o.Changed) == 0 || p.Canary == nil || !protects {
 		return s, told
@@ -55,6 +59,25 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Staged, s.Stage = o.Changed, 0
 	if p.Canary.Traffic != (Traffic{}) && s.behind() >= 0 {
 		return openUp(s, p, o), told
+	}
+	return forward(s, p, o, told)
+}
+
+// onward begins the next stage, or the finish, when the windows let it.
+func onward(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	shut := false
+	switch s.Form {
+	case Filling: // it is on its way to the end already
+	case Opening:
+		s, told, shut = s.shut(p, o, p.Canary.next(0), told)
+	default:
+		s, told, shut = s.shut(p, o, p.Canary.next(s.Stage), told)
+	}
+	switch {
+	case shut:
+		return s, told
+	case s.Form == Opening:
+		return stage(s, p, o, told)
 	}
 	return forward(s, p, o, told)
 }
@@ -103,6 +126,7 @@ func (c *Canary) tell(stage int) string {
 
 // hold waits at a stage.
 func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	s = s.reopened(p, o)
 	if name, fault := faulty(s, o); fault != "" {
 		return takeBack(s, o, Aborting, Failed, fmt.Sprintf("stage %d: %s: %s", s.Stage, name, fault), told)
 	}
@@ -161,7 +185,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if stands != "" {
 		return s, told
 	}
-	return forward(s, p, o, told)
+	return onward(s, p, o, told)
 }
 
 func (s State) approved(a Approval, stage int) bool {

@@ -16,7 +16,7 @@
 //	                               Failed ─── healthy after all ──▶ Healthy    Progressing
 //
 //	from         to           when
-//	(none)       Progressing  Git asks for a release
+//	(none)       Progressing  Git asks for a release, and the windows let it begin
 //	Progressing  Healthy      everything is applied and every object is Current
 //	Progressing  Failed       the API refused the manifests, or an object failed for good
 //	Progressing  Progressing  a newer release; the older one is closed as Superseded
@@ -85,6 +85,12 @@
 // time, until they are there or it is inconclusive.
 //
 // A release that is neither after half a minute is told once as Progressing, with what it waits for.
+//
+// A [Window] says when changes may begin. While none lets them, a new release waits, told once as Pending, and so does the
+// deletion of an absent environment; a release in its stages is Holding before the next one, and neither finishes nor aborts
+// for it. What has begun to finish goes on, and so does whatever brings back what was proven: repair, a failure's way back,
+// a release that was proven last. A newer release takes an unproven one back at once, and waits itself. An [Override] lets
+// all of it begin, and each line says so.
 //
 // Blocked is no state of a release but of a revision that none could be made of: it does not render, or a
 // guard refuses it. What runs stays, and Git is told once.

@@ -7,6 +7,8 @@ import (
 // Ends is when the stage has had its time, or its patience, as people are told it. Zero: no time ends it.
 func (s State) Ends(p Plan) time.Time {
 	switch {
+	case s.Closed:
+		return s.Opens
 	case s.Form == Returning:
 		return s.since().Add(returnFor)
 	case s.Form.Held() && !s.Unready.IsZero():
@@ -27,6 +29,7 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 			first = at
 		}
 	}
+	soonest(s.windowDue(now))
 	soonest(s.routeDue(now))
 	soonest(s.Scene.Until)
 	switch s.Form {

@@ -62,6 +62,10 @@ type State struct {
 	Proven Release `json:"proven,omitzero"`
 	// Refused is the last revision that no release could be made of, and why; zero when the present one is fine.
 	Refused Refusal `json:"refused,omitzero"`
+	// Waiting is a release that may not begin yet; zero: none.
+	Waiting Waiting `json:"waiting,omitzero"`
+	// Overridden is by whose word Release began, or went on, while windows were closed; empty: by nobody's.
+	Overridden string `json:"overridden,omitempty"`
 	// Held says why stale objects are not pruned.
 	Held string `json:"held,omitempty"`
 	// Scene is kept of the last release that failed in its stages.
@@ -108,6 +112,11 @@ type Plan struct {
 	Canary *Canary
 	// Approved lets a stage of a release begin.
 	Approved Approval
+	// Windows say when changes may begin, none: at any time; and Override lets them begin all the same.
+	Windows  []Window
+	Override Override
+	// Known: the release was the last to be proven here, and the state that said so is lost. Windows do not keep it away.
+	Known bool
 }
 
 // Approval is a person's word for one stage of one release.

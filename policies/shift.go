@@ -36,7 +36,7 @@ func open(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	case s.Split.Routed.IsZero():
 		return s.awaitRoute(o, o.Traffic.Why, told)
 	}
-	return stage(s, p, o, told)
+	return onward(s, p, o, told)
 }
 
 func (s Split) lacks(service string, have, want int) string {

@@ -26,6 +26,9 @@ type Staging struct {
 	Reached    time.Time `json:"reached,omitzero"`
 	Unready    time.Time `json:"unready,omitzero"`
 	Lost       time.Time `json:"lost,omitzero"`
+	// Closed: a window keeps what comes next from beginning, and Opens is when that ends; zero: not within a year.
+	Closed bool      `json:"closed,omitempty"`
+	Opens  time.Time `json:"opens,omitzero"`
 	// Stood: nobody could act while the release was in its stage, which was paused or whose rules were not known.
 	Stood bool `json:"stood,omitempty"`
 	// Moved is when a pod of a StatefulSet or DaemonSet last got where it is to be, see Staged.Ready.

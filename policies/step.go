@@ -44,23 +44,25 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	if p.Paused {
 		return s.stood(), nil, nil
 	}
+	var told []Record
 	if p.Absent {
+		if s, told = awaitLeave(s, p, o, told); s.Waiting != (Waiting{}) {
+			return s.stood(), nil, told
+		}
 		return leave(s, o)
 	}
-	var told []Record
 	s, told = refuse(s, p, told)
 	if p.Idle && (s.Assess || s.Stage > 0 && s.Phase != Healthy) {
 		return s.stood(), nil, told
 	}
 	s = s.goesOn(o)
 	if p.Release != (Release{}) && isNew(s, p.Release) {
-		form, busy := s.Form, false
-		if s, told, busy = turnBack(s, o, told); !busy {
-			s, told = begin(s, p, o, told)
+		moved := false
+		if s, told, moved = arrive(s, p, o, told); moved {
+			return s, effects(s, p, Observation{Now: o.Now}, false), s.tell(told) // what was observed is of what was sent before
 		}
-		if !busy || s.Form != form {
-			return s, effects(s, p, Observation{Now: o.Now}, false), told // what was observed is of what was sent before
-		}
+	} else {
+		s, told = s.unasked(p, told)
 	}
 	if s.Phase == "" {
 		return s, nil, told
@@ -73,7 +75,24 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 	if s.Held != "" && s.Held != held {
 		told = append(told, Record{Phase: Holding, Release: s.Release, Reason: s.Held, Began: s.Began})
 	}
-	return s, effects(s, p, o, prune), told
+	return s, effects(s, p, o, prune), s.tell(told)
+}
+
+// arrive lets the release begin that Git asks for: after an unproven one was taken back, and when the windows let it. False:
+// what is live stays as it is.
+func arrive(s State, p Plan, o Observation, told []Record) (State, []Record, bool) {
+	form, back, now := s.Form, s.Back, o.Now
+	s, told, busy := turnBack(s, o, told)
+	if !busy && s.waits(p, now) && s.unproven(p) {
+		s.Assess = false
+		s, told = takeBack(s, o, Settled, Superseded, "superseded by a newer release", told)
+	}
+	s, told, waits := await(s, p, now, told)
+	if busy || waits {
+		return s, told, s.Form != form || s.Back != back
+	}
+	s, told = begin(s, p, o, told)
+	return s, told, true
 }
 
 // refuse notes that no release can be made of a revision; what runs stays. A later revision that asks for what runs says
@@ -91,11 +110,7 @@ func refuse(s State, p Plan, told []Record) (State, []Record) {
 		r := Release{Revision: p.Refused.Revision, Trigger: p.Refused.Trigger}
 		told = append(told, Record{Phase: Blocked, Release: r, Reason: p.Refused.Reason})
 	case !isNew(s, p.Release) && (s.Phase == Healthy || s.Phase == Failed || s.Phase == RolledBack):
-		reason := "the same release as " + short(s.Release.Revision)
-		if s.Reason != "" {
-			reason += ": " + s.Reason
-		}
-		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: reason})
+		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: s.same()})
 	}
 	return s, told
 }
@@ -110,6 +125,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
 	s.Scene = s.Scene.end(o.Now)
 	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
+	s.Waiting, s.Overridden = Waiting{}, p.Openness(o.Now).Override
 	first := s.Proven == (Release{})
 	s.Assess = p.Canary != nil && (proven && !first || first && (p.Adopts || o.Owned > 0)) // pods that run keep their names
 	return s, told

@@ -170,6 +170,8 @@ func (s *story) stage(key, value string) error {
 		return errors.Join(errs[:]...)
 	case "traffic", "route", "services":
 		return s.traffic(key, value)
+	case "allow", "deny", "override", "known":
+		return s.window(key, value)
 	case "fault":
 		s.seen.Workloads[0].Fault = strings.ReplaceAll(value, "_", " ")
 	case "kept": // kept=pod: it was taken out; kept= for none that could be

@@ -34,29 +34,37 @@ func note(_ context.Context, p *Pass) Outcome {
 		return Outcome{Verdict: Ready, Reason: "paused"}
 	case p.Wanted.Refused != (policies.Refusal{}):
 		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: wait}
+	case p.Wanted.Absent && state.Waiting != (policies.Waiting{}):
+		return Outcome{Verdict: Wait, Reason: waits("", state), After: wait}
 	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:
-		reason := state.Reason
+		reason := waits(state.Reason, state)
 		if state.Back && p.Seen.Apply == policies.ApplyRefused {
 			reason += "; the way back is refused: " + p.Seen.ApplyReason
 		}
 		return Outcome{Verdict: Stall, Reason: reason, After: wait}
 	case state.Assess, state.Stage > 0 && state.Phase != policies.Healthy:
-		reason := state.Reason
-		if waits := state.Waits(p.Wanted); waits != "" {
-			reason += "; " + waits
+		reason := waits(state.Reason, state)
+		if measured := state.Waits(p.Wanted); measured != "" {
+			reason += "; " + measured
 		}
 		return Outcome{Verdict: Wait, Reason: reason, After: sooner(wait, time.Minute)}
 	case state.Phase == policies.Progressing:
 		if !state.Slow {
 			wait = sooner(wait, max(time.Second, policies.SlowAfter-p.Seen.Now.Sub(state.Began)))
 		}
-		return Outcome{Verdict: Wait, Reason: p.Seen.HealthReason, After: sooner(wait, time.Minute)}
+		return Outcome{Verdict: Wait, Reason: waits(p.Seen.HealthReason, state), After: sooner(wait, time.Minute)}
 	case state.Held != "":
-		return Outcome{Verdict: Wait, Reason: state.Held, After: wait}
+		return Outcome{Verdict: Wait, Reason: waits(state.Held, state), After: wait}
 	case p.Blind != nil:
 		return retry(p.Blind)
 	case p.Fought != "":
 		return Outcome{Verdict: Stall, Reason: p.Fought, After: wait}
+	case state.Waiting != (policies.Waiting{}):
+		if p.unseen() {
+			wait = sooner(wait, time.Minute)
+		}
+		p.target.rest()
+		return Outcome{Verdict: Wait, Reason: waits("", state), After: wait}
 	case p.Gone != "":
 		return Outcome{Verdict: Wait, Reason: p.Gone, After: wait}
 	case p.Wanted.Absent:

@@ -17,6 +17,9 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	before := saved.State
 	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules)
 	p.Wanted.TakesBack, p.Wanted.Adopts = p.Rules.Rollout.TakesBack(), p.Rules.Adopt
+	if err := p.windows(ctx); err != nil {
+		return retry(err)
+	}
 	var told []policies.Record
 	saved.State, p.Effects, told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {

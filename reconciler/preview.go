@@ -3,6 +3,7 @@ package reconciler
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -21,12 +22,19 @@ type Preview struct {
 	Compared bool `json:"compared"`
 	// InStage is the stage that a release is in now, where the state could be read: another one takes it back to the proven
 	// one first, and what is compared with is not at rest. 0: none.
-	InStage int             `json:"inStage,omitempty"`
+	InStage int `json:"inStage,omitempty"`
+	// Held is what a window keeps from going on or beginning now, as the state says it.
+	Held    string          `json:"held,omitempty"`
 	Objects []PreviewObject `json:"objects"`
 	// Capacity is where the pods of the stages come from. Empty, as Stages are: everything is applied at once.
 	Capacity policies.Capacity  `json:"capacity,omitempty"`
 	Stages   []PreviewStage     `json:"stages,omitempty"`
 	Warnings []policies.Warning `json:"warnings,omitempty"`
+	// Closed is why nothing of it would begin now, by the windows that are known and what the agent's state says. Opens is when
+	// it would. Override is by whose word it would begin all the same.
+	Closed   string    `json:"closed,omitempty"`
+	Opens    time.Time `json:"opens,omitzero"`
+	Override string    `json:"override,omitempty"`
 	// Refused is why the agent would not begin the stages as the rules want them.
 	Refused string `json:"refused,omitempty"`
 }
@@ -89,12 +97,25 @@ type PreviewOf struct {
 	Live    []*unstructured.Unstructured
 	// Saved is the agent's state; zero where it is not known, and so nothing is told of what would be pruned.
 	Saved Saved
+	// Windows are those that bind the environment, Override a person's word against them, and Now is when it is asked.
+	Windows  []policies.Window
+	Override policies.Override
+	Now      time.Time
 }
 
 // Preview tells what a release would do. It asks nobody.
 func (of PreviewOf) Preview() Preview {
 	made := Preview{Key: of.Key, Namespace: of.Rules.Namespace, Compared: of.Changes != nil, InStage: of.Saved.State.At()}
-	canary := canaryOf(of.Rules)
+	canary, windows := canaryOf(of.Rules), policies.Plan{Windows: of.Windows, Override: of.Override}.Openness(of.Now)
+	if state := of.Saved.State; state.Closed {
+		made.Held = state.Reason
+	} else {
+		made.Held = waits("", state)
+	}
+	made.Closed, made.Override = windows.Reason, windows.Override
+	if !windows.Open {
+		made.Opens = windows.Until
+	}
 	made.Warnings = policies.Warnings(of.Objects, of.Live, canary)
 	var staged []PreviewWorkload
 	routed := ""

@@ -72,7 +72,7 @@ func (a *Agent) Ready() bool {
 func (p *Pass) summary(out Outcome) Status {
 	state := p.target.held.saved.State
 	s := Status{
-		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: state.Phase, Revision: state.Release.Revision,
+		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: shownPhase(state), Revision: state.Release.Revision,
 		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
 		Drifted: p.Drifted.list(), Since: state.Since, At: p.agent.now(),
 	}

@@ -31,6 +31,9 @@ type glance struct {
 	// Due is when time alone lets the stage end, or fail where its pods are not Ready.
 	Due   time.Time `json:"due,omitzero"`
 	Waits string    `json:"waits,omitempty"` // what for
+	// Next is a newer revision that a window keeps from beginning, and Opens when one lets it begin, or the next stage.
+	Next  string    `json:"next,omitempty"`
+	Opens time.Time `json:"opens,omitzero"`
 	// Approve is the stage that a person's word is waited for; 0: none.
 	Approve   int              `json:"approve,omitempty"`
 	Workloads []glanceWorkload `json:"workloads,omitempty"`
@@ -72,7 +75,13 @@ func glanceAt(saved reconciler.Saved, pods map[string]*corev1.Pod) glance {
 	g := glance{
 		Application: saved.Application, Environment: saved.Environment, Phase: state.Phase, Revision: state.Release.Revision,
 		Proven: state.Proven.Revision, Reason: printable(state.Reason), Stage: state.At(), Stages: saved.Stages, Form: state.Form,
-		Due: saved.Due, Approve: state.Awaited(),
+		Due: saved.Due, Approve: state.Awaited(), Next: state.Waiting.Release.Revision, Opens: state.Waiting.Opens,
+	}
+	if state.Closed {
+		g.Opens = state.Opens
+	}
+	if g.Phase == "" && g.Next != "" {
+		g.Phase, g.Revision, g.Next = policies.Pending, g.Next, ""
 	}
 	for _, s := range state.Staged {
 		g.Workloads = append(g.Workloads, countPods(s, pods))
@@ -147,6 +156,10 @@ func (g glance) waitsFor(state policies.State) string {
 	switch {
 	case g.Approve > 0:
 		return fmt.Sprintf("a person: sluice approve %s %s", g.Application, g.Environment)
+	case state.Closed:
+		return "a window to open"
+	case state.Waiting.Reason != "":
+		return "a window to open: " + strings.TrimSpace(fmt.Sprintf("%.7s %s", g.Next, printable(state.Waiting.Reason)))
 	case state.Assess:
 		return "what would change is found out"
 	case state.Form == policies.Held && !state.Applied:

@@ -8,17 +8,20 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/render"
 )
 
 type planFlags struct {
 	dir, revision, output, namespace string
+	agent                            string
 	exitCode                         bool
 	clusterFlags
 }
@@ -33,8 +36,10 @@ them, how many pods each stage has, and what makes the stages prove less than th
 
 With --kubeconfig or --context the cluster is asked too, with your own rights and by dry-runs alone: which objects would
 change in which fields, which workloads are staged and why others are not, and, where you may read the agent's state, what
-would be pruned. With --exit-code the exit status is then 3 where
-anything would change.`,
+would be pruned and what a window holds. With --exit-code the exit status is then 3 where
+anything would change.
+
+Where a window is closed now, it says so. Windows of agent.yaml are known by --agent FILE.`,
 		Example: "  sluice plan shop production\n  sluice plan production --revision HEAD~1 -o json\n  sluice plan shop production --context eu-1 --exit-code",
 		Args:    arguments(cobra.RangeArgs(1, 2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -48,6 +53,7 @@ anything would change.`,
 	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
 	cmd.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit status 3 where anything would change")
 	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state")
+	cmd.Flags().StringVar(&flags.agent, "agent", "", "agent.yaml, whose windows count too")
 	flags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
@@ -88,6 +94,15 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 			return err
 		}
 	}
+	rules, err := bindings(flags.agent)
+	if err != nil {
+		return err
+	}
+	words, _, err := config.LoadRelease(place.tree, place.dir, env.Name, env.Was)
+	if err != nil {
+		return err
+	}
+	of.Windows, of.Override, of.Now = reconciler.WindowsOf(rules, app.Metadata.Name, *env), reconciler.OverrideOf(words), time.Now()
 	preview := of.Preview()
 	if err := printPreview(cmd.OutOrStdout(), flags.output, preview); err != nil {
 		return err
@@ -112,6 +127,15 @@ func printPreview(out io.Writer, format string, p reconciler.Preview) error {
 	fmt.Fprintf(out, "%s in namespace %s: %s\n", p.Key, p.Namespace, outline(p))
 	if p.InStage > 0 {
 		fmt.Fprintf(out, "A release is in stage %d now: another one takes it back to the proven one first\n", p.InStage)
+	}
+	if p.Held != "" {
+		fmt.Fprintf(out, "A window holds now what the agent has in hand: %s\n", p.Held)
+	}
+	if p.Closed != "" {
+		fmt.Fprintf(out, "Nothing of it begins now: %s\n", p.Closed)
+	}
+	if p.Override != "" {
+		fmt.Fprintf(out, "It begins although a window is closed: %s\n", p.Override)
 	}
 	for _, part := range []struct {
 		when  reconciler.Moment

@@ -27,6 +27,9 @@ type Agent struct {
 	Permissions []Permission `json:"permissions,omitempty"`
 	// Providers are what analyses of canaries may ask.
 	Providers []Provider `json:"providers,omitempty"`
+	// Windows say when changes may begin, for every application and environment or those that they name, beside what the applications'
+	// own files say.
+	Windows []BindingWindow `json:"windows,omitempty"`
 	// Keys are further public keys whose note lines count; the agent's own always does.
 	Keys []Key `json:"keys,omitempty"`
 	// Listen is the host:port where /metrics, /healthz and /readyz are served; "none" turns it off.

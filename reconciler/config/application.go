@@ -69,6 +69,8 @@ type Environment struct {
 	Drift Drift `json:"drift,omitzero"`
 	// Prune bounds the deletion of objects that left Git.
 	Prune Prune `json:"prune,omitzero"`
+	// Windows say when changes may begin. Drift is repaired and failures are taken back at any time.
+	Windows []Window `json:"windows,omitempty"`
 	// Rollout says how a release replaces the pods of the one before it.
 	Rollout Rollout `json:"rollout,omitzero"`
 }

@@ -58,6 +58,11 @@ func defaultAgent(a *Agent) {
 	for i := range a.Providers {
 		defaultProvider(&a.Providers[i])
 	}
+	for i := range a.Windows {
+		w := &a.Windows[i]
+		w.Applications, w.Environments = orAll(w.Applications), orAll(w.Environments)
+		setDefault(&w.TimeZone, defaultTimeZone)
+	}
 	for i := range a.Keys {
 		a.Keys[i].Environments = orAll(a.Keys[i].Environments)
 	}
@@ -100,6 +105,7 @@ func defaultApplication(a *Application) {
 		setDefault(&e.State, Present)
 		setDefault(&e.Drift.Mode, RepairDrift)
 		setDefault(&e.Prune.Limit, defaultPruneLimit)
+		defaultWindows(e.Windows)
 		defaultRollout(&e.Rollout)
 	}
 }

@@ -27,7 +27,7 @@
 // fill in what was left out, and those of validate_*.go judge the result, by the small demands of checks.go.
 //
 // Agent.Permission, Agent.Serves, Agent.ClashingNames and Kinds.Allows (match.go, clash.go) answer what agent.yaml
-// allows. RestConfig (kubeconfig.go) turns a cluster's reference into a client configuration, LoadCredentials
+// allows, and Agent.WindowsOf and Window.Times (windows.go) when changes may begin. RestConfig (kubeconfig.go) turns a cluster's reference into a client configuration, LoadCredentials
 // (credentials.go) a folder into a repository's credentials.
 //
 // # What it refuses

@@ -161,7 +161,7 @@ func (d docs) inner(f *field) []field {
 			v = reflect.Value{}
 		}
 	}
-	if t.Kind() != reflect.Struct || t == reflect.TypeFor[config.Follow]() {
+	if t.Kind() != reflect.Struct || t == reflect.TypeFor[config.Follow]() || t == reflect.TypeFor[config.Moment]() {
 		return nil
 	}
 	return d.fieldsOf(t, v, path)
@@ -207,16 +207,17 @@ func documents(t *testing.T) (docs, []document) {
 	agent, err := config.ParseAgent("agent.yaml", []byte(`{apiVersion: sluice.dev/v1alpha1, kind: Agent, metadata: {name: a},
 repositories: [{name: a, url: "https://a/a"}], environments: [{name: a}],
 permissions: [{applications: [a], serviceAccount: a, namespaces: [a]}],
-providers: [{name: a, web: {url: "https://a"}}],
+providers: [{name: a, web: {url: "https://a"}}], windows: [{deny: "0 0 * * *", for: 1h}],
 keys: [{key: "ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	app, faults := config.ParseApplication("sluice.yaml", []byte(`{apiVersion: sluice.dev/v1alpha1, kind: Application, metadata: {name: a},
-environments: [{name: a, namespace: a, source: {directory: {path: a}}}]}`))
+environments: [{name: a, namespace: a, windows: [{deny: "0 0 * * *", for: 1h}], source: {directory: {path: a}}}]}`))
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
+	agent.Windows[0].Deny, app.Environments[0].Windows[0].Deny = "", "" // one of two, and no default
 	release := config.Release{}
 	doc := func(file, schema string, v reflect.Value) document {
 		return document{file, schema, d.types[v.Type().String()], d.fieldsOf(v.Type(), v, "")}
@@ -237,6 +238,8 @@ func (d docs) typeName(t reflect.Type) string {
 		return "share"
 	case reflect.TypeFor[config.Number]():
 		return "number"
+	case reflect.TypeFor[config.Moment]():
+		return "time"
 	case reflect.TypeFor[config.Follow]():
 		return "`tip`, `pin` or mapping"
 	}

@@ -10,6 +10,8 @@ type Release struct {
 	Prune *Permit `json:"prune,omitempty"`
 	// Approved lets a stage of a canary begin that waits for a person, for the release that it names and for no other.
 	Approved *Approval `json:"approved,omitempty"`
+	// Override lets changes begin while windows are closed.
+	Override *Override `json:"override,omitempty"`
 	// Paused stops every change in the environment, drift repair included.
 	Paused bool `json:"paused,omitempty"`
 	// Retry is any whole number: another value than before tries a failed release again.

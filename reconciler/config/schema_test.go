@@ -26,6 +26,8 @@ func (d docs) schemaOf(t reflect.Type, inner []field) object {
 		return object{"type": "string", "pattern": "^(100|[1-9][0-9]?)%$"}
 	case reflect.TypeFor[config.Number]():
 		return object{"type": []any{"number", "string"}, "pattern": `^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(%|ms|s)?$`}
+	case reflect.TypeFor[config.Moment]():
+		return object{"type": "string", "format": "date-time"}
 	case reflect.TypeFor[config.Follow]():
 		return object{"oneOf": []any{
 			object{"enum": []any{"tip", "pin"}},

@@ -29,6 +29,9 @@ func checkAgent(d *document, a *Agent) {
 		checkPermission(d, d.item("permissions", i), &a.Permissions[i], a.StateNamespace)
 	}
 	checkProviders(d, a.Providers)
+	for i, w := range a.Windows {
+		checkBinding(d, d.item("windows", i), w)
+	}
 	for i, k := range a.Keys {
 		checkKey(d, d.item("keys", i), k)
 	}

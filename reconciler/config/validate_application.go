@@ -97,6 +97,7 @@ func checkEnvironment(d *document, at string, e *Environment) {
 	for i, kind := range e.Prune.Delete {
 		d.oneOf(d.item(at+".prune.delete", i), kind, "PersistentVolumeClaim", "Namespace", "CustomResourceDefinition")
 	}
+	checkWindows(d, at+".windows", e.Windows)
 	checkRollout(d, at+".rollout", e.Rollout)
 }
 
@@ -226,4 +227,5 @@ func checkRelease(d *document, r *Release) {
 			d.reject("approved.stage", "must be the number of a stage, from 1 %s", got(itoa(r.Approved.Stage)))
 		}
 	}
+	checkOverride(d, r.Override)
 }
