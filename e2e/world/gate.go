@@ -23,7 +23,7 @@ type Gate struct {
 
 	lock   sync.Mutex
 	faults []Fault
-	seen   []Request
+	seen   []*Request
 }
 
 // Fault is what happens to requests instead of, or before, what the forge would answer.
@@ -43,7 +43,7 @@ type Fault struct {
 type Request struct {
 	At           time.Time
 	Method, Path string // with the query
-	Code         int    // 0: none was given
+	Code         int    // 0: none was given, or not yet
 }
 
 // NewGate opens a gate.
@@ -82,7 +82,7 @@ func (g *Gate) Open(t testing.TB) {
 // Close refuses connections, and breaks those that are there: to agents the forge is down.
 func (g *Gate) Close() { _ = g.server.Close() }
 
-// Fail makes faults happen from now on. Of several with the same beginning of a path the first counts.
+// Fail makes faults happen from now on. Of several that fit a path the first counts.
 func (g *Gate) Fail(faults ...Fault) {
 	g.lock.Lock()
 	defer g.lock.Unlock()
@@ -96,14 +96,14 @@ func (g *Gate) Heal() {
 	g.faults = nil
 }
 
-// Requests are those of a method whose path has the words, in the order of their answers. An empty method is any.
+// Requests are those of a method whose path has the words, in the order in which they came. An empty method is any.
 func (g *Gate) Requests(method string, words ...string) []Request {
 	g.lock.Lock()
 	defer g.lock.Unlock()
 	var out []Request
 	for _, r := range g.seen {
 		if (method == "" || r.Method == method) && containsAll(r.Path, words) {
-			out = append(out, r)
+			out = append(out, *r)
 		}
 	}
 	return out
@@ -111,14 +111,8 @@ func (g *Gate) Requests(method string, words ...string) []Request {
 
 // ServeHTTP answers a request, or lets the forge do so.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	seen := Request{At: time.Now(), Method: r.Method, Path: r.URL.RequestURI()}
-	answer := &answering{ResponseWriter: w, code: &seen.Code}
-	defer func() {
-		g.lock.Lock()
-		defer g.lock.Unlock()
-		g.seen = append(g.seen, seen)
-	}()
-	fault := g.fault(r.URL.Path)
+	fault, saw := g.see(&Request{At: time.Now(), Method: r.Method, Path: r.URL.RequestURI()})
+	answer := &answering{w, saw}
 	select {
 	case <-time.After(fault.Delay):
 	case <-r.Context().Done():
@@ -138,25 +132,33 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (g *Gate) fault(path string) Fault {
+// see counts a request, and returns what is to happen to it and what tells the code of its answer.
+func (g *Gate) see(r *Request) (fault Fault, saw func(code int)) {
 	g.lock.Lock()
 	defer g.lock.Unlock()
+	g.seen = append(g.seen, r)
 	for _, f := range g.faults {
-		if strings.HasPrefix(path, f.Path) {
-			return f
+		if strings.HasPrefix(r.Path, f.Path) {
+			fault = f
+			break
 		}
 	}
-	return Fault{}
+	return fault, func(code int) {
+		g.lock.Lock()
+		defer g.lock.Unlock()
+		r.Code = code
+	}
 }
 
 // answering notes which code was given.
 type answering struct {
 	http.ResponseWriter
-	code *int
+	saw func(code int)
 }
 
+// WriteHeader notes it before anybody can have it.
 func (a *answering) WriteHeader(code int) {
-	*a.code = code
+	a.saw(code)
 	a.ResponseWriter.WriteHeader(code)
 }
 

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"errors"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ type Project struct {
 	prefix string // of accounts
 }
 
-// NewProject makes an empty repository in an organisation, and a clone of it at dir. The organisation's name is unique at
+// NewProject makes a repository without files in an organisation, and a clone of it at dir. The organisation's name is unique at
 // the forge, and the beginning of the accounts' names.
 func (f *Forge) NewProject(t testing.TB, organisation, name, dir string) *Project {
 	t.Helper()
@@ -43,7 +44,27 @@ func (f *Forge) NewProject(t testing.TB, organisation, name, dir string) *Projec
 		Name: name, Dir: dir, URL: p.Gate.URL + p.path() + ".git", User: p.Agent.Name, Password: p.Agent.Token, Local: p.local(),
 	}
 	p.Repo.clone(t, p.origin())
+	p.begin(t)
 	return p
+}
+
+// begin pushes a commit without files. It takes the forge a moment after the first push to know that a repository is no
+// longer empty, and until then it denies having merge requests and commits.
+func (p *Project) begin(t testing.TB) {
+	t.Helper()
+	p.Repo.Commit(t, "The beginning")
+	Await(t, Patience, "the repository is no longer empty", func() error {
+		var repo struct {
+			Empty bool `json:"empty"`
+		}
+		if err := p.Try(http.MethodGet, "", nil, &repo); err != nil {
+			return err
+		}
+		if repo.Empty {
+			return errors.New("it is")
+		}
+		return nil
+	})
 }
 
 // NewMember makes an account that may write to the repository, as far as the scopes of its token go.

@@ -53,7 +53,7 @@ func NewStory(t *testing.T, w *World, name string, applications ...string) *Stor
 	return s
 }
 
-// AtForge gives the story an empty repository at the forge that stories share, instead of the one at the story's own
+// AtForge gives the story a repository without files at the forge that stories share, instead of the one at the story's own
 // server, and an agent for it that is not started.
 func (s *Story) AtForge(t testing.TB) *Project {
 	t.Helper()
