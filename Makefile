@@ -56,6 +56,17 @@ e2e/bin/devcluster: $(CLUSTER_SOURCES) | $(CACHE)/programs
 e2e/bin/%: e2e/bin/devcluster
 	@cd e2e/bin && ln -sf devcluster $*
 
+# A forge compiles SQLite, so this one needs cgo. Its templates and texts stay in the module cache, where it is told to look.
+# Without a version of its own no client library would speak to it.
+GITEA      := code.gitea.io/gitea
+GITEA_TAGS := sqlite,sqlite_unlock_notify
+e2e/bin/gitea: e2e/forge/go.mod e2e/forge/go.sum | $(CACHE)/compiler
+	$(call timed,Building e2e/bin/gitea: a forge (the first time minutes),\
+		cd e2e/forge && $(GO) mod download $(GITEA) && dir=$$($(GO) list -m -f '{{.Dir}}' $(GITEA)) && \
+		CGO_ENABLED=1 $(GO) build -tags '$(GITEA_TAGS)' -o ../bin/gitea -ldflags="-s -w \
+		-X main.Version=$${dir##*@v} -X $(GITEA)/modules/setting.StaticRootPath=$$dir" $(GITEA))
+	@touch $@
+
 e2e/bin/devgit: go.mod go.sum $(call sources,gitsource) | $(CACHE)/programs
 	$(call timed,Building e2e/bin/devgit,$(GO) build -o $@ ./gitsource/gittest/devgit)
 	@touch $@
@@ -71,7 +82,7 @@ $(LINT): | $(CACHE)/programs
 	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/golangci-lint $@ && touch $@
 
 .PHONY: prerequisites
-prerequisites: bin/sluice e2e/bin/devgit e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
+prerequisites: bin/sluice e2e/bin/devgit e2e/bin/gitea e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
 
 # Programs of the system. As root on Debian a missing one is installed, otherwise its package is named.
 # $(call install,packages): what the shell variable missing has.
@@ -194,7 +205,8 @@ bench: prerequisites ## The figures, printed and in bench.json (RUN=<regexp>: on
 verify: $(LINT) ## Formatting, vet, linter, tidy modules, generated files; a clean tree where CI is set
 	@echo "==> gofmt"; unformatted=$$(gofmt -l cmd e2e gitsource policies reconciler render) || exit 1; \
 	[ -z "$$unformatted" ] || { echo "Error: not formatted:" $$unformatted >&2; echo "Try: gofmt -w" $$unformatted >&2; exit 1; }
-	$(call timed,Modules are tidy,$(GO) mod tidy -diff && (cd e2e && $(GO) mod tidy -diff) && (cd e2e/cluster && $(GO) mod tidy -diff))
+	$(call timed,Modules are tidy,$(GO) mod tidy -diff && (cd e2e && $(GO) mod tidy -diff) && (cd e2e/cluster && $(GO) mod tidy -diff) && \
+		(cd e2e/forge && $(GO) mod tidy -diff))
 	@$(MAKE) test-vet
 	$(call timed,Linter,bad=; $(LINT) run ./... || bad=1; (cd e2e && ../$(LINT) run --config ../.golangci.yml ./...) || bad=1; test -z "$$bad")
 	$(call timed,Reference page and schemas are what the types say,$(GO) test -count=1 ./reconciler/config)

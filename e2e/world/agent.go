@@ -78,7 +78,7 @@ func (s *Story) NewAgent(t testing.TB, name, system string, repos ...*Repo) *Age
 		}},
 	}
 	for _, r := range repos {
-		s.Credentials(t, system, "git-"+r.Name, r.git.User, r.git.Password)
+		s.Credentials(t, system, "git-"+r.Name, r.User, r.Password)
 		a.Config.Repositories = append(a.Config.Repositories, ConfigRepository{
 			Name: r.Name, URL: r.URL, Poll: map[string]any{"interval": "300ms"},
 			WriteBack:   map[string]any{"interval": "300ms"},
@@ -290,12 +290,19 @@ func JSON(t testing.TB, text string, into any) {
 
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := unusedAddress()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return address
+}
+
+func unusedAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // Tail is the last lines of a text.

@@ -12,6 +12,12 @@
 //	s.Agent.Start(t)
 //	s.AwaitPhase(t, "staging", first, "Healthy")
 //
+// A story whose repository shall lie at a real forge says so before anything is in it:
+//
+//	p := s.AtForge(t)
+//	m := p.AwaitMergeRequest(t, "promotion", func(m world.MergeRequest) bool { return m.Author.Login == p.Agent.Name })
+//	p.Merge(t, m.Number, world.Squash)
+//
 // Nothing here sleeps to let time pass: objects are watched, notes and logs are looked at until they say what the
 // story waits for, and a deadline ends the wait with what was seen last. When a story fails, its cleanup prints the
 // status, the events and the last lines of the agent's log.

@@ -3,7 +3,6 @@ package world
 import (
 	"bufio"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -86,37 +85,12 @@ func (g *Git) NewRepo(t testing.TB, name, dir string) *Repo {
 	if out, err := exec.Command(g.program, "create", "--dir", g.dir, name).CombinedOutput(); err != nil {
 		t.Fatalf("create repository: %v\n%s", err, out)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		t.Fatal(err)
+	r := &Repo{
+		Name: name, Dir: dir, URL: "http://" + g.Address + "/" + name + ".git", User: g.User, Password: g.Password,
+		Local: filepath.Join(g.dir, name+".git"),
 	}
-	r := &Repo{Name: name, Dir: dir, URL: "http://" + g.Address + "/" + name + ".git", git: g}
-	r.Run(t, "init", "-q", "-b", "main")
-	r.Run(t, "remote", "add", "origin", strings.Replace(r.URL, "://", "://"+g.User+":"+g.Password+"@", 1))
+	r.clone(t, withLogin(r.URL, g.User, g.Password))
 	return r
-}
-
-// Local is the folder of a repository on the server.
-func (g *Git) Local(repo string) string { return filepath.Join(g.dir, repo+".git") }
-
-// Ref is what a reference of a repository is on the server now, empty when it is not there. Nobody counts the look.
-func (g *Git) Ref(repo, ref string) (string, error) {
-	text, err := os.ReadFile(filepath.Join(g.Local(repo), ref))
-	if err == nil {
-		return strings.TrimSpace(string(text)), nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	packed, err := os.ReadFile(filepath.Join(g.Local(repo), "packed-refs"))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	for line := range strings.Lines(string(packed)) {
-		if hash, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name == ref {
-			return hash, nil
-		}
-	}
-	return "", nil
 }
 
 // Requests is how many requests of a kind the server had since it was started, and how many bytes it answered with. The
@@ -171,11 +145,12 @@ func (g *Git) AwaitRefusals(t testing.TB, tries int) []time.Time {
 // PackRefs adds lines of HASH REF to a repository's packed references.
 func (g *Git) PackRefs(t testing.TB, repo, lines string) {
 	t.Helper()
-	out, err := exec.Command("git", "--git-dir", g.Local(repo), "pack-refs", "--all").CombinedOutput()
+	local := filepath.Join(g.dir, repo+".git")
+	out, err := exec.Command("git", "--git-dir", local, "pack-refs", "--all").CombinedOutput()
 	if err != nil {
 		t.Fatalf("pack refs: %v\n%s", err, out)
 	}
-	cmd := exec.Command("git", "--git-dir", g.Local(repo), "update-ref", "--stdin")
+	cmd := exec.Command("git", "--git-dir", local, "update-ref", "--stdin")
 	var orders strings.Builder
 	for line := range strings.Lines(lines) {
 		hash, ref, _ := strings.Cut(strings.TrimSpace(line), " ")

@@ -52,12 +52,12 @@ func (n Note) Closing() bool {
 // Notes reads the notes of an environment as they are on the server, in the order of their sequence.
 func (r *Repo) Notes(environment string) ([]Note, error) {
 	ref := "refs/notes/sluice/" + environment
-	tip, err := r.git.Ref(r.Name, ref)
+	tip, err := r.Ref(ref)
 	if err != nil || tip == "" {
 		return nil, err
 	}
 	if _, err := r.Try("cat-file", "-e", tip); err != nil {
-		if _, err := r.Try("fetch", "-q", r.git.Local(r.Name), "+"+ref+":"+ref); err != nil {
+		if _, err := r.Try("fetch", "-q", r.Local, "+"+ref+":"+ref); err != nil {
 			return nil, err
 		}
 	}

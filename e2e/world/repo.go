@@ -2,6 +2,7 @@ package world
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -15,7 +16,51 @@ import (
 type Repo struct {
 	// Name on the server, Dir the clone, URL what the agent is given: without user or password.
 	Name, Dir, URL string
-	git            *Git
+	// User and Password are those that an agent gets.
+	User, Password string
+	// Local is the repository's folder on the server.
+	Local string
+}
+
+// clone makes the clone of a repository that is still empty, with the URL by which the person pushes.
+func (r *Repo) clone(t testing.TB, origin string) {
+	t.Helper()
+	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.Run(t, "init", "-q", "-b", "main")
+	r.Run(t, "remote", "add", "origin", origin)
+}
+
+func withLogin(address, user, password string) string {
+	return strings.Replace(address, "://", "://"+user+":"+password+"@", 1)
+}
+
+// Ref is what a reference is on the server now, empty when it is not there. Nobody counts the look.
+func (r *Repo) Ref(ref string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(r.Local, ref))
+	if err == nil {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	packed, err := os.ReadFile(filepath.Join(r.Local, "packed-refs"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	for line := range strings.Lines(string(packed)) {
+		if hash, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name == ref {
+			return hash, nil
+		}
+	}
+	return "", nil
+}
+
+// OnServer runs git in the repository's folder on the server, as its administrator may: a garbage collection, say.
+func (r *Repo) OnServer(t testing.TB, args ...string) string {
+	t.Helper()
+	return r.Run(t, append([]string{"--git-dir", r.Local}, args...)...)
 }
 
 // Run runs git in the clone and returns what it prints.

@@ -33,6 +33,9 @@ func (s *Story) Report(t testing.TB) {
 	for _, namespace := range []string{s.Staging, s.Production, s.System} {
 		b.WriteString(s.events(ctx, namespace))
 	}
+	if s.Project != nil {
+		fmt.Fprintf(&b, "the forge's last words:\n%s\n", s.Project.words())
+	}
 	t.Logf("what was there when the story failed:\n%s\nthe agent's last words:\n%s", b.String(), Tail(s.Agent.Log(t), 60))
 }
 

@@ -22,6 +22,8 @@ type Story struct {
 	Git                 *Git
 	Repo                *Repo
 	Agent               *Agent
+	// Project is nil where the repository does not lie at the forge.
+	Project *Project
 }
 
 // NewStory makes namespaces, rights, a Git server with one empty repository, and an agent that is not started. The
@@ -49,6 +51,16 @@ func NewStory(t *testing.T, w *World, name string, applications ...string) *Stor
 		s.forget(t)
 	})
 	return s
+}
+
+// AtForge gives the story a repository without files at the forge that stories share, instead of the one at the story's own
+// server, and an agent for it that is not started.
+func (s *Story) AtForge(t testing.TB) *Project {
+	t.Helper()
+	s.Project = s.Forge(t).NewProject(t, s.Name, "shop", filepath.Join(s.Dir, "shop-at-forge"))
+	s.Repo = s.Project.Repo
+	s.Agent = s.NewAgent(t, s.Name, s.System, s.Repo)
+	return s.Project
 }
 
 // Names says what the namespaces of examples/install are called in this story.

@@ -16,7 +16,8 @@ type World struct {
 	Sluice, DevGit string
 	Cluster        *Cluster
 
-	lock *os.File
+	forge sharedForge
+	lock  *os.File
 }
 
 // Open finds the programs and starts the cluster. A program that was not built is an error. E2E_SLUICE names another
@@ -50,6 +51,9 @@ func Open(ctx context.Context) (*World, error) {
 
 // Close ends what Open started.
 func (w *World) Close() error {
+	if w.forge.shared != nil {
+		w.forge.shared.Stop()
+	}
 	return errors.Join(w.Cluster.Stop(), os.RemoveAll(w.Dir), w.lock.Close())
 }
 
