@@ -80,7 +80,7 @@ func TestCanaryIsDeletedInAStage(t *testing.T) {
 	})
 }
 
-// deleteSets deletes the ReplicaSets of an image that have pods, and their pods with them.
+// deleteSets deletes the ReplicaSets of an image that are to have pods, and their pods with them.
 func deleteSets(t *testing.T, s *world.Story, image string) {
 	t.Helper()
 	sets := s.Cluster.Core.AppsV1().ReplicaSets(s.Staging)
@@ -90,7 +90,7 @@ func deleteSets(t *testing.T, s *world.Story, image string) {
 	}
 	background := metav1.DeletePropagationBackground
 	for _, set := range list.Items {
-		if set.Spec.Template.Spec.Containers[0].Image == image && set.Status.Replicas > 0 {
+		if set.Spec.Template.Spec.Containers[0].Image == image && *set.Spec.Replicas > 0 {
 			if err := sets.Delete(t.Context(), set.Name, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
 				t.Fatal(err)
 			}

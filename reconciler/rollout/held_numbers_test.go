@@ -102,7 +102,8 @@ func TestHeldCanary_OtherNumbers(t *testing.T) {
 			h.stays("{A4 B6(4)}")
 			h.apply("c", surge(policies.Held, 1))
 			h.until("three templates", func() bool {
-				return len(h.uids("a")) > 0 && len(h.uids("b")) > 0 && len(h.uids("c")) > 0 && h.setsAgree()
+				_, ready := h.count("c")
+				return len(h.uids("a")) > 0 && len(h.uids("b")) > 0 && ready == 1 && h.setsAgree()
 			})
 			h.stays(h.String())
 		}},
