@@ -122,7 +122,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
 	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy // what is live is
-	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = p.Release, Progressing, "", false, "", false
+	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = s.Waiting.told(p.Release), Progressing, "", false, "", false
 	s.Scene = s.Scene.end(o.Now)
 	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
 	s.Waiting, s.Overridden = Waiting{}, p.Openness(o.Now).Override

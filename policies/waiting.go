@@ -62,6 +62,15 @@ func awaitLeave(s State, p Plan, o Observation, told []Record) (State, []Record)
 // asked reports whether a release is the one that is asked for, by the same trigger.
 func (r Release) asked(by Release) bool { return r.Same(by) && r.Trigger == by.Trigger }
 
+// told is the release that is asked for, as Git was told of it when it began to wait: the tip may have moved on since, and the
+// commit that was called Pending is to be told how it ended.
+func (w Waiting) told(r Release) Release {
+	if w.Release.asked(r) {
+		r.Revision = w.Release.Revision
+	}
+	return r
+}
+
 // replaced ends the waiting of a release that another one takes the place of, or none.
 func (s State) replaced(by Release, told []Record) (State, []Record) {
 	if r := s.Waiting.Release; r != (Release{}) && !r.asked(s.Release) {
