@@ -100,6 +100,17 @@ func explain(ctx context.Context, err error) error {
 	return nonsense(err)
 }
 
+// safely calls a library. Some stumble over answers that no forge should give, such as a list with null in it; that is one
+// more way of an answer to make no sense.
+func safely(ctx context.Context, call func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = odd("%v", r)
+		}
+	}()
+	return explain(ctx, call())
+}
+
 // nonsense is an answer that is not what its documentation says.
 func nonsense(cause error) error {
 	return &Error{Problem: Unavailable, Message: "the answer makes no sense: " + cut(cause.Error(), 200), cause: cause}

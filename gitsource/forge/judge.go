@@ -105,7 +105,9 @@ func words(body []byte) string {
 	add = func(v any) {
 		switch v := v.(type) {
 		case string:
-			parts = append(parts, v)
+			if v != "" {
+				parts = append(parts, v)
+			}
 		case []any:
 			for _, one := range v {
 				add(one)

@@ -84,9 +84,13 @@ type requestAPI interface {
 // Find returns the merge requests whose source is a branch of this repository. At Gitea and Forgejo, which cannot search
 // for a branch, an ended one is found among the 500 that were changed last.
 func (c *Client) Find(ctx context.Context, branch string) (Requests, error) {
-	found, err := c.requests.find(ctx, branch)
+	var found Requests
+	err := safely(ctx, func() (err error) {
+		found, err = c.requests.find(ctx, branch)
+		return err
+	})
 	if err != nil {
-		return Requests{}, fmt.Errorf("find merge requests of %q: %w", branch, explain(ctx, err))
+		return Requests{}, fmt.Errorf("find merge requests of %q: %w", branch, err)
 	}
 	return found, nil
 }
@@ -98,9 +102,13 @@ func (c *Client) Create(ctx context.Context, d Draft) (MergeRequest, error) {
 			&Error{Problem: Refused, Message: "source, target and title are needed"})
 	}
 	d.Title, d.Text = cut(line(d.Title), 255), c.fitText(d.Text)
-	made, err := c.requests.create(ctx, d)
+	var made MergeRequest
+	err := safely(ctx, func() (err error) {
+		made, err = c.requests.create(ctx, d)
+		return err
+	})
 	if err != nil {
-		return MergeRequest{}, fmt.Errorf("open merge request of %q to %q: %w", d.Source, d.Target, explain(ctx, err))
+		return MergeRequest{}, fmt.Errorf("open merge request of %q to %q: %w", d.Source, d.Target, err)
 	}
 	return made, nil
 }
@@ -121,9 +129,13 @@ func (c *Client) Update(ctx context.Context, was MergeRequest, to Change) (Merge
 	if to == (Change{}) {
 		return was, nil
 	}
-	now, err := c.requests.update(ctx, was.Number, to)
+	var now MergeRequest
+	err := safely(ctx, func() (err error) {
+		now, err = c.requests.update(ctx, was.Number, to)
+		return err
+	})
 	if err != nil {
-		return was, fmt.Errorf("update merge request %d: %w", was.Number, explain(ctx, err))
+		return was, fmt.Errorf("update merge request %d: %w", was.Number, err)
 	}
 	now.Approvals, now.Queued = was.Approvals, was.Queued || now.Queued
 	return now, nil
@@ -132,8 +144,8 @@ func (c *Client) Update(ctx context.Context, was MergeRequest, to Change) (Merge
 // Close closes a merge request and then says why, where a comment is given. It may be called again after an error; one
 // that is closed is not an error.
 func (c *Client) Close(ctx context.Context, number int, comment string) error {
-	if err := c.requests.close(ctx, number); err != nil {
-		return fmt.Errorf("close merge request %d: %w", number, explain(ctx, err))
+	if err := safely(ctx, func() error { return c.requests.close(ctx, number) }); err != nil {
+		return fmt.Errorf("close merge request %d: %w", number, err)
 	}
 	if comment == "" {
 		return nil
@@ -143,8 +155,8 @@ func (c *Client) Close(ctx context.Context, number int, comment string) error {
 
 // Comment adds a comment, Markdown, to a merge request.
 func (c *Client) Comment(ctx context.Context, number int, text string) error {
-	if err := c.requests.comment(ctx, number, c.fitText(text)); err != nil {
-		return fmt.Errorf("comment on merge request %d: %w", number, explain(ctx, err))
+	if err := safely(ctx, func() error { return c.requests.comment(ctx, number, c.fitText(text)) }); err != nil {
+		return fmt.Errorf("comment on merge request %d: %w", number, err)
 	}
 	return nil
 }

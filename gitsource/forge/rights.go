@@ -31,9 +31,13 @@ type rightsAPI interface {
 // a token may do, so writing is tried with requests that cannot succeed: a status on a commit that does not exist, say.
 // An error means that it could not be found out.
 func (c *Client) Rights(ctx context.Context) ([]Right, error) {
-	missing, err := c.rights.missing(ctx)
+	var missing []Right
+	err := safely(ctx, func() (err error) {
+		missing, err = c.rights.missing(ctx)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("try rights at forge %q: %w", c.wire.api.Host, explain(ctx, err))
+		return nil, fmt.Errorf("try rights at forge %q: %w", c.wire.api.Host, err)
 	}
 	return missing, nil
 }

@@ -47,8 +47,8 @@ type statusAPI interface {
 // Config.Pending leaves pending ones out. A commit's statuses are read once before its first is posted, since the
 // forges allow far fewer writes than reads.
 func (c *Client) SetStatus(ctx context.Context, revision string, s Status) error {
-	if err := c.setStatus(ctx, revision, s); err != nil {
-		return fmt.Errorf("set status %q of %.12s: %w", s.Context, revision, explain(ctx, err))
+	if err := safely(ctx, func() error { return c.setStatus(ctx, revision, s) }); err != nil {
+		return fmt.Errorf("set status %q of %.12s: %w", s.Context, revision, err)
 	}
 	return nil
 }
@@ -71,12 +71,16 @@ func (c *Client) setStatus(ctx context.Context, revision string, s Status) error
 	}
 	there, read := c.known.of(revision, s.Context)
 	if !read {
-		found, err := c.statuses.statuses(ctx, revision)
+		var found map[string]Status
+		err := safely(ctx, func() (err error) {
+			found, err = c.statuses.statuses(ctx, revision)
+			return err
+		})
 		switch {
 		case err == nil:
 			c.known.put(revision, found)
 			there = found[s.Context]
-		case ctx.Err() != nil, Is(explain(ctx, err), RateLimited):
+		case ctx.Err() != nil, Is(err, RateLimited):
 			return err
 		}
 		// Without the right to read, or with an answer that makes no sense, it is posted all the same.
@@ -117,9 +121,13 @@ func (c *Client) Checks(ctx context.Context, revision string, names ...string) (
 	if !wire.IsHash(revision) {
 		return nil, fmt.Errorf("read checks of %q: it is not a full hash", revision)
 	}
-	all, err := c.statuses.checks(ctx, revision)
+	var all map[string]State
+	err := safely(ctx, func() (err error) {
+		all, err = c.statuses.checks(ctx, revision)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("read checks of %.12s: %w", revision, explain(ctx, err))
+		return nil, fmt.Errorf("read checks of %.12s: %w", revision, err)
 	}
 	for name := range all {
 		if strings.HasPrefix(name, Prefix) || len(names) > 0 && !slices.Contains(names, name) {

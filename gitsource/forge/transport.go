@@ -89,7 +89,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	secret, err := t.auth.secret(req.Context())
 	if err != nil {
 		closeBody(req)
-		return nil, err
+		var known *Error
+		if errors.As(err, &known) || req.Context().Err() != nil {
+			return nil, err
+		}
+		e.Problem, e.Message, e.cause = Unavailable, cut(err.Error(), 200), err
+		return nil, e
 	}
 	if until := t.budget.begin(t.now(), write); !until.IsZero() {
 		closeBody(req)
