@@ -11,7 +11,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,6 +307,62 @@ func TestGitHubApp(t *testing.T) {
 		t.Error(diff)
 	}
 	checkJWT(t, &key.PublicKey, srv.requests(mint)[0].header, newClock().Now())
+}
+
+// TestGitHubAppRights: what an app may push is what its token says, not what the repository says of a person.
+func TestGitHubAppRights(t *testing.T) {
+	_, secret := appKey(t, false)
+	app, err := forge.NewApp(4711, 99, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := serve(t,
+		answer{doc: gitHubApps, on: "POST /app/installations/99/access_tokens", status: 201,
+			body: `{"token":"x","expires_at":"2026-11-21T13:00:00Z","permissions":{"contents":"read"}}`},
+		answer{doc: gitHubRepo, on: "GET /repos/acme/shop", body: `{"permissions":{"push":true},"default_branch":"main"}`},
+		answer{doc: gitHubPulls, on: "POST /repos/acme/shop/pulls", status: 422, body: `{}`},
+		answer{doc: gitHubStatuses, on: "POST /repos/acme/shop/statuses/" + nowhere, status: 422, body: `{}`},
+		answer{doc: gitHubChecks, on: "GET /repos/acme/shop/commits/main/check-runs", body: `{}`})
+	missing, err := open(t, forge.GitHub, srv.url, func(c *forge.Config) { c.App = app }).Rights(t.Context())
+	if len(missing) != 1 || err != nil || missing[0].String() != "Contents: write (to push notes and branches)" {
+		t.Errorf("Rights = %v, %v", missing, err)
+	}
+}
+
+// TestForgetsOldCommits: what is remembered of commits is bounded, and the latest stay.
+func TestForgetsOldCommits(t *testing.T) {
+	clock := newClock()
+	var reads, writes atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			reads.Add(1)
+		} else {
+			writes.Add(1)
+			w.WriteHeader(http.StatusCreated)
+		}
+		fmt.Fprint(w, `{"statuses":[]}`)
+	}))
+	t.Cleanup(srv.Close)
+	client := open(t, forge.GitHub, srv.URL, at(clock), func(c *forge.Config) { c.Budget = forge.NewBudget(forge.Limits{}) })
+	set := func(n int) {
+		t.Helper()
+		s := forge.Status{Context: "sluice/shop/staging", State: forge.StateSuccess}
+		if err := client.SetStatus(t.Context(), fmt.Sprintf("%040x", n), s); err != nil {
+			t.Fatal(err)
+		}
+		clock.Add(time.Second)
+	}
+	for n := range 600 {
+		set(n)
+	}
+	set(599)
+	if r, w := reads.Load(), writes.Load(); r != 600 || w != 600 {
+		t.Errorf("%d reads and %d writes, want 600 each: the latest is known", r, w)
+	}
+	set(0)
+	if r := reads.Load(); r != 601 {
+		t.Errorf("%d reads, want 601: the first is forgotten", r)
+	}
 }
 
 func checkJWT(t *testing.T, key *rsa.PublicKey, header http.Header, now time.Time) {
