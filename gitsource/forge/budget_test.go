@@ -73,7 +73,7 @@ func TestThousandStatusesOfTwoWriters(t *testing.T) {
 			for len(left[i]) > 0 {
 				err := w.SetStatus(t.Context(), revision, left[i][0])
 				if err != nil {
-					e := problem(t, err, forge.RateLimited)
+					e := trouble(t, err, forge.RateLimited)
 					if wait := forge.RetryAfter(err, clock.Now()); wait <= 0 || wait > time.Hour || !e.Until.Equal(clock.Now().Add(wait)) {
 						t.Fatalf("RetryAfter = %s", wait)
 					}

@@ -13,17 +13,17 @@ import (
 type Problem string
 
 const (
-	// RateLimited: the account has asked too much. Nothing is sent before Error.Until.
+	// RateLimited says that the account has asked too much. Nothing is sent before Error.Until.
 	RateLimited Problem = "rate limited"
-	// NotAllowed: the credentials are not accepted or lack a right; a person has to change something.
+	// NotAllowed says that the credentials are not accepted or lack a right; a person has to change something.
 	NotAllowed Problem = "not allowed"
-	// NotFound: it is not there, or the credentials may not see it; forges do not tell which.
+	// NotFound says that it is not there, or the credentials may not see it; forges do not tell which.
 	NotFound Problem = "not found"
-	// Exists: an open merge request of that branch is there already. Find gives it.
+	// Exists says that an open merge request of that branch is there already. Find gives it.
 	Exists Problem = "there already"
-	// Refused: the forge understood and will not do it. The same request will fare no better.
+	// Refused says that the forge understood and will not do it. The same request will fare no better.
 	Refused Problem = "refused"
-	// Unavailable: the forge cannot be reached, is too slow, or answers nonsense. Worth another try later.
+	// Unavailable says that the forge cannot be reached, is too slow, or answers nonsense. Worth another try later.
 	Unavailable Problem = "unavailable"
 )
 

@@ -76,8 +76,9 @@ func giteaState(s gitea.StatusState) State {
 		return StatePending
 	case gitea.StatusFailure, gitea.StatusWarning:
 		return StateFailure
+	default:
+		return StateError
 	}
-	return StateError
 }
 
 func (g *giteaAPI) post(ctx context.Context, revision string, s Status) error {
@@ -99,41 +100,15 @@ func (g *giteaAPI) find(ctx context.Context, branch string) (Requests, error) {
 	if err != nil {
 		return Requests{}, err
 	}
-	var all []MergeRequest
-	for _, search := range []struct {
-		state gitea.StateType
-		most  int
-	}{{gitea.StateOpen, maxPages}, {gitea.StateClosed, giteaEnded}} {
-		list, err := pages(func(page int) ([]*gitea.PullRequest, int, error) {
-			found, resp, err := client.ListRepoPullRequests(g.owner, g.name, gitea.ListPullRequestsOptions{
-				ListOptions: gitea.ListOptions{Page: page, PageSize: giteaPage}, State: search.state, Sort: "recentupdate",
-			})
-			if err != nil {
-				return nil, 0, err
-			}
-			ours, next := found[:0], resp.NextPage
-			for _, p := range found {
-				if p != nil && fromBranch(p, branch) {
-					ours = append(ours, p)
-				}
-			}
-			if page >= search.most || search.state == gitea.StateClosed && len(ours) > 0 {
-				next = 0
-			}
-			return ours, next, nil
-		})
-		if err != nil {
-			return Requests{}, err
-		}
-		for _, p := range list {
-			m, err := fromGitea(p)
-			if err != nil {
-				return Requests{}, err
-			}
-			all = append(all, m)
-		}
+	open, err := g.search(client, branch, gitea.StateOpen, maxPages)
+	if err != nil {
+		return Requests{}, err
 	}
-	out := sorted(all)
+	ended, err := g.search(client, branch, gitea.StateClosed, giteaEnded)
+	if err != nil {
+		return Requests{}, err
+	}
+	out := sorted(append(open, ended...))
 	for i := range out.Open {
 		if err := g.detail(client, &out.Open[i]); err != nil {
 			return Requests{}, err
@@ -143,6 +118,35 @@ func (g *giteaAPI) find(ctx context.Context, branch string) (Requests, error) {
 		err = g.detail(client, &out.Last)
 	}
 	return out, err
+}
+
+// search reads a list of requests, at most so many pages, and returns those of a branch. Of ended ones, those of the first
+// page that has any are enough.
+func (g *giteaAPI) search(client *gitea.Client, branch string, state gitea.StateType, most int) ([]MergeRequest, error) {
+	return pages(func(page int) ([]MergeRequest, int, error) {
+		found, resp, err := client.ListRepoPullRequests(g.owner, g.name, gitea.ListPullRequestsOptions{
+			ListOptions: gitea.ListOptions{Page: page, PageSize: giteaPage}, State: state, Sort: "recentupdate",
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		var ours []MergeRequest
+		for _, p := range found {
+			if p == nil || !fromBranch(p, branch) {
+				continue
+			}
+			m, err := fromGitea(p)
+			if err != nil {
+				return nil, 0, err
+			}
+			ours = append(ours, m)
+		}
+		next := resp.NextPage
+		if page >= most || state == gitea.StateClosed && len(ours) > 0 {
+			next = 0
+		}
+		return ours, next, nil
+	})
 }
 
 // fromBranch: a fork's branch of the same name is another one. A branch that was deleted is named by the label alone.

@@ -69,8 +69,9 @@ func gitHubState(s string) State {
 	switch State(s) {
 	case StatePending, StateSuccess, StateFailure:
 		return State(s)
+	default:
+		return StateError
 	}
-	return StateError
 }
 
 func (g *gitHub) post(ctx context.Context, revision string, s Status) error {

@@ -95,7 +95,7 @@ func TestGitHubStatusUnread(t *testing.T) {
 		answer{doc: gitHubStatuses + "#create-a-commit-status", on: hubPost, status: 422,
 			body: `{"message":"Validation Failed","errors":[{"resource":"Status","code":"custom","message":"This SHA and context has reached the maximum number of statuses."}]}`})
 	err := open(t, forge.GitHub, srv.url).SetStatus(t.Context(), revision, forge.Status{Context: "sluice/a/b", State: forge.StateSuccess})
-	e := problem(t, err, forge.Refused)
+	e := trouble(t, err, forge.Refused)
 	want := `set status "sluice/a/b" of 4f1c0c2e5d5f: refused (422): POST /repos/acme/shop/statuses/` + revision +
 		`: Validation Failed: This SHA and context has reached the maximum number of statuses.`
 	if err.Error() != want || e.Status != 422 {
@@ -422,7 +422,7 @@ func TestGitHubAppIsGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := open(t, forge.GitHub, srv.url, func(c *forge.Config) { c.App = app })
-	e := problem(t, client.Comment(t.Context(), 7, "x"), forge.NotFound)
+	e := trouble(t, client.Comment(t.Context(), 7, "x"), forge.NotFound)
 	if e.Request != "POST /app/installations/99/access_tokens" || len(srv.requests("")) != 1 {
 		t.Errorf("error = %v, requests = %v", e, srv.requests(""))
 	}

@@ -174,7 +174,7 @@ func TestGitLabRequest(t *testing.T) {
 		t.Fatal(m, err)
 	}
 	_, err = client.Create(t.Context(), draft)
-	if e := problem(t, err, forge.Exists); e.Message != "Another open merge request already exists for this source branch: !11" {
+	if e := trouble(t, err, forge.Exists); e.Message != "Another open merge request already exists for this source branch: !11" {
 		t.Errorf("error = %v", err)
 	}
 	if _, err := client.Update(t.Context(), m, forge.Change{Text: "New", Target: "release"}); err != nil {

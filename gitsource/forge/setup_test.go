@@ -2,6 +2,7 @@ package forge_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -159,10 +160,16 @@ func open(t *testing.T, kind forge.Kind, api string, change ...func(*forge.Confi
 
 func at(c *clock) func(*forge.Config) { return func(cfg *forge.Config) { cfg.Now = c.Now } }
 
-func problem(t *testing.T, err error, want forge.Problem) *forge.Error {
+// problem wants an error of a kind, and trouble returns it.
+func problem(t *testing.T, err error, want forge.Problem) {
+	t.Helper()
+	_ = trouble(t, err, want)
+}
+
+func trouble(t *testing.T, err error, want forge.Problem) *forge.Error {
 	t.Helper()
 	var e *forge.Error
-	if !asError(err, &e) {
+	if !errors.As(err, &e) {
 		t.Fatalf("error = %v, want one of a forge: %s", err, want)
 	}
 	if e.Problem != want {

@@ -14,8 +14,6 @@ import (
 	"github.com/sluice-cd/sluice/gitsource/forge"
 )
 
-func asError(err error, e **forge.Error) bool { return errors.As(err, e) }
-
 // kinds are those with an API of their own, and how each asks for a request's comments to be added to.
 var kinds = map[forge.Kind]string{
 	forge.GitHub: "POST /repos/acme/shop/issues/7/comments",
@@ -121,7 +119,7 @@ func TestErrors(t *testing.T) {
 				a.on = on
 				srv := serve(t, a)
 				err := open(t, kind, srv.url).Comment(t.Context(), 7, "text")
-				e := problem(t, err, tc.want.Problem)
+				e := trouble(t, err, tc.want.Problem)
 				if e.Message != tc.want.Message || e.Right != tc.want.Right || !e.Until.Equal(tc.want.Until) || e.Status != tc.answer.status {
 					t.Errorf("%s, %s: error = %v\nuntil %v, status %d\nwant %v\nuntil %v", kind, tc.reason, err, e.Until, e.Status, &tc.want, tc.want.Until)
 				}
@@ -201,11 +199,11 @@ func TestSlowAndLarge(t *testing.T) {
 	t.Cleanup(func() { close(release) })
 	for kind := range kinds {
 		slow := open(t, kind, srv.URL, func(c *forge.Config) { c.Timeout = 50 * time.Millisecond })
-		if e := problem(t, slow.Comment(t.Context(), 7, "x"), forge.Unavailable); e.Message != "no whole answer within 50ms" {
+		if e := trouble(t, slow.Comment(t.Context(), 7, "x"), forge.Unavailable); e.Message != "no whole answer within 50ms" {
 			t.Errorf("%s: slow: %v", kind, e)
 		}
 		client := open(t, kind, srv.URL)
-		if e := problem(t, client.Comment(t.Context(), 8, "x"), forge.Unavailable); e.Message != "the answer is larger than 16 MiB" {
+		if e := trouble(t, client.Comment(t.Context(), 8, "x"), forge.Unavailable); e.Message != "the answer is larger than 16 MiB" {
 			t.Errorf("%s: large: %v", kind, e)
 		}
 		problem(t, client.Comment(t.Context(), 9, "x"), forge.Unavailable)
@@ -253,7 +251,7 @@ func TestRedirects(t *testing.T) {
 	})
 	t.Run("WritingIsNotTurnedIntoReading", func(t *testing.T) {
 		srv := serve(t, answer{doc: moved, on: comments, status: 301, header: map[string]string{"Location": "{url}/repositories/1/x"}})
-		e := problem(t, open(t, forge.GitHub, srv.url).Comment(t.Context(), 7, "text"), forge.Refused)
+		e := trouble(t, open(t, forge.GitHub, srv.url).Comment(t.Context(), 7, "text"), forge.Refused)
 		if !strings.Contains(e.Message, "moved") {
 			t.Errorf("error = %v", e)
 		}
@@ -287,7 +285,7 @@ func TestTokenIsRead(t *testing.T) {
 		c.Token = func() (gitsource.Secret, error) { return gitsource.Secret{}, broken }
 	})
 	err := client.Comment(t.Context(), 7, "x")
-	if e := problem(t, err, forge.Unavailable); !errors.Is(err, broken) || e.Message != "read the forge's token: no such Secret" {
+	if e := trouble(t, err, forge.Unavailable); !errors.Is(err, broken) || e.Message != "read the forge's token: no such Secret" {
 		t.Errorf("error = %v, want %v", err, broken)
 	}
 	for kind, on := range kinds {
