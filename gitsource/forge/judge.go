@@ -72,6 +72,8 @@ func (t *transport) judge(e *Error, resp *http.Response, body []byte, until time
 		e.Problem, e.Right = NotAllowed, right(resp.Header, e.Message, body)
 	case code == http.StatusNotFound, code == http.StatusGone:
 		e.Problem = NotFound
+	case code == http.StatusInternalServerError && t.kind.gitea() && strings.Contains(e.Message, "does not exist"):
+		e.Problem = NotFound // a commit or a request that Gitea 1.26 does not have
 	case code >= 500, code == http.StatusRequestTimeout:
 		e.Problem = Unavailable
 	default:
