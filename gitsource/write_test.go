@@ -240,3 +240,27 @@ func TestLesson24_CommitsRace(t *testing.T) {
 		t.Errorf("%d of %d won; %s commits", won, agents, n)
 	}
 }
+
+// TestPublishSendsLittle guards against walking, sending or asking for the history.
+func TestPublishSendsLittle(t *testing.T) {
+	srv := gittest.New(t)
+	base := srv.Commit(t, "shop", gittest.Change{Files: files(2000, "text")})
+	srv.AddRefs(t, "shop", pulls(2000, base))
+	r := open(t, srv, "shop")
+	fetch(t, r, main)
+	first, err := r.Publish(t.Context(), branchOnto("", base, "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.ResetRequests()
+	if _, err := r.Publish(t.Context(), branchOnto(first.Commit, base, "2")); err != nil {
+		t.Fatal(err)
+	}
+	got := srv.Requests()
+	if diff := cmp.Diff(map[string]gittest.Count{gittest.Push: {Requests: 1}}, got, ignoreBytes); diff != "" {
+		t.Errorf("requests of one branch (-want +got):\n%s", diff)
+	}
+	if got[gittest.Push].In > 2000 || got[gittest.Push].Out > 500 {
+		t.Errorf("one branch cost %+v", got)
+	}
+}
