@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluice-cd/sluice/gitsource/internal/wire"
@@ -12,13 +13,25 @@ import (
 // send pushes what is due and keeps as due what is worth another try.
 func (d *delivery) send(ctx context.Context) {
 	due := d.due
+	d.due = nil
+	d.post(ctx, due)
+}
+
+// post is one request. A pre-receive hook refuses all of it for the sake of one update (GitLab, Gitea and Forgejo protect
+// branches in this way): those that do not belong together are then sent one by one, so that only that one is refused.
+func (d *delivery) post(ctx context.Context, due []dueUpdate) {
 	request := wire.Push{Options: d.push.Options, Atomic: d.push.Atomic}
 	for _, u := range due {
 		request.Updates = append(request.Updates, u.Update)
 		d.all[u.move].Err = nil
 	}
 	pushed, err := d.repo.push(ctx, d.mirror, &d.builder, request)
-	d.due = nil
+	if err == nil && !d.push.Atomic && len(due) > 1 && allRefused(pushed.Errs) {
+		for i := range due {
+			d.post(ctx, due[i:i+1])
+		}
+		return
+	}
 	var unsettled []dueUpdate
 	for i, u := range due {
 		err := err
@@ -38,6 +51,12 @@ func (d *delivery) send(ctx context.Context) {
 	if len(unsettled) > 0 {
 		d.look(ctx, unsettled)
 	}
+}
+
+func allRefused(errs []error) bool {
+	return !slices.ContainsFunc(errs, func(err error) bool {
+		return !errors.Is(err, ErrRefused) && !errors.Is(err, ErrReadOnly)
+	})
 }
 
 // look asks the server where the branches are after a push that may have arrived, or was too late: one that is where it
@@ -89,14 +108,16 @@ func arrived(said error) WriteResult {
 
 // retry keeps updates as due. Their errors stand until they are sent again.
 func (d *delivery) retry(again []dueUpdate) {
-	kept := map[int]error{}
-	for _, u := range again {
-		kept[u.move], d.all[u.move].Err = d.all[u.move].Err, nil
+	said := make([]error, len(again))
+	for i, u := range again {
+		said[i], d.all[u.move].Err = d.all[u.move].Err, nil
 	}
-	d.due = again
-	d.allOrNone()
-	for _, u := range d.due {
-		d.all[u.move].Err = kept[u.move]
+	d.due = append(d.due, again...)
+	if d.allOrNone() {
+		return
+	}
+	for i, u := range again {
+		d.all[u.move].Err = said[i]
 	}
 }
 

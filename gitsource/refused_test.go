@@ -246,6 +246,33 @@ func TestSeveralBranchesInOnePush(t *testing.T) {
 	}
 }
 
+func TestHookThatRefusesOneBranchOfSeveral(t *testing.T) {
+	srv := gittest.New(t)
+	base := srv.Commit(t, "shop", gittest.Change{Files: files(1, "x")})
+	hook(t, srv, `while read old new ref; do if [ $ref = refs/heads/main ]; then echo "Not allowed to push to protected branch main" >&2; exit 1; fi; done`)
+	r := open(t, srv, "shop", writesMain)
+	fetch(t, r, main)
+	test := branchOnto("", base, "revision: 1\n")
+	test.Ref = gitsource.BranchPrefix + "promote/shop/test"
+	moves := []gitsource.Move{branchOnto("", base, "revision: 2\n"), changeTo(base, "revision: 3\n"), test}
+	all, err := r.Push(t.Context(), gitsource.Push{Moves: moves, Atomic: true})
+	if len(all) != 3 || !errors.Is(err, gitsource.ErrProtected) || !errors.Is(all[0].Err, gitsource.ErrProtected) || !errors.Is(all[2].Err, gitsource.ErrProtected) {
+		t.Errorf("all or none: %+v", all)
+	}
+	all, err = r.Push(t.Context(), gitsource.Push{Moves: moves})
+	if len(all) != 3 || !errors.Is(err, gitsource.ErrProtected) || !errors.Is(all[1].Err, gitsource.ErrProtected) {
+		t.Fatalf("Push = %+v, %v", all, err)
+	}
+	for _, w := range []gitsource.Written{all[0], all[2]} {
+		if w.Err != nil || w.Result != gitsource.Pushed || srv.Git(t, "shop", "rev-parse", w.Ref) != w.Commit {
+			t.Errorf("a branch that nothing is against: %+v", w)
+		}
+	}
+	if tip := srv.Git(t, "shop", "rev-parse", main); tip != base {
+		t.Errorf("main is at %s", tip)
+	}
+}
+
 func TestBaseThatTheServerDropped(t *testing.T) {
 	srv := gittest.New(t)
 	base := srv.Commit(t, "shop", gittest.Change{Files: files(1, "base")})

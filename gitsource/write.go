@@ -18,7 +18,8 @@ type Push struct {
 	Moves []Move
 	// Options are for the server, such as "merge_request.create". One that takes none does not get them; see Written.
 	Options []string
-	// Atomic asks for all or none, where the server can. Otherwise each Move stands for itself.
+	// Atomic asks for all or none, where the server can. Otherwise each Move stands for itself, which takes a request for
+	// each where a hook refuses them together: leave one that was refused out of the next Push.
 	Atomic bool
 }
 
@@ -116,10 +117,10 @@ func (d *delivery) build() {
 	d.allOrNone()
 }
 
-// allOrNone gives up what is due when something else failed for good and all belong together.
-func (d *delivery) allOrNone() {
+// allOrNone gives up what is due when something else failed for good and all belong together, and says whether it did.
+func (d *delivery) allOrNone() bool {
 	if !d.push.Atomic {
-		return
+		return false
 	}
 	for _, w := range d.all {
 		if w.Err == nil {
@@ -129,21 +130,31 @@ func (d *delivery) allOrNone() {
 			d.all[u.move].Err = fmt.Errorf("not pushed since all belong together: %w", w.Err)
 		}
 		d.due = nil
-		return
+		return true
 	}
+	return false
 }
 
 func (d *delivery) fail(move int, err error) {
 	ref := d.all[move].Ref
 	switch {
-	case errors.Is(err, ErrProtected) && strings.HasPrefix(ref, BranchPrefix):
-		err = fmt.Errorf("%w; let the agent's user push to, replace and delete branches below %s", err, BranchPrefix)
 	case errors.Is(err, ErrProtected):
-		err = fmt.Errorf("%w; let the agent's user push to %s, or go by merge request", err, ref)
+		err = fmt.Errorf("%w; %s", err, d.advice(ref))
 	case errors.Is(err, wire.ErrIncomplete): // its history was rewritten and cleared away
 		err = fmt.Errorf("%w: %w", ErrRace, err)
 	}
 	d.all[move].Err = fmt.Errorf("push %q to %q: %w", ref, d.repo.address, err)
+}
+
+// advice is what makes a protected branch one that the agent can write.
+func (d *delivery) advice(ref string) string {
+	switch {
+	case d.push.Atomic && len(d.push.Moves) > 1:
+		return "let the agent's user write every branch of the request, or do it by merge request"
+	case strings.HasPrefix(ref, BranchPrefix):
+		return "let the agent's user push to, replace and delete branches below " + BranchPrefix
+	}
+	return "let the agent's user push to " + ref + ", or do it by merge request"
 }
 
 func (d *delivery) errs() error {

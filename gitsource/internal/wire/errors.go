@@ -102,7 +102,7 @@ func clean(text string, secrets []string) string {
 			}
 			return ' '
 		}, line))
-		if line != "" && line != "remote:" {
+		if line != "" && line != "remote:" && line != "error:" {
 			kept = append(kept, line)
 		}
 	}
