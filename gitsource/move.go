@@ -54,7 +54,7 @@ type WriteResult string
 // The results of a Move.
 const (
 	Pushed    WriteResult = "pushed"
-	Present   WriteResult = "present"   // the branch was there already, with this commit
+	Present   WriteResult = "present"   // it was so already: the branch is at this commit, or gone
 	Unchanged WriteResult = "unchanged" // the files are so already: there is nothing to commit, and nothing was pushed
 )
 
