@@ -32,5 +32,8 @@ type Approval struct {
 	Stage int `json:"stage"`
 }
 
+// dropPermissions takes out what counts for one release alone.
+func (r *Release) dropPermissions() { r.Prune, r.Approved = nil, nil }
+
 // ReleasePath is the path of an environment's release file, relative to the folder of sluice.yaml.
 func ReleasePath(environment string) string { return "releases/" + environment + ".yaml" }
