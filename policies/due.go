@@ -32,6 +32,7 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 	soonest(s.windowDue(now))
 	soonest(s.routeDue(now))
 	soonest(s.Scene.Until)
+	soonest(s.soakDue(p))
 	switch s.Form {
 	case Returning:
 		soonest(s.since().Add(returnFor))

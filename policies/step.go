@@ -31,6 +31,8 @@ type Record struct {
 	Began time.Time `json:"began,omitzero"`
 	// Measured is what was measured of the stage that this is about, or that it ends.
 	Measured []Tally `json:"measured,omitempty"`
+	// Soaked is how long a proven release was well since; zero where this does not attest it.
+	Soaked time.Duration `json:"soaked,omitempty"`
 }
 
 // SlowAfter is when a release that is neither healthy nor failed is told once as Progressing, with what it waits for:
@@ -123,7 +125,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	}
 	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy // what is live is
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = s.Waiting.told(p.Release), Progressing, "", false, "", false
-	s.Scene = s.Scene.end(o.Now)
+	s.Scene, s.Soak = s.Scene.end(o.Now), Soak{}
 	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
 	s.Waiting, s.Overridden = Waiting{}, p.Openness(o.Now).Override
 	first := s.Proven == (Release{})
@@ -217,7 +219,7 @@ func refused(s State, o Observation, told []Record) (State, []Record) {
 func roll(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Phase == Healthy:
-		return s, told
+		return s.soak(p, o, told)
 	case o.Health == Current:
 		s, told = enter(s, Healthy, "", o, told)
 		s.Proven, s.Staging = s.Release, Staging{Versioned: s.Versioned, Plain: s.Plain}
