@@ -223,7 +223,7 @@ func roll(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	case o.Health == Current:
 		s, told = enter(s, Healthy, "", o, told)
 		s.Proven, s.Staging = s.Release, Staging{Versioned: s.Versioned, Plain: s.Plain}
-		return s, told
+		return s.soak(p, o, told)
 	case o.Health == Degraded && s.Stage > 0:
 		return takeBack(s, o, Returning, Failed, o.HealthReason, told)
 	case o.Health == Degraded && p.TakesBack && s.Proven != (Release{}) && !s.Proven.Same(s.Release):

@@ -73,6 +73,17 @@ func (s *story) say(word string) error {
 		s.plan.Absent = value == "yes"
 	case "permit":
 		s.plan.Permit = value
+	case "soaks": // soaks=10m,30m: others wait so long for a release that is proven here
+		s.plan.Soaks = nil
+		for each := range strings.SplitSeq(value, ",") {
+			d, err := time.ParseDuration(each)
+			if err != nil {
+				return err
+			}
+			s.plan.Soaks = append(s.plan.Soaks, d)
+		}
+	case "watched": // since now
+		s.seen.Watched = start.Add(s.clock)
 	case "direct":
 		s.plan.TakesBack = value == "yes"
 	case "repair":

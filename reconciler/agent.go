@@ -47,6 +47,7 @@ type Agent struct {
 	sites     map[config.ClusterRef]*site
 	queue     workqueue.TypedRateLimitingInterface[Key]
 	publisher *record.Publisher
+	promoters []*promoter // one for each repository
 	notes     *noteReader
 	metrics   *metrics
 	status    *board
@@ -110,6 +111,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	for _, src := range a.catalog.sources {
 		running.Go(func() { src.run(ctx) })
+		running.Go(func() { src.statuses.run(ctx) })
+	}
+	for _, p := range a.promoters {
+		running.Go(func() { p.run(ctx) })
 	}
 	running.Go(func() { a.askers(ctx) })
 	for range a.config.Concurrency {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 )
 
@@ -25,6 +26,14 @@ func (p *Pass) conclude(ctx context.Context, out Outcome, took time.Duration) {
 	for _, line := range p.Lines {
 		p.log.Info("Release was recorded", "phase", string(line.Phase), "revision", line.Revision, "reason", line.Reason)
 		p.site.tellLine(ctx, p.Key, line)
+		if p.Place.source != nil && line.Evidence.Soaked == 0 {
+			release := policies.Release{Revision: line.Revision, Trigger: line.Trigger}
+			p.Place.source.statuses.want(p.Key, line.Phase, release, line.Reason)
+		}
+	}
+	if state := p.target.held.saved.State; p.Place.source != nil && !p.target.restated && state.Phase != "" {
+		p.target.restated = true // what an earlier process did not post
+		p.Place.source.statuses.want(p.Key, state.Phase, state.Release, p.target.secrets.mask(state.Reason))
 	}
 	for _, d := range p.Drifts {
 		p.tellDrift(ctx, d)

@@ -20,6 +20,7 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	if err := p.windows(ctx); err != nil {
 		return retry(err)
 	}
+	p.Wanted.Soaks = p.soaks()
 	var told []policies.Record
 	saved.State, p.Effects, told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {
@@ -72,4 +73,20 @@ func (p *Pass) expect(ctx context.Context) error {
 func another(before, now policies.State) bool {
 	return !before.Began.Equal(now.Began) || before.Applied || before.Assess != now.Assess || before.Form != now.Form ||
 		before.Back != now.Back || before.Stage != now.Stage || !before.Split.Asked.Equal(now.Split.Asked)
+}
+
+// soaks are how long other environments of the application wait for a release that is proven here, before it goes on to them.
+func (p *Pass) soaks() (all []time.Duration) {
+	if p.Place.app == nil {
+		return nil
+	}
+	for _, env := range p.Place.app.Environments {
+		if env.Promotion == nil || !slices.Contains(env.Promotion.From, p.Environment) {
+			continue
+		}
+		if d := env.Promotion.When.HealthyFor.Std(); d > 0 && !slices.Contains(all, d) {
+			all = append(all, d)
+		}
+	}
+	return all
 }

@@ -24,7 +24,10 @@ type source struct {
 	served  func(environment string) bool
 	changed func(first bool) // told after each new snapshot of this source
 	tidy    func()           // called after each poll
-	metrics *metrics
+	promote func()           // called after each poll that had an answer
+	// statuses are put on its commits.
+	statuses *statuses
+	metrics  *metrics
 
 	credentials *credentials // nil where the repository needs none
 	log         *slog.Logger
@@ -58,6 +61,9 @@ func (s *source) run(ctx context.Context) {
 		}
 		s.report(err)
 		s.tidy()
+		if err == nil {
+			s.promote()
+		}
 		timer := time.NewTimer(s.wait())
 		select {
 		case <-ctx.Done():

@@ -17,6 +17,7 @@ type Status struct {
 	Phase    policies.Phase        `json:"phase,omitempty"`
 	Revision string                `json:"revision,omitempty"`
 	Trigger  string                `json:"trigger,omitempty"`
+	Proven   string                `json:"proven,omitempty"` // the revision that serves, where another release failed
 	Health   policies.HealthStatus `json:"health,omitempty"`
 	NotWell  []string              `json:"notWell,omitempty"`
 	Drifted  []string              `json:"drifted,omitempty"` // objects and fields that differ from Git
@@ -37,6 +38,12 @@ func (b *board) set(k Key, s Status) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last[k] = s
+}
+
+func (b *board) get(k Key) Status {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.last[k]
 }
 
 func (b *board) drop(k Key) {
@@ -75,6 +82,9 @@ func (p *Pass) summary(out Outcome) Status {
 		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: shownPhase(state), Revision: state.Release.Revision,
 		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
 		Drifted: p.Drifted.list(), Since: state.Since, At: p.agent.now(),
+	}
+	if state.Phase == policies.RolledBack {
+		s.Proven = state.Proven.Revision
 	}
 	for _, o := range p.NotWell {
 		s.NotWell = append(s.NotWell, o.Object+": "+p.target.secrets.mask(o.Reason))

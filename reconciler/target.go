@@ -40,7 +40,9 @@ type target struct {
 	handed  map[string]bool // lines that the publisher has and the saved outbox still holds
 	audited time.Time
 	watched time.Time // since when this process has looked at it
-	said    string    // the last bad outcome that was logged
+	// restated: this process has told the forge how the release in the state stands.
+	restated bool
+	said     string // the last bad outcome that was logged
 }
 
 // memory is what goes with the saved state and is dropped with it.

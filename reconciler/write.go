@@ -13,6 +13,9 @@ import (
 // open prepares the mirror of a repository.
 func (a *Agent) open(repo config.Repository, hosts *gitsource.Hosts) (*source, error) {
 	conf := gitsource.Config{URL: repo.URL, Dir: filepath.Join(a.config.DataDir, "git", repo.Name), Hosts: hosts}
+	if repo.WriteBack.Commit {
+		conf.Writes = []string{gitsource.NotesPrefix + "*", gitsource.BranchPrefix + "*", "refs/heads/" + repo.Branch}
+	}
 	secrets := a.credentials(repo)
 	if secrets != nil {
 		conf.Credentials = secrets.get
@@ -24,6 +27,10 @@ func (a *Agent) open(repo config.Repository, hosts *gitsource.Hosts) (*source, e
 	src := newSource(repo, git, a.log)
 	src.credentials = secrets
 	src.served, src.changed, src.tidy, src.metrics = a.serves, a.changed, a.notes.sweep, a.metrics
+	src.statuses = newStatuses(a, src)
+	promoter := a.newPromoter(src)
+	src.promote = promoter.poke
+	a.promoters = append(a.promoters, promoter)
 	return src, nil
 }
 

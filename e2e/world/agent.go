@@ -34,6 +34,7 @@ type Config struct {
 	Environments   []map[string]any   `json:"environments"`
 	Permissions    []map[string]any   `json:"permissions"`
 	Providers      []map[string]any   `json:"providers,omitempty"`
+	Keys           []map[string]any   `json:"keys,omitempty"`
 }
 
 // ConfigRepository is a repository in agent.yaml.
@@ -45,6 +46,7 @@ type ConfigRepository struct {
 	Poll         map[string]any `json:"poll,omitempty"`
 	Credentials  map[string]any `json:"credentials,omitempty"`
 	WriteBack    map[string]any `json:"writeBack,omitempty"`
+	Forge        map[string]any `json:"forge,omitempty"`
 }
 
 // Agent is an agent, running or not. Its data, its log and its ports stay the same when it is started again.
@@ -115,8 +117,13 @@ func (s *Story) NewReplica(t testing.TB, a *Agent) *Agent {
 // Credentials writes the Secret from which an agent takes user name and password.
 func (s *Story) Credentials(t testing.TB, namespace, name, user, password string) {
 	t.Helper()
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace},
-		StringData: map[string]string{"username": user, "password": password}}
+	s.Secret(t, namespace, name, map[string]string{"username": user, "password": password})
+}
+
+// Secret writes a Secret for an agent.
+func (s *Story) Secret(t testing.TB, namespace, name string, values map[string]string) {
+	t.Helper()
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace}, StringData: values}
 	secrets := s.Cluster.Core.CoreV1().Secrets(namespace)
 	_, err := secrets.Create(t.Context(), secret, metav1.CreateOptions{})
 	if apierrors.IsAlreadyExists(err) {
@@ -309,4 +316,23 @@ func unusedAddress() (string, error) {
 func Tail(text string, lines int) string {
 	all := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	return strings.Join(all[max(0, len(all)-lines):], "\n")
+}
+
+// PublicKey is what the agent signs its notes with, once it has started: others are told it in their agent.yaml.
+func (s *Story) PublicKey(t testing.TB, a *Agent) string {
+	t.Helper()
+	var key string
+	Await(t, Patience, "the agent has a key", func() error {
+		list, err := s.Cluster.Core.CoreV1().Secrets(a.Config.StateNamespace).List(t.Context(), metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, secret := range list.Items {
+			if key = string(secret.Data["public"]); key != "" {
+				return nil
+			}
+		}
+		return errors.New("no Secret has one")
+	})
+	return key
 }

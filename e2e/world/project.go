@@ -17,7 +17,7 @@ type Project struct {
 	// Owner is the organisation and Name the repository, as they are now.
 	Owner, Name string
 	// Ada owns the organisation. Grace may write, and approve what Ada opened. Agent is what Repo gives to an agent: it may
-	// write, and its token has the scope write:repository alone.
+	// write, and its token has the scopes write:repository and read:issue.
 	Ada, Grace, Agent Account
 	// By is who acts: Ada, or whom As says.
 	By Account
@@ -39,7 +39,7 @@ func (f *Forge) NewProject(t testing.TB, organisation, name, dir string) *Projec
 		"name": name, "private": true, "default_branch": "main",
 	}, nil)
 	p.Grace = p.NewMember(t, "grace", "all")
-	p.Agent = p.NewMember(t, "agent", "write:repository")
+	p.Agent = p.NewMember(t, "agent", "write:repository", "read:issue")
 	p.Repo = &Repo{
 		Name: name, Dir: dir, URL: p.Gate.URL + p.path() + ".git", User: p.Agent.Name, Password: p.Agent.Token, Local: p.local(),
 	}

@@ -60,7 +60,15 @@ func (s *Story) AtForge(t testing.TB) *Project {
 	s.Project = s.Forge(t).NewProject(t, s.Name, "shop", filepath.Join(s.Dir, "shop-at-forge"))
 	s.Repo = s.Project.Repo
 	s.Agent = s.NewAgent(t, s.Name, s.System, s.Repo)
+	s.KnowsForge(t, s.Agent)
 	return s.Project
+}
+
+// KnowsForge gives an agent of the story's repository a token for its forge.
+func (s *Story) KnowsForge(t testing.TB, a *Agent) {
+	t.Helper()
+	s.Secret(t, a.Config.StateNamespace, "forge", map[string]string{"token": s.Project.Agent.Token})
+	a.Config.Repositories[0].Forge = map[string]any{"kind": "gitea", "token": map[string]any{"secret": "forge"}}
 }
 
 // Names says what the namespaces of examples/install are called in this story.

@@ -40,7 +40,7 @@ var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 func (f *forge) AppendNotes(ctx context.Context, ref string, add map[string][]string, keep []string) (string, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	p := push{At: time.Since(bubbleStart), Ref: strings.TrimPrefix(ref, refPrefix), Keep: strings.Join(keep, " ")}
+	p := push{At: time.Since(bubbleStart), Ref: strings.TrimPrefix(ref, Prefix), Keep: strings.Join(keep, " ")}
 	for _, lines := range add {
 		p.Lines += len(lines)
 	}

@@ -11,11 +11,11 @@ import (
 // Version is the version of the note's schema that this package writes, and the only one that decides.
 const Version = 1
 
-// refPrefix is where the notes of all environments lie.
-const refPrefix = "refs/notes/sluice/"
+// Prefix is where the notes of all environments lie.
+const Prefix = "refs/notes/sluice/"
 
 // Ref returns the notes ref of an environment.
-func Ref(environment string) string { return refPrefix + environment }
+func Ref(environment string) string { return Prefix + environment }
 
 // Line is one line of a note: what happened to one release. The order of the fields is the order of the keys.
 // ID, Seq, Prev and Key are set by [Chain.Next], Sig by [Signer.Sign]; the caller gives the rest.

@@ -1,0 +1,101 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluice-cd/sluice/e2e/world"
+)
+
+// promoted is how releases of the shop come to production, in one stage.
+const promoted = `directory: {path: deploy/production}}
+    follow: pin
+    promotion: {from: staging, when: {healthyFor: 1s}}
+    rollout: {canary: {steps: [{instances: 1, hold: 1s}]}}
+`
+
+// proposes is what an open request of the shop's production asks for.
+func proposes(revision string) func(world.MergeRequest) bool {
+	return func(m world.MergeRequest) bool {
+		return m.State == "open" && m.Head.Ref == "sluice/promote/shop/production" && strings.Contains(m.Body, "to "+revision)
+	}
+}
+
+// atForge begins a story whose shop lies at the forge, with staging at the tip and production behind it by promotion. Two
+// agents share nothing but the repository: each serves one environment.
+func atForge(t *testing.T, name string) (s *world.Story, p *world.Project, first string) {
+	t.Helper()
+	s = begin(t, name)
+	p = s.AtForge(t)
+	s.Shop(t)
+	s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/production}}\n", promoted)
+	first = s.Repo.Commit(t, "The shop")
+	staging := s.NewRival(t, "other")
+	s.KnowsForge(t, staging)
+	staging.Config.Environments = []map[string]any{{"name": "staging"}}
+	staging.Start(t)
+	s.Agent.Config.Environments = []map[string]any{{"name": "production"}}
+	s.Agent.Config.Keys = []map[string]any{{"environments": []string{"staging"}, "key": s.PublicKey(t, staging)}}
+	s.Agent.Start(t)
+	s.AwaitPhase(t, "staging", first, "Healthy")
+	return s, p, first
+}
+
+// TestPromotionGoesThroughTheForge: a release that is proven in staging is asked for by a merge request; merged, it goes through
+// the stages of production.
+func TestPromotionGoesThroughTheForge(t *testing.T) {
+	s, p, first := atForge(t, "promotion")
+	var request world.MergeRequest
+	t.Run("ItIsProposedWithItsEvidence", func(t *testing.T) {
+		request = p.AwaitMergeRequest(t, "the first release, well for its time", func(m world.MergeRequest) bool {
+			return proposes(first)(m) && strings.Contains(m.Body, "stayed so for 1s")
+		})
+		for _, words := range []string{"Healthy in staging since", "1 commits", "The shop", "may be promoted"} {
+			if !strings.Contains(request.Body, words) {
+				t.Errorf("the request does not say %q: %s", words, request.Body)
+			}
+		}
+		p.AwaitStatus(t, request.Head.SHA, "sluice/promotable/shop/production", "success")
+	})
+	t.Run("MergedItIsReleased", func(t *testing.T) {
+		p.Merge(t, request.Number, world.Merge)
+		s.AwaitPhase(t, "production", first, "Healthy")
+		p.AwaitStatus(t, first, "sluice/shop/production", "success")
+		p.AwaitStatus(t, first, "sluice/shop/staging", "success")
+	})
+	s.Repo.Run(t, "pull", "-q", "origin", "main")
+	t.Run("Lesson39_AChangeOfStagingAloneOpensNothing", func(t *testing.T) {
+		s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Another image in staging"), "Healthy")
+		s.Agent.AwaitPolls(t)
+		s.Agent.AwaitPolls(t)
+		if open := p.MergeRequests(t, "open"); len(open) != 0 {
+			t.Errorf("a request is open: %v", open)
+		}
+	})
+	var second string
+	t.Run("Lesson39_AChangeOfProductionAloneIsPromoted", func(t *testing.T) {
+		s.Repo.Edit(t, productionDeployment, firstImage, nextImage)
+		second = s.Repo.Commit(t, "Another image in production")
+		request = p.AwaitMergeRequest(t, "the second release", proposes(second))
+		p.Merge(t, request.Number, world.Squash)
+		s.AwaitPhase(t, "production", second, "Healthy")
+		s.Cluster.AwaitObject(t, world.Patience, "the image", s.Object("Deployment", "production"), world.Has(nextImage, imagePath()...))
+	})
+	s.Repo.Run(t, "pull", "-q", "origin", "main")
+	t.Run("Lesson40_ARequestThatAPersonClosesStaysClosed", func(t *testing.T) {
+		s.Repo.Edit(t, productionDeployment, nextImage, imageName+"1.31.0")
+		third := s.Repo.Commit(t, "A third image")
+		request = p.AwaitMergeRequest(t, "the third release", proposes(third))
+		p.CloseMergeRequest(t, request.Number)
+		s.Repo.Write(t, "README", "Nothing of the shop\n")
+		s.Repo.Commit(t, "An unrelated commit")
+		s.Agent.AwaitPolls(t)
+		s.Agent.AwaitPolls(t)
+		if open := p.MergeRequests(t, "open"); len(open) != 0 {
+			t.Errorf("a request is open again: %v", open)
+		}
+		s.Repo.Edit(t, productionDeployment, imageName+"1.31.0", imageName+"1.31.1")
+		p.AwaitMergeRequest(t, "a newer release", proposes(s.Repo.Commit(t, "A fourth image")))
+	})
+}

@@ -1,0 +1,78 @@
+package promote
+
+import (
+	"context"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/reconciler/config"
+)
+
+// longestPast bounds how many commits are looked at for earlier pins.
+const longestPast = 1000
+
+// declined is the newest revision that a person moved the pin back from, or whose merge request a person closed: no
+// candidate up to it is asked for again. Empty: none was.
+func (k *Keeper) declined(ctx context.Context, s Subject, closed string) (string, error) {
+	newest := ""
+	for _, revision := range append(k.pinsBefore(s), closed) {
+		if revision == "" || revision == s.Release.Revision {
+			continue
+		}
+		if s.Release.Revision != "" {
+			if newer, err := k.Git.IsAncestor(ctx, s.Release.Revision, revision); err != nil || !newer {
+				continue // the present pin is a later word
+			}
+		}
+		if newest != "" {
+			if newer, err := k.Git.IsAncestor(ctx, newest, revision); err != nil || !newer {
+				continue
+			}
+		}
+		newest = revision
+	}
+	return newest, ctx.Err()
+}
+
+// pinsBefore are the earlier pins in the history of the branch.
+func (k *Keeper) pinsBefore(s Subject) []string {
+	if k.past.tip == s.Tip {
+		return k.past.pins
+	}
+	var pins []string
+	revision, last := s.Tip, s.Release.Revision
+	for range longestPast {
+		parent, ok, err := k.Git.FirstParent(revision)
+		if err != nil || !ok {
+			break
+		}
+		tree, err := k.Git.Tree(parent)
+		if err != nil {
+			break
+		}
+		if pin := s.pinAt(tree); pin != last && pin != "" {
+			pins, last = append(pins, pin), pin
+		}
+		revision = parent
+	}
+	k.past = past{tip: s.Tip, pins: pins}
+	return pins
+}
+
+// past are the earlier pins before a tip.
+type past struct {
+	tip  string
+	pins []string
+}
+
+// pinAt is the pin of the release file at a revision; empty where there is none, or the file makes no sense.
+func (s Subject) pinAt(tree *gitsource.Tree) string {
+	var was []string
+	if env, ok := s.Rules.Environment(s.Environment); ok {
+		was = env.Was
+	}
+	words, _, err := config.LoadRelease(tree, s.Dir, s.Environment, was)
+	if err != nil {
+		return ""
+	}
+	return words.Revision
+}

@@ -1,0 +1,17 @@
+// Package promote brings releases from one environment to the next, by a pin in the release file: it finds the newest
+// revision that is proven where it comes from, and keeps the one merge request that asks for it as it should be, or commits
+// the pin where no person is asked.
+//
+// The agent of the target environment decides, from Git alone: the polled branch, the notes that count of the environments
+// that releases come from, and the requests and checks at the forge. What it keeps in memory is only a cache. Nothing is
+// decided by a commit's author or trailers, which anybody can write.
+//
+// [Keeper.Look] is one look at one environment:
+//
+//	candidates   revisions of the branch that render to what is proven where they come from, newest first
+//	decide       which of them is due, by [policies.Promotion]; why not, and until when
+//	keep         branch and merge request are as they should be: opened, moved, told of, closed; or the pin is committed
+//
+// It refuses to move a request that a person has touched: one with an approval, a foreign commit, the label sluice/hold, or
+// a place in a merge queue.
+package promote

@@ -1,0 +1,82 @@
+package promote
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render"
+)
+
+// made is what a render came to. Fault is why there is none.
+type made struct {
+	request        render.Request
+	trace          render.Trace
+	inputs, digest string
+	fault          error
+}
+
+// memo remembers the last renders of an environment, by what they read: of hundreds of commits few render to something new.
+type memo struct{ all []made }
+
+// remembered bounds them.
+const remembered = 64
+
+// of is the render of a revision, the same as an earlier one where every answer from Git is the same.
+func (m *memo) of(ctx context.Context, tree *gitsource.Tree, req render.Request) (made, error) {
+	for _, known := range m.all {
+		if known.trace.Holds(tree, req) {
+			return known, nil
+		}
+	}
+	out, err := render.Render(ctx, tree, req)
+	fresh := made{request: req, trace: out.Trace, inputs: out.Inputs, digest: out.Digest}
+	if err != nil {
+		trace, known := render.TraceOf(err)
+		if !known || ctx.Err() != nil {
+			return made{}, fmt.Errorf("render %s at %.7s: %w", req.Environment, tree.Revision(), err)
+		}
+		fresh.trace, fresh.fault = trace, err
+	}
+	if m.all = append([]made{fresh}, m.all...); len(m.all) > remembered {
+		m.all = m.all[:remembered]
+	}
+	return fresh, nil
+}
+
+// memos are those of several environments.
+type memos map[string]*memo
+
+func (m memos) of(environment string) *memo {
+	if m[environment] == nil {
+		m[environment] = &memo{}
+	}
+	return m[environment]
+}
+
+// at is how an environment of an application was rendered at a revision, by the file of then; false where it was not there.
+// An environment that follows its pin has the rules of the tip, of which only the source is that of the revision.
+func (s Subject) at(tree *gitsource.Tree, environment string) (render.Request, bool) {
+	req := render.Request{Application: s.Application, Environment: environment, Capabilities: s.Capabilities}
+	rules, known := s.Rules.Environment(environment)
+	dir, err := config.Locate(tree, s.Application, s.Dir, s.Repository, s.Rules.Was...)
+	if err != nil || !known {
+		return req, false
+	}
+	req.Dir = dir
+	if rules.Follow.Tip() {
+		app, faults := config.Load(tree, dir)
+		if app == nil || len(faults.For(environment)) > 0 {
+			return req, false
+		}
+		if rules, known = app.Environment(environment); !known {
+			return req, false
+		}
+		req.Source = rules.Source
+	} else if req.Source, err = config.LoadSource(tree, dir, environment, rules.Was...); err != nil {
+		return req, false
+	}
+	req.Namespace, req.Labels, req.Annotations = rules.Namespace, rules.Labels, rules.Annotations
+	return req, true
+}

@@ -1,0 +1,213 @@
+package reconciler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/forge"
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/promote"
+	"github.com/sluice-cd/sluice/reconciler/record"
+)
+
+// lookAgain is when a merge request is looked at again though nothing moved in Git: people approve, label and close it at the
+// forge. A webhook makes it sooner.
+const lookAgain = time.Minute
+
+// Where branches of merge requests begin.
+const (
+	promotions = gitsource.BranchPrefix + "promote/"
+	reverts    = gitsource.BranchPrefix + "revert/"
+)
+
+// promoter keeps the promotions of one repository, one environment after the other, beside the passes: a slow forge never holds
+// an apply. All of it belongs to run.
+type promoter struct {
+	agent   *Agent
+	source  *source
+	forge   *forge.Client // once it was needed
+	poked   chan struct{}
+	keepers map[Key]*promote.Keeper
+	seen    map[Key]sight
+}
+
+// sight is what the last look at a key saw, and when the next one is due whatever moves.
+type sight struct {
+	moved string // all of Git that it depends on
+	next  time.Time
+	tries int    // faults in a row
+	said  string // the last word that was logged
+}
+
+func (a *Agent) newPromoter(src *source) *promoter {
+	return &promoter{
+		agent: a, source: src, poked: make(chan struct{}, 1), keepers: map[Key]*promote.Keeper{}, seen: map[Key]sight{},
+	}
+}
+
+// poke asks for a look now.
+func (p *promoter) poke() {
+	select {
+	case p.poked <- struct{}{}:
+	default:
+	}
+}
+
+// run looks after each poll, and when something is due, until ctx ends.
+func (p *promoter) run(ctx context.Context) {
+	for {
+		wait := p.round(ctx)
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		case <-p.poked:
+		}
+		timer.Stop()
+	}
+}
+
+// round looks once at each environment that something moved for, and returns when the next one is due.
+func (p *promoter) round(ctx context.Context) time.Duration {
+	subjects := p.subjects()
+	if len(subjects) == 0 {
+		return longestWait
+	}
+	if p.forge == nil {
+		client, err := p.agent.openForge(p.source.repo)
+		if err != nil {
+			p.agent.log.Warn("Forge cannot be asked", "repository", p.source.repo.Name, "err", err)
+			return lookAgain
+		}
+		p.forge = client
+	}
+	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts)
+	if err != nil {
+		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
+	}
+	wait := longestWait
+	for key, at := range subjects {
+		if ctx.Err() != nil {
+			return wait
+		}
+		next := p.visit(ctx, key, at, refs)
+		wait = min(wait, max(time.Until(next), 100*time.Millisecond))
+	}
+	return wait
+}
+
+// subjects are the environments of this repository that are served here and promoted to. Where the file at the tip is
+// faulty for one, nothing new starts.
+func (p *promoter) subjects() map[Key]place {
+	found := map[Key]place{}
+	snap := p.source.now.Load()
+	if snap == nil {
+		return found
+	}
+	for _, d := range snap.apps {
+		if d.broken || d.app == nil {
+			continue
+		}
+		for _, env := range d.app.Environments {
+			key := Key{d.app.Metadata.Name, env.Name}
+			at, err := p.agent.catalog.find(key.Application)
+			if env.Promotion == nil || env.State != config.Present || len(d.faults.For(env.Name)) > 0 || err != nil || at.source != p.source || at.dir != d.dir {
+				continue
+			}
+			if served, ok := p.agent.config.Serves(env.Name); ok && p.agent.sites[served.Cluster].ready() {
+				found[key] = at
+			}
+		}
+	}
+	return found
+}
+
+// visit looks at one environment where something moved, or it is due, and returns when it is due again.
+func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string]string) time.Time {
+	env, _ := at.app.Environment(key.Environment)
+	last, now := p.seen[key], p.agent.now()
+	status := p.agent.status.get(key)
+	moved := fmt.Sprint(at.snap.tip, refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
+	for _, from := range env.Promotion.From {
+		moved += " " + refs[record.Ref(from)]
+	}
+	if moved == last.moved && now.Before(last.next) {
+		return last.next
+	}
+	out, err := p.look(ctx, key, at, *env, moved != last.moved, refs[reverts+key.String()] != "")
+	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said}
+	if out.After > 0 {
+		this.next = now.Add(min(out.After, lookAgain))
+	}
+	said := out.Reason
+	if err != nil {
+		this.tries = last.tries + 1
+		this.next = now.Add(max(out.After, min(time.Second<<min(this.tries, 8), longestWait)))
+		said = err.Error()
+	}
+	if said != this.said {
+		this.said = said
+		log := p.agent.log.With("app", key.Application, "env", key.Environment, "revision", out.Candidate)
+		if err != nil {
+			log.Warn("Promotion was not looked after", "err", err)
+		} else {
+			log.Info("Promotion was looked at", "due", out.Due, "reason", out.Reason, "request", out.Request.URL)
+		}
+	}
+	p.seen[key] = this
+	return this.next
+}
+
+// look looks at one environment. fresh: something moved; reverting: there is a request to go back.
+func (p *promoter) look(ctx context.Context, key Key, at place, env config.Environment, fresh, reverting bool) (promote.Outcome, error) {
+	a := p.agent
+	served, _ := a.config.Serves(key.Environment)
+	s := a.sites[served.Cluster]
+	words, _, err := config.LoadRelease(at.snap.tree, at.dir, key.Environment, env.Was)
+	if err != nil {
+		return promote.Outcome{}, err
+	}
+	if words.Paused {
+		return promote.Outcome{Reason: "paused"}, nil
+	}
+	if may := p.source.repo.WriteBack.Promote; may != nil && !*may {
+		return promote.Outcome{Reason: "writeBack.promote: false in agent.yaml"}, nil
+	}
+	subject := promote.Subject{
+		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
+		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
+	}
+	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
+	for _, from := range env.Promotion.From {
+		if fresh {
+			a.notes.forget(p.source, from)
+		}
+		lines, err := a.notes.of(ctx, p.source, Key{key.Application, from})
+		if err != nil {
+			return promote.Outcome{}, fmt.Errorf("read notes of %s: %w", from, err)
+		}
+		subject.Lines[from] = record.Counting(lines, record.Verify(lines, a.keyring(s)))
+	}
+	keeper := p.keepers[key]
+	if keeper == nil {
+		f := p.source.repo.Forge
+		keeper = &promote.Keeper{
+			Git: p.source.git, Forge: p.forge, MayCommit: p.source.repo.WriteBack.Commit,
+			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
+			Log:         a.log.With("repository", p.source.repo.Name),
+		}
+		p.keepers[key] = keeper
+	}
+	if status := a.status.get(key); status.Proven != "" || reverting {
+		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
+		if out, err := keeper.Revert(ctx, subject, fallen); err != nil {
+			return out, err
+		}
+	}
+	return keeper.Look(ctx, subject)
+}

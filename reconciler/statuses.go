@@ -1,0 +1,246 @@
+package reconciler
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluice-cd/sluice/gitsource/forge"
+	"github.com/sluice-cd/sluice/policies"
+)
+
+const (
+	// gatherStatuses is how long commit statuses are gathered, so that one commit's many applications are seen together.
+	gatherStatuses = time.Second
+	// mostStatuses are the applications of a commit that each get a status of their own. More of them get one together: forges
+	// allow few writes, and nobody reads so many.
+	mostStatuses = 20
+	// statusTries bounds the faults after which a status is given up.
+	statusTries = 10
+	// oldCommits bounds the commits that are remembered.
+	oldCommits = 1000
+)
+
+// statuses puts commit statuses on the commits of one repository, beside the passes: a slow forge holds no apply. What is lost
+// with the process is put there again by the first pass of the next one.
+type statuses struct {
+	agent *Agent
+	src   *source
+	poked chan struct{}
+
+	mu      sync.Mutex
+	commits map[commitIn]*told
+	order   []commitIn // the oldest first
+}
+
+// commitIn is a commit in an environment.
+type commitIn struct{ revision, environment string }
+
+// told is what a commit is to be told in an environment, by application.
+type told struct {
+	words map[string]word
+	due   map[string]bool // the applications whose word was not posted
+	tries int
+	after time.Time
+}
+
+type word struct {
+	state forge.State
+	text  string
+}
+
+func newStatuses(a *Agent, src *source) *statuses {
+	return &statuses{agent: a, src: src, poked: make(chan struct{}, 1), commits: map[commitIn]*told{}}
+}
+
+// want notes what a release's commits are to say. It returns at once.
+func (s *statuses) want(key Key, phase policies.Phase, release policies.Release, reason string) {
+	if !s.src.repo.PostsStatuses() {
+		return
+	}
+	w := wordOf(phase, reason)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, revision := range slices.Compact([]string{release.Revision, release.Trigger}) {
+		if revision == "" {
+			continue
+		}
+		at := commitIn{revision, key.Environment}
+		t := s.commits[at]
+		if t == nil {
+			t = &told{words: map[string]word{}, due: map[string]bool{}}
+			s.commits[at], s.order = t, append(s.order, at)
+		}
+		if t.words[key.Application] == w {
+			continue
+		}
+		t.words[key.Application], t.due[key.Application], t.tries = w, true, 0
+	}
+	for len(s.order) > oldCommits {
+		delete(s.commits, s.order[0])
+		s.order = s.order[1:]
+	}
+	select {
+	case s.poked <- struct{}{}:
+	default:
+	}
+}
+
+// wordOf is what a phase is to a commit. Success is never said before health.
+func wordOf(phase policies.Phase, reason string) word {
+	text := string(phase)
+	if reason != "" {
+		text += ": " + reason
+	}
+	switch phase {
+	case policies.Healthy:
+		return word{forge.StateSuccess, text}
+	case policies.Failed, policies.RolledBack, policies.Blocked:
+		return word{forge.StateFailure, text}
+	case policies.Superseded:
+		return word{forge.StateError, text}
+	case policies.Pending, policies.Progressing, policies.Holding, policies.Promoting:
+	}
+	return word{forge.StatePending, text}
+}
+
+// run posts until ctx ends.
+func (s *statuses) run(ctx context.Context) {
+	if !s.src.repo.PostsStatuses() {
+		return
+	}
+	var client *forge.Client
+	wait := time.Duration(0)
+	for {
+		timer := time.NewTimer(cmp.Or(wait, longestWait))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-s.poked:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if wait = gatherStatuses; !sleep(ctx, wait) {
+			return
+		}
+		if client == nil {
+			opened, err := s.agent.openForge(s.src.repo)
+			if err != nil || opened == nil {
+				wait = lookAgain
+				continue // the promoter says it
+			}
+			client = opened
+		}
+		wait = s.flush(ctx, client)
+	}
+}
+
+// sleep waits, and returns false where ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// flush posts what is due, the newest commits first, and returns when there is more to do; zero: nothing is.
+func (s *statuses) flush(ctx context.Context, client *forge.Client) (wait time.Duration) {
+	now := s.agent.now()
+	for _, at := range s.pending(now) {
+		words, due := s.take(at)
+		err := post(ctx, client, at, words, due)
+		if err == nil {
+			continue
+		}
+		after := max(forge.RetryAfter(err, now), time.Second)
+		if s.putBack(at, due, now.Add(after)) {
+			s.agent.log.Warn("Commit status was not set", "repository", s.src.repo.Name, "env", at.environment, "revision", at.revision, "err", err)
+		}
+		if wait == 0 || after < wait {
+			wait = after
+		}
+		if ctx.Err() != nil || forge.Is(err, forge.RateLimited) || forge.Is(err, forge.Unavailable) {
+			break // the others would fare no better
+		}
+	}
+	return wait
+}
+
+// pending are the commits that something is due for, the newest first.
+func (s *statuses) pending(now time.Time) (all []commitIn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, at := range slices.Backward(s.order) {
+		if t := s.commits[at]; len(t.due) > 0 && !now.Before(t.after) {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
+// take returns what a commit says, and which of it is due; that counts as posted until it is put back.
+func (s *statuses) take(at commitIn) (map[string]word, map[string]bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.commits[at]
+	due := t.due
+	t.due = map[string]bool{}
+	return maps.Clone(t.words), due
+}
+
+// putBack has what was due tried again after a while; it reports whether this is the first fault, to be said. After many it is
+// given up.
+func (s *statuses) putBack(at commitIn, due map[string]bool, after time.Time) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, known := s.commits[at]
+	if !known || t.tries >= statusTries {
+		return false
+	}
+	t.tries++
+	t.after = after
+	maps.Copy(t.due, due)
+	return t.tries == 1
+}
+
+// post sets the statuses that are due: one for each application, or where there are many one for all.
+func post(ctx context.Context, client *forge.Client, at commitIn, words map[string]word, due map[string]bool) error {
+	if len(words) > mostStatuses {
+		return client.SetStatus(ctx, at.revision, together(at.environment, words))
+	}
+	for _, application := range slices.Sorted(maps.Keys(due)) {
+		w := words[application]
+		status := forge.Status{Context: forge.Prefix + application + "/" + at.environment, State: w.state, Description: w.text}
+		if err := client.SetStatus(ctx, at.revision, status); err != nil {
+			return err
+		}
+		delete(due, application)
+	}
+	return nil
+}
+
+// together is one status for many applications: the worst of theirs, with counts.
+func together(environment string, words map[string]word) forge.Status {
+	counts := map[forge.State]int{}
+	for _, w := range words {
+		counts[w.state]++
+	}
+	status := forge.Status{Context: forge.Prefix + environment, State: forge.StateSuccess}
+	for _, state := range []forge.State{forge.StatePending, forge.StateError, forge.StateFailure} {
+		if counts[state] > 0 {
+			status.State = state
+		}
+	}
+	status.Description = fmt.Sprintf("%d of %d applications are healthy, %d failed, %d superseded, %d under way", counts[forge.StateSuccess],
+		len(words), counts[forge.StateFailure], counts[forge.StateError], counts[forge.StatePending])
+	return status
+}
