@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -55,36 +56,46 @@ func openRemote(flags statusFlags) (repo *gitsource.Repository, done func(), err
 }
 
 func readRows(ctx context.Context, repo *gitsource.Repository, keys record.Keyring) ([]environmentStatus, error) {
-	refs, err := repo.Fetch(ctx, "refs/notes/sluice/*")
+	lines, err := readLines(ctx, repo, keys)
 	if err != nil {
-		if errors.Is(err, gitsource.ErrAuth) {
-			return nil, hinted{err, "sluice status --credentials FOLDER"}
-		}
 		return nil, err
 	}
-	var rows []environmentStatus
-	for ref := range refs {
-		notes, err := repo.ReadNotes(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, lastWords(record.ParseNotes(notes), keys)...)
-	}
+	rows := lastWords(lines)
 	slices.SortFunc(rows, func(a, b environmentStatus) int {
 		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
 	})
 	return rows, nil
 }
 
-// lastWords is the newest line of each application. Where some line of it counts, lines that do not are passed over.
-func lastWords(lines []record.ParsedLine, keys record.Keyring) []environmentStatus {
-	verdicts := record.Verify(lines, keys)
+// readLines reads every line of every environment, by the environment's name, with what it is worth.
+func readLines(ctx context.Context, repo *gitsource.Repository, keys record.Keyring) ([]record.Judged, error) {
+	refs, err := repo.Fetch(ctx, record.Ref("*"))
+	if err != nil {
+		if errors.Is(err, gitsource.ErrAuth) {
+			return nil, hinted{err, "sluice status --credentials FOLDER"}
+		}
+		return nil, err
+	}
+	var lines []record.Judged
+	for _, ref := range slices.Sorted(maps.Keys(refs)) {
+		notes, err := repo.ReadNotes(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, record.Judge(strings.TrimPrefix(ref, record.Ref("")), notes, keys)...)
+	}
+	return lines, nil
+}
+
+// lastWords is the newest line of each application in each environment. Where some line of it counts, lines that do not are
+// passed over.
+func lastWords(lines []record.Judged) []environmentStatus {
 	last := map[record.Subject]environmentStatus{}
-	for i, parsed := range lines {
-		if parsed.Err != nil {
+	for _, j := range lines {
+		if j.Err != nil {
 			continue
 		}
-		l, standing := parsed.Line, verdicts[i].Standing
+		l, standing := j.Line, j.Verdict.Standing
 		before, ok := last[l.Subject()]
 		if ok && before.Standing == record.Verified && standing != record.Verified {
 			continue

@@ -24,6 +24,13 @@ type statusFlags struct {
 	clusterFlags
 }
 
+// addNotes adds the flags that say where the notes are, how to get in, and whose signatures count.
+func (f *statusFlags) addNotes(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
+	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line")
+	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
+}
+
 // environmentStatus is one row: the last line that Git has of an application in an environment.
 type environmentStatus struct {
 	Application string          `json:"application"`
@@ -71,9 +78,7 @@ and with -o json, each change is a line.`,
 			return printStatus(cmd.OutOrStdout(), flags.output, rows)
 		},
 	}
-	cmd.Flags().StringVar(&flags.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
-	cmd.Flags().StringVar(&flags.keys, "keys", "", "file with public keys, one a line")
-	cmd.Flags().StringVar(&flags.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
+	flags.addNotes(cmd)
 	cmd.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show one environment as it is in the cluster, and each change")
 	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state, for --watch")
 	flags.add(cmd)

@@ -16,7 +16,7 @@ type Release struct {
 	Trigger     string `json:"trigger,omitempty"`
 	Inputs      string `json:"inputs,omitempty"`
 	Digest      string `json:"digest,omitempty"`
-	// Phase is the last one, and Reason why.
+	// Phase is the last one, and Reason why; of a way back, why the release failed.
 	Phase  policies.Phase `json:"phase"`
 	Reason string         `json:"reason,omitempty"`
 	// Began is when the release began, as its closing line says it, else its first line. Ended is when it was closed; the
@@ -122,6 +122,9 @@ func (r *Release) close() {
 	}
 	last := r.Phases[len(r.Phases)-1]
 	r.Phase, r.Reason = last.Phase, last.Reason
+	for i := len(r.Phases) - 2; i >= 0 && last.Phase == policies.RolledBack && r.Reason == ""; i-- {
+		r.Reason = r.Phases[i].Reason // the way back itself has no other reason than the failure
+	}
 	if !r.Ended.IsZero() {
 		r.Seconds = max(0, r.Ended.Sub(r.Began).Seconds())
 	}
