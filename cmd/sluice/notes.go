@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5"
 
@@ -19,8 +21,8 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
-// readStatus reads the last word about each environment.
-func readStatus(ctx context.Context, flags statusFlags) ([]environmentStatus, error) {
+// readStatus reads the last word about each environment, and how it stands towards the branch.
+func readStatus(ctx context.Context, talk io.Writer, flags statusFlags) ([]environmentStatus, error) {
 	keys, err := readKeys(flags.keys)
 	if err != nil {
 		return nil, err
@@ -30,7 +32,17 @@ func readStatus(ctx context.Context, flags statusFlags) ([]environmentStatus, er
 		return nil, err
 	}
 	defer done()
-	return readRows(ctx, remote, keys)
+	rows, err := readRows(ctx, remote, keys)
+	if err != nil || len(rows) == 0 || flags.notesOnly {
+		return rows, err
+	}
+	branch, err := lookAround(ctx, remote)
+	if err != nil {
+		fmt.Fprintf(talk, "What is next is not known: %v\n", err) // the notes are told all the same
+		return rows, nil
+	}
+	branch.look(ctx, rows, time.Now())
+	return rows, nil
 }
 
 // openRemote opens the repository that the notes are in, through a mirror that done removes.
@@ -105,8 +117,17 @@ func lastWords(lines []record.Judged) []environmentStatus {
 			Reason: l.Reason, At: l.At, Agent: l.Agent, Cluster: l.Cluster, Standing: standing, Evidence: l.Evidence,
 		}
 	}
+	told := map[record.Subject][]record.Line{}
+	for _, j := range lines {
+		if of := j.Line.Subject(); j.Told() && j.Verdict.Standing == last[of].Standing {
+			told[of] = append(told[of], j.Line)
+		}
+	}
 	rows := make([]environmentStatus, 0, len(last))
-	for _, row := range last {
+	for of, row := range last {
+		if proven := record.Proven(told[of], of); len(proven) > 0 {
+			row.Runs = proven[0].Revision
+		}
 		rows = append(rows, row)
 	}
 	return rows
