@@ -185,6 +185,7 @@ func colour(mark reconciler.DiffMark) string {
 		return "\x1b[31m"
 	case reconciler.DiffChanged:
 		return "\x1b[33m"
+	case reconciler.DiffPlain:
 	}
 	return ""
 }
