@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -202,14 +203,18 @@ func printDiff(out io.Writer, flags diffFlags, made reconciler.ObjectDiff) error
 		return encoder.Encode(made)
 	}
 	coloured := isTerminal(out) && os.Getenv("NO_COLOR") == "" // https://no-color.org
+	_, err := fmt.Fprint(out, diffText(made, coloured))
+	return err
+}
+
+func diffText(made reconciler.ObjectDiff, coloured bool) string {
+	var text strings.Builder
 	for _, line := range made.Lines() {
-		text := line.Text
 		if begin := colour(line.Mark); coloured && begin != "" {
-			text = begin + text + "\x1b[0m"
+			fmt.Fprintf(&text, "%s%s\x1b[0m\n", begin, line.Text)
+			continue
 		}
-		if _, err := fmt.Fprintln(out, text); err != nil {
-			return err
-		}
+		fmt.Fprintln(&text, line.Text)
 	}
-	return nil
+	return text.String()
 }
