@@ -95,6 +95,8 @@ type PreviewOf struct {
 	// Changes are what the API server says of the objects, and Live the live ones of them; both nil where no cluster was asked.
 	Changes []apply.Planned
 	Live    []*unstructured.Unstructured
+	// Differences are the fields of those that change, with their values; see [PreviewOf.Diff].
+	Differences map[apply.ID][]apply.Field
 	// Saved is the agent's state; zero where it is not known, and so nothing is told of what would be pruned.
 	Saved Saved
 	// Windows are those that bind the environment, Override a person's word against them, and Now is when it is asked.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -32,6 +33,24 @@ func compare(ctx context.Context, flags clusterFlags) (*comparison, error) {
 	}
 	cluster, err := apply.New(ctx, apply.Config{REST: conf, Agent: nobody})
 	return &comparison{conf, cluster}, err
+}
+
+// askCluster renders an environment as its cluster would have it, and asks what would change there.
+func askCluster(
+	ctx context.Context, flags clusterFlags, namespace string, place checkout, app *config.Application, env *config.Environment,
+) (reconciler.PreviewOf, error) {
+	of := previewOf(app, env)
+	live, err := compare(ctx, flags)
+	if err != nil {
+		return of, err
+	}
+	made, err := place.render(ctx, app, env, live.capabilities())
+	if err != nil {
+		return of, err
+	}
+	unsaved := live.saved(ctx, &of, namespace)
+	of.Objects = reconciler.Prepared(live.cluster.Scoped(made.Objects), env.Drift.Leave, env.Rollout.Staged())
+	return of, errors.Join(live.ask(ctx, &of, app.Was), unsaved)
 }
 
 func (c *comparison) capabilities() render.Capabilities {
@@ -82,7 +101,7 @@ func (c *comparison) ask(ctx context.Context, of *reconciler.PreviewOf, was []st
 	if err != nil {
 		return fmt.Errorf("the cluster refuses the release:\n%w", err)
 	}
-	of.Changes = append([]apply.Planned{}, planned.Changes...)
+	of.Changes, of.Differences = append([]apply.Planned{}, planned.Changes...), planned.Differences()
 	return nil
 }
 

@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5"
 
@@ -18,8 +21,8 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
-// readStatus reads the last word about each environment.
-func readStatus(ctx context.Context, flags statusFlags) ([]environmentStatus, error) {
+// readStatus reads the last word about each environment, and how it stands towards the branch.
+func readStatus(ctx context.Context, talk io.Writer, flags statusFlags) ([]environmentStatus, error) {
 	keys, err := readKeys(flags.keys)
 	if err != nil {
 		return nil, err
@@ -29,7 +32,17 @@ func readStatus(ctx context.Context, flags statusFlags) ([]environmentStatus, er
 		return nil, err
 	}
 	defer done()
-	return readRows(ctx, remote, keys)
+	rows, err := readRows(ctx, remote, keys)
+	if err != nil || len(rows) == 0 || flags.notesOnly {
+		return rows, err
+	}
+	branch, err := lookAround(ctx, remote)
+	if err != nil {
+		fmt.Fprintf(talk, "What is next is not known: %v\n", err) // the notes are told all the same
+		return rows, nil
+	}
+	branch.look(ctx, rows, time.Now())
+	return rows, nil
 }
 
 // openRemote opens the repository that the notes are in, through a mirror that done removes.
@@ -55,36 +68,46 @@ func openRemote(flags statusFlags) (repo *gitsource.Repository, done func(), err
 }
 
 func readRows(ctx context.Context, repo *gitsource.Repository, keys record.Keyring) ([]environmentStatus, error) {
-	refs, err := repo.Fetch(ctx, "refs/notes/sluice/*")
+	lines, err := readLines(ctx, repo, keys)
 	if err != nil {
-		if errors.Is(err, gitsource.ErrAuth) {
-			return nil, hinted{err, "sluice status --credentials FOLDER"}
-		}
 		return nil, err
 	}
-	var rows []environmentStatus
-	for ref := range refs {
-		notes, err := repo.ReadNotes(ctx, ref)
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, lastWords(record.ParseNotes(notes), keys)...)
-	}
+	rows := lastWords(lines)
 	slices.SortFunc(rows, func(a, b environmentStatus) int {
 		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
 	})
 	return rows, nil
 }
 
-// lastWords is the newest line of each application. Where some line of it counts, lines that do not are passed over.
-func lastWords(lines []record.ParsedLine, keys record.Keyring) []environmentStatus {
-	verdicts := record.Verify(lines, keys)
+// readLines reads every line of every environment, by the environment's name, with what it is worth.
+func readLines(ctx context.Context, repo *gitsource.Repository, keys record.Keyring) ([]record.Judged, error) {
+	refs, err := repo.Fetch(ctx, record.Ref("*"))
+	if err != nil {
+		if errors.Is(err, gitsource.ErrAuth) {
+			return nil, hinted{err, "sluice status --credentials FOLDER"}
+		}
+		return nil, err
+	}
+	var lines []record.Judged
+	for _, ref := range slices.Sorted(maps.Keys(refs)) {
+		notes, err := repo.ReadNotes(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, record.Judge(strings.TrimPrefix(ref, record.Ref("")), notes, keys)...)
+	}
+	return lines, nil
+}
+
+// lastWords is the newest line of each application in each environment. Where some line of it counts, lines that do not are
+// passed over.
+func lastWords(lines []record.Judged) []environmentStatus {
 	last := map[record.Subject]environmentStatus{}
-	for i, parsed := range lines {
-		if parsed.Err != nil {
+	for _, j := range lines {
+		if j.Err != nil {
 			continue
 		}
-		l, standing := parsed.Line, verdicts[i].Standing
+		l, standing := j.Line, j.Verdict.Standing
 		before, ok := last[l.Subject()]
 		if ok && before.Standing == record.Verified && standing != record.Verified {
 			continue
@@ -94,8 +117,17 @@ func lastWords(lines []record.ParsedLine, keys record.Keyring) []environmentStat
 			Reason: l.Reason, At: l.At, Agent: l.Agent, Cluster: l.Cluster, Standing: standing, Evidence: l.Evidence,
 		}
 	}
+	told := map[record.Subject][]record.Line{}
+	for _, j := range lines {
+		if of := j.Line.Subject(); j.Told() && j.Verdict.Standing == last[of].Standing {
+			told[of] = append(told[of], j.Line)
+		}
+	}
 	rows := make([]environmentStatus, 0, len(last))
-	for _, row := range last {
+	for of, row := range last {
+		if proven := record.Proven(told[of], of); len(proven) > 0 {
+			row.Runs = proven[0].Revision
+		}
 		rows = append(rows, row)
 	}
 	return rows

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 
@@ -13,6 +15,16 @@ func outputFlag(cmd *cobra.Command, value *string, formats ...string) {
 	cmd.Flags().VarP(&choice{value, formats}, "output", "o", "output format: "+strings.Join(formats, " or "))
 	*value = formats[0]
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) //nolint:errcheck // the flag is there
+}
+
+// isTerminal reports whether a person looks at what is written.
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // choice is a flag that takes one of several words.

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -70,29 +70,14 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	of := reconciler.PreviewOf{Key: reconciler.Key{Application: app.Metadata.Name, Environment: env.Name}, Rules: *env}
-	var live *comparison
-	var shape render.Capabilities
+	var of reconciler.PreviewOf
 	if flags.named() {
-		if live, err = compare(ctx, flags.clusterFlags); err != nil {
-			return err
-		}
-		shape = live.capabilities()
+		of, err = askCluster(ctx, flags.clusterFlags, flags.namespace, place, app, env)
+	} else {
+		of, err = unasked(ctx, place, app, env)
 	}
-	made, err := place.render(ctx, app, env, shape)
 	if err != nil {
 		return err
-	}
-	objects := made.Objects
-	var unsaved error
-	if live != nil {
-		objects, unsaved = live.cluster.Scoped(objects), live.saved(ctx, &of, flags.namespace)
-	}
-	of.Objects = reconciler.Prepared(objects, env.Drift.Leave, env.Rollout.Staged())
-	if live != nil {
-		if err := errors.Join(live.ask(ctx, &of, app.Was), unsaved); err != nil {
-			return err
-		}
 	}
 	rules, err := bindings(flags.agent)
 	if err != nil {
@@ -111,6 +96,21 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 		return errDifferences
 	}
 	return nil
+}
+
+// unasked is what a preview is made of without a cluster.
+func unasked(ctx context.Context, place checkout, app *config.Application, env *config.Environment) (reconciler.PreviewOf, error) {
+	made, err := place.render(ctx, app, env, render.Capabilities{})
+	if err != nil {
+		return reconciler.PreviewOf{}, err
+	}
+	of := previewOf(app, env)
+	of.Objects = reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
+	return of, nil
+}
+
+func previewOf(app *config.Application, env *config.Environment) reconciler.PreviewOf {
+	return reconciler.PreviewOf{Key: reconciler.Key{Application: app.Metadata.Name, Environment: env.Name}, Rules: *env}
 }
 
 func changes(o reconciler.PreviewObject) bool {

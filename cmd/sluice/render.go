@@ -94,9 +94,10 @@ func printObjects(out io.Writer, format string, objects []*unstructured.Unstruct
 
 // checkout is where an application is read from: a tree and the folder of sluice.yaml in it.
 type checkout struct {
-	tree  render.Tree
-	dir   string
-	close func()
+	tree     render.Tree
+	dir      string
+	revision string // full hash; empty: a working folder
+	close    func()
 }
 
 // locate finds the root that bounds the paths of a source, and the folder in it.
@@ -111,7 +112,7 @@ func locate(ctx context.Context, dir, revision string) (checkout, error) {
 	root := repositoryRoot(abs)
 	if revision != "" {
 		if root == "" {
-			return checkout{}, fmt.Errorf("--revision %s: %q is in no Git repository", revision, dir)
+			return checkout{}, fmt.Errorf("revision %s: %q is in no Git repository", revision, dir)
 		}
 		return atRevision(ctx, root, abs, revision)
 	}

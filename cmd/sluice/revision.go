@@ -24,11 +24,11 @@ func atRevision(ctx context.Context, root, abs, revision string) (checkout, erro
 	}
 	hash, err := repo.ResolveRevision(plumbing.Revision(revision))
 	if err != nil {
-		return checkout{}, fmt.Errorf("--revision %s: %w", revision, err)
+		return checkout{}, fmt.Errorf("revision %s: %w", revision, err)
 	}
 	commit, err := repo.CommitObject(*hash)
 	if err != nil {
-		return checkout{}, fmt.Errorf("--revision %s: %w", revision, err)
+		return checkout{}, fmt.Errorf("revision %s: %w", revision, err)
 	}
 	rel, err := filepath.Rel(root, abs)
 	if err != nil {
@@ -38,10 +38,10 @@ func atRevision(ctx context.Context, root, abs, revision string) (checkout, erro
 	if err != nil {
 		return checkout{}, err
 	}
-	place := checkout{dir: filepath.ToSlash(rel), close: func() { _ = os.RemoveAll(copied) }} //nolint:errcheck // the system tidies its temporary folder
+	place := checkout{dir: filepath.ToSlash(rel), revision: hash.String(), close: func() { _ = os.RemoveAll(copied) }} //nolint:errcheck // the system tidies its temporary folder
 	if err := copyOut(ctx, commit, copied); err != nil {
 		place.close()
-		return checkout{}, fmt.Errorf("--revision %s: %w", revision, err)
+		return checkout{}, fmt.Errorf("revision %s: %w", revision, err)
 	}
 	if place.tree, err = render.DirTree(copied); err != nil {
 		place.close()

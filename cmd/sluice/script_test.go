@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": mai
 //
 //	commit REPO FOLDER           commits a folder's files to a repository of the server, and sets $HEAD
 //	note REPO APP ENV PHASE [REASON]  writes what an agent would on $HEAD; its public key is in $WORK/keys. A reason that
-//	             begins with "stage N of M" has the stage as evidence; with the phase Holding it waits for approval
+//	             begins with "stage N of M" has the stage as evidence; with the phase Holding it waits for approval.
+//	             $TRIGGER, $DIGEST and $MINUTE, the time after 12:00 instead of a second for each line, are what is set
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
@@ -117,9 +119,13 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 	if n, _ := fmt.Sscanf(strings.Join(args[4:], " "), "stage %d of %d", &stage.Number, &stage.Of); n == 2 {
 		stage.Approve = args[3] == string(policies.Holding)
 	}
+	at := time.Date(2026, 11, 21, 12, 0, int(chain.Seq), 0, time.UTC)
+	if minute, err := strconv.Atoi(ts.Getenv("MINUTE")); err == nil {
+		at = time.Date(2026, 11, 21, 12, minute, 0, 0, time.UTC)
+	}
 	line, next, err := record.Maker{Signer: b.signer}.Make(chain, record.Line{
 		Phase: policies.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
-		At: time.Date(2026, 11, 21, 12, 0, int(chain.Seq), 0, time.UTC), Evidence: record.Evidence{Stage: stage},
+		Trigger: ts.Getenv("TRIGGER"), Digest: ts.Getenv("DIGEST"), At: at, Evidence: record.Evidence{Stage: stage},
 	})
 	ts.Check(err)
 	b.chains[subject] = next

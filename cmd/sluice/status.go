@@ -21,7 +21,15 @@ type statusFlags struct {
 
 	watch     bool
 	namespace string
+	notesOnly bool
 	clusterFlags
+}
+
+// addNotes adds the flags that say where the notes are, how to get in, and whose signatures count.
+func (f *statusFlags) addNotes(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
+	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line")
+	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 }
 
 // environmentStatus is one row: the last line that Git has of an application in an environment.
@@ -37,14 +45,23 @@ type environmentStatus struct {
 	Cluster     string          `json:"cluster,omitempty"`
 	Standing    record.Standing `json:"standing"` // what the line's signature is worth
 	Evidence    record.Evidence `json:"evidence,omitzero"`
+	// Runs is the revision of the last release that was proven and not withdrawn.
+	Runs   string  `json:"runs,omitempty"`
+	Behind *behind `json:"behind,omitempty"` // missing: it cannot be told
+	// Blocks is what keeps it from having what is next.
+	Blocks string `json:"blocks,omitempty"`
 }
 
 func statusCommand() *cobra.Command {
 	var flags statusFlags
 	cmd := &cobra.Command{
 		Use:   "status [APP [ENV]]",
-		Short: "Say how an application's environments are, from Git notes alone",
+		Short: "Say how an application's environments are, from Git alone",
 		Long: `Reads what agents wrote into refs/notes/sluice/* and prints the last word about each environment. No cluster is asked.
+
+BEHIND is how many commits of what is next would change the environment: of what is proven in the environment that it is
+promoted from, else of the repository's default branch. BLOCKED BY is what keeps it from having them: a failure, a window, a
+pin, a person. For that the branch is read too; with --notes-only it is not.
 
 The repository is the one of this folder (its remote origin), or --repo. With --keys FILE signatures are
 checked; without it every line is shown as unverified.
@@ -61,7 +78,7 @@ and with -o json, each change is a line.`,
 				}
 				return watchStatus(cmd, flags, reconciler.Key{Application: args[0], Environment: args[1]})
 			}
-			rows, err := readStatus(cmd.Context(), flags)
+			rows, err := readStatus(cmd.Context(), cmd.ErrOrStderr(), flags)
 			if err != nil {
 				return err
 			}
@@ -71,9 +88,8 @@ and with -o json, each change is a line.`,
 			return printStatus(cmd.OutOrStdout(), flags.output, rows)
 		},
 	}
-	cmd.Flags().StringVar(&flags.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
-	cmd.Flags().StringVar(&flags.keys, "keys", "", "file with public keys, one a line")
-	cmd.Flags().StringVar(&flags.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
+	flags.addNotes(cmd)
+	cmd.Flags().BoolVar(&flags.notesOnly, "notes-only", false, "do not read the branch, and say nothing of what is next")
 	cmd.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show one environment as it is in the cluster, and each change")
 	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state, for --watch")
 	flags.add(cmd)
@@ -95,10 +111,29 @@ func printStatus(out io.Writer, format string, rows []environmentStatus) error {
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "APPLICATION\tENVIRONMENT\tPHASE\tREVISION\tSINCE\tSIGNATURE\tREASON")
+	fmt.Fprintln(table, "APPLICATION\tENVIRONMENT\tPHASE\tREVISION\tBEHIND\tSINCE\tSIGNATURE\tBLOCKED BY")
 	for _, r := range rows {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%.7s\t%s\t%s\t%s\n", r.Application, r.Environment, r.Phase, r.Revision,
-			r.At.Local().Format(time.DateTime), r.Standing, r.Reason)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%.7s\t%s\t%s\t%s\t%s\n", r.Application, r.Environment, r.Phase, r.Revision, r.Behind,
+			r.At.Local().Format(time.DateTime), r.Standing, dash(printable(r.blocked())))
 	}
 	return table.Flush()
+}
+
+// blocked is why an environment is not where it should be: what keeps it, else the last word.
+func (r environmentStatus) blocked() string {
+	if r.Blocks != "" {
+		return r.Blocks
+	}
+	return r.Reason
+}
+
+// String returns "2 of staging"; of nothing that is known a dash.
+func (b *behind) String() string {
+	switch {
+	case b == nil:
+		return "-"
+	case b.AtLeast:
+		return fmt.Sprintf("%d or more of %s", b.Commits, b.Of)
+	}
+	return fmt.Sprintf("%d of %s", b.Commits, b.Of)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -192,12 +191,7 @@ type screen struct {
 }
 
 func newScreen(out io.Writer, format string) *screen {
-	s := &screen{out: out, json: format == "json"}
-	if file, ok := out.(*os.File); ok && !s.json {
-		info, err := file.Stat()
-		s.live = err == nil && info.Mode()&os.ModeCharDevice != 0
-	}
-	return s
+	return &screen{out: out, json: format == "json", live: format != "json" && isTerminal(out)}
 }
 
 func (s *screen) draw(g glance, now time.Time) error {

@@ -79,14 +79,19 @@ func (f windowsFlags) now() (time.Time, error) {
 	if f.next < 1 || f.next > 100 {
 		return time.Time{}, hinted{usageError{fmt.Errorf("--next must be 1 to 100 (got %d)", f.next)}, "sluice windows --next 4"}
 	}
-	if f.at == "" {
+	return timeOf(f.at, "sluice windows")
+}
+
+// timeOf is the time that --at of a command names, or now.
+func timeOf(at, command string) (time.Time, error) {
+	if at == "" {
 		return time.Now(), nil
 	}
-	var at config.Moment
-	if err := at.UnmarshalText([]byte(f.at)); err != nil {
-		return time.Time{}, hinted{usageError{fmt.Errorf("--at %s: %w", f.at, err)}, "sluice windows --at 2026-12-24T08:00:00Z"}
+	var moment config.Moment
+	if err := moment.UnmarshalText([]byte(at)); err != nil {
+		return time.Time{}, hinted{usageError{fmt.Errorf("--at %s: %w", at, err)}, command + " --at 2026-12-24T08:00:00Z"}
 	}
-	return at.Std(), nil
+	return moment.Std(), nil
 }
 
 // bindings reads agent.yaml for what binds everybody; nil where no file is named.

@@ -52,6 +52,18 @@ type Plan struct {
 	steps []*step
 }
 
+// Differences are the fields of each object that is there and would change, as far as a dry-run tells, with their values.
+func (p *Plan) Differences() map[ID][]Field {
+	made := map[ID][]Field{}
+	for _, s := range p.steps {
+		if s.Action != Configured || s.live == nil || s.answer == nil {
+			continue
+		}
+		made[s.ID] = slices.DeleteFunc(Differences(s.live, s.answer), func(f Field) bool { return !slices.Contains(s.Fields, f.Path) })
+	}
+	return made
+}
+
 // step is one object of a plan.
 type step struct {
 	Planned

@@ -47,6 +47,12 @@
 //	publisher.Add(record.Target{Repository: url, Environment: "production", Notes: repository},
 //		saved.Outbox.Lines(), func(ids []string) { confirm(ids) })
 //
+// # What is told
+//
+// [Judge] reads the notes of an environment with what each line is worth. [Releases] puts those that may be told together to
+// releases, with their phases, and [Measure] makes the deployment metrics of them. All three are pure; what does not verify is
+// part of neither, and is handed back.
+//
 // # What it refuses to do
 //
 // It knows no cluster and no Git library, it never decides what a release does next, and it writes nothing that

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"path"
+	"slices"
+	"time"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
+)
+
+// behind is how far an environment is from what it will have next.
+type behind struct {
+	// Of is the environment that it is promoted from, or the branch that it follows.
+	Of       string `json:"of"`
+	Revision string `json:"revision"` // what that one has
+	// Commits are those, along first parents, that change this environment. At least: further back nobody looked.
+	Commits int  `json:"commits"`
+	AtLeast bool `json:"atLeast,omitempty"`
+}
+
+// What a look at the history may cost: a commit of which nothing is rendered takes microseconds.
+const (
+	longestLook = 1000
+	mostRenders = 50
+)
+
+// onlooker reads the branch that agents poll, to say how environments stand towards it.
+type onlooker struct {
+	repo   *gitsource.Repository
+	branch string // its short name
+	tip    string
+	tree   *gitsource.Tree   // of the tip
+	dirs   map[string]string // folder of each application, by its name
+}
+
+// lookAround fetches the branch that a repository calls its own. An empty one has none.
+func lookAround(ctx context.Context, repo *gitsource.Repository) (*onlooker, error) {
+	ref, err := repo.DefaultBranch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := repo.Fetch(ctx, ref, record.Ref("*"))
+	if err != nil {
+		return nil, err
+	}
+	o := &onlooker{repo: repo, branch: path.Base(ref), tip: found[ref], dirs: map[string]string{}}
+	if o.tree, err = repo.Tree(o.tip); err != nil {
+		return nil, err
+	}
+	return o, fs.WalkDir(o.tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return fs.SkipDir // a folder that cannot be read has no application that can
+		}
+		if d.Name() == config.FileName && !d.IsDir() {
+			if app, _ := config.Load(o.tree, path.Dir(name)); app != nil && o.dirs[app.Metadata.Name] == "" {
+				o.dirs[app.Metadata.Name] = path.Dir(name)
+			}
+		}
+		return nil
+	})
+}
+
+// look adds to the rows what Git asks for.
+func (o *onlooker) look(ctx context.Context, rows []environmentStatus, now time.Time) {
+	for i := range rows {
+		row := &rows[i]
+		dir, ok := o.dirs[row.Application]
+		if !ok {
+			continue
+		}
+		app, _ := config.Load(o.tree, dir)
+		env, ok := app.Environment(row.Environment)
+		if !ok {
+			row.Blocks = "the branch has no such environment any more: what runs stays"
+			continue
+		}
+		for _, next := range o.ahead(*env, dir, row.Application, rows) {
+			if b, ok := o.behind(ctx, *row, *env, dir, next); ok && (row.Behind == nil || row.Behind.Commits < b.Commits) {
+				row.Behind = &b
+			}
+		}
+		row.Blocks = blocks(*row, o.tree, dir, app.Metadata.Name, *env, now)
+	}
+}
+
+// ahead is what an environment may have next: what is proven in those that it is promoted from, else the branch.
+func (o *onlooker) ahead(env config.Environment, dir, application string, rows []environmentStatus) (next []behind) {
+	from := config.PromotedFrom(o.tree, dir, env.Name)
+	for _, r := range rows {
+		if r.Application == application && slices.Contains(from, r.Environment) && r.Runs != "" {
+			next = append(next, behind{Of: r.Environment, Revision: r.Runs})
+		}
+	}
+	if len(from) == 0 && (env.Follow.Tip() || env.Follow.Pin) {
+		next = append(next, behind{Of: o.branch, Revision: o.tip})
+	}
+	return next
+}
+
+// behind counts the commits between what an environment runs and what it may have next that change it; false: that cannot be
+// told, as where a branch was rewritten.
+func (o *onlooker) behind(ctx context.Context, row environmentStatus, env config.Environment, dir string, next behind) (behind, bool) {
+	if row.Runs == "" {
+		return next, false
+	}
+	if on, err := o.repo.IsAncestor(ctx, row.Runs, next.Revision); err != nil || !on {
+		over, err := o.repo.IsAncestor(ctx, next.Revision, row.Runs)
+		return next, err == nil && over // it is ahead
+	}
+	runs, err := o.render(ctx, row.Runs, env, dir)
+	if err != nil {
+		return next, false
+	}
+	at, revision := o.rendering(ctx, next.Revision, env, dir), next.Revision
+	for looked, rendered := 0, 1; revision != row.Runs && at.inputs != runs.inputs; looked++ {
+		parent, ok, err := o.repo.FirstParent(revision)
+		if err != nil || !ok {
+			return next, false
+		}
+		if looked == longestLook || rendered == mostRenders {
+			next.AtLeast = true
+			break
+		}
+		before := at
+		if !o.holds(at, parent, env, dir) {
+			before, rendered = o.rendering(ctx, parent, env, dir), rendered+1
+		}
+		if before.inputs != at.inputs {
+			next.Commits++
+		}
+		at, revision = before, parent
+	}
+	return next, true
+}
+
+// rendering is what an environment renders to at a commit, as far as it matters here.
+type rendering struct {
+	inputs string // of one that fails, why
+	trace  render.Trace
+	file   string // Git object of sluice.yaml
+}
+
+// rendering takes a commit that does not render for one of its own kind.
+func (o *onlooker) rendering(ctx context.Context, revision string, env config.Environment, dir string) rendering {
+	made, err := o.render(ctx, revision, env, dir)
+	if err != nil {
+		made.inputs = err.Error()
+	}
+	return made
+}
+
+func (o *onlooker) render(ctx context.Context, revision string, env config.Environment, dir string) (rendering, error) {
+	tree, err := o.repo.Tree(revision)
+	if err != nil {
+		return rendering{}, err
+	}
+	source, err := config.LoadSource(tree, dir, env.Name, env.Was...)
+	if err != nil {
+		return rendering{}, err
+	}
+	file, err := tree.Object(path.Join(dir, config.FileName))
+	if err != nil {
+		return rendering{}, err
+	}
+	env.Source = source
+	made, err := render.Render(ctx, tree, requestOf(env, dir))
+	if err != nil {
+		trace, _ := render.TraceOf(err)
+		return rendering{trace: trace, file: file}, err
+	}
+	return rendering{made.Inputs, made.Trace, file}, nil
+}
+
+// requestOf renders an environment by the rules of the branch. What the cluster is counts for nothing here.
+func requestOf(env config.Environment, dir string) render.Request {
+	return render.Request{
+		Dir: dir, Environment: env.Name, Source: env.Source, Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations,
+	}
+}
+
+// holds reports whether nothing that a rendering read is another at a commit.
+func (o *onlooker) holds(at rendering, revision string, env config.Environment, dir string) bool {
+	tree, err := o.repo.Tree(revision)
+	if err != nil || at.file == "" {
+		return false
+	}
+	file, err := tree.Object(path.Join(dir, config.FileName))
+	if err != nil || file != at.file {
+		return false
+	}
+	if env.Source, err = config.LoadSource(tree, dir, env.Name, env.Was...); err != nil {
+		return false
+	}
+	return at.trace.Holds(tree, requestOf(env, dir))
+}
+
+// blocks says what keeps an environment from having what is next; empty: nothing, or nothing that is known.
+func blocks(row environmentStatus, tree fs.FS, dir, application string, env config.Environment, now time.Time) string {
+	words, _, _ := config.LoadRelease(tree, dir, env.Name, env.Was) //nolint:errcheck // a file with faults says nothing that could be shown
+	windows := policies.Plan{Windows: reconciler.WindowsOf(nil, application, env), Override: reconciler.OverrideOf(words)}
+	late := row.Behind != nil && row.Behind.Commits > 0
+	switch open := windows.Openness(now); {
+	case env.State == config.Paused || words.Paused:
+		return "it is paused"
+	case row.Phase != policies.Healthy:
+		return row.Reason
+	case late && !open.Open:
+		return open.Reason
+	case late && env.Follow.Pin && words.Revision != "" && words.Revision == row.Runs:
+		return "its pin: " + config.ReleasePath(env.Name)
+	case late && len(config.PromotedFrom(tree, dir, env.Name)) == 0:
+		return "its agent has told nothing of it yet"
+	}
+	return ""
+}
