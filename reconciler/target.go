@@ -85,7 +85,8 @@ type rendering struct {
 	secrets   secretTexts                  // what must never be shown
 	refusal   string                       // why it failed
 	overdue   overdue                      // a render that did not end in time
-	guarded   bool                         // the guard let it pass
+	guarded   bool                         // the guard let it pass,
+	warned    []string                     // though it would refuse these now
 }
 
 // overdue is a revision whose render did not end in time, and when it is tried again: it may have waited for another's.
