@@ -109,6 +109,8 @@ type Plan struct {
 	Idle bool
 	// TakesBack: a release that fails without being staged is taken back too.
 	TakesBack bool
+	// Told is by whose word, beside Git's, Release is asked for; empty: by Git's alone.
+	Told string
 	// Reach is how many of the last proven releases can be rolled back to; 0: 10.
 	Reach int
 	// Adopts: what others made may be taken over, so pods may run already when the first release begins.

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ type Proof struct {
 	// Versioned and Plain are the names that its configuration had, see [Staging]: by them its very pods come back.
 	Versioned bool     `json:"versioned,omitempty"`
 	Plain     []string `json:"plain,omitempty"`
+	// Noted: it is known from notes alone, which do not say these names.
+	Noted bool `json:"noted,omitempty"`
 }
 
 // defaultReach is how many of the last proven releases can be rolled back to, where the rules do not say: what is older is
@@ -50,11 +53,12 @@ func (s State) withdraw(r Release, left string) State {
 }
 
 // prove puts the release in front of the sequence. A roll-back leaves it where it stands: what was proven after it is not
-// older for that.
+// older for that. The same goes for a sequence that was read from notes.
 func (s State) prove(p Plan, now time.Time) State {
 	proof := Proof{Release: s.Release, At: now, Versioned: s.Versioned, Plain: s.Plain}
+	stays := s.rolls() || s.Proven == (Release{})
 	s.Proven, s.Sequence = s.Release, slices.Clone(s.Sequence)
-	if at := s.proofOf(s.Release); at >= 0 && s.rolls() {
+	if at := s.proofOf(s.Release); at >= 0 && stays && (s.rolls() || s.Sequence[at].Left == "") {
 		s.Sequence[at] = proof
 		return s
 	}
@@ -68,9 +72,11 @@ func (s State) prove(p Plan, now time.Time) State {
 func (s State) rolls() bool { return s.From != (Release{}) }
 
 // rollBack makes a release that has just begun a roll-back from another. Its pods get the names that they had.
-func (s State) rollBack(from Release) State {
+func (s State) rollBack(p Plan, from Release) State {
 	proof := s.Sequence[s.proofOf(s.Release)]
-	s.From, s.Assess, s.Versioned, s.Plain = from, true, proof.Versioned, proof.Plain
+	if s.From, s.Assess, s.Told = from, true, p.Told; !proof.Noted {
+		s.Versioned, s.Plain = proof.Versioned, proof.Plain
+	}
 	return s
 }
 
@@ -83,7 +89,7 @@ func (s State) rolled() string {
 	if i := s.proofOf(to); i >= 0 {
 		to = s.Sequence[i].Release // the revision that was proven, which people know, and not the one of its revert
 	}
-	return "rolled back from " + short(s.From.Revision) + " to " + short(to.Revision)
+	return "rolled back from " + short(s.From.Revision) + " to " + short(to.Revision) + saidBy(s.Told)
 }
 
 // sweep begins the one wave of a roll-back, in which all pods come back at once. With it the release that is left loses its
@@ -111,7 +117,7 @@ func (s State) soon(now time.Time) bool {
 // supersededText is why an unproven release is taken back when Git asks for another.
 func (s State) supersededText(p Plan) string {
 	if s.goesBack(p.Release) {
-		return "rolled back to " + short(s.Proven.Revision) + ", which is proven"
+		return "rolled back to " + short(s.Proven.Revision) + ", which is proven" + saidBy(p.Told)
 	}
 	return "superseded by a newer release"
 }
@@ -119,4 +125,42 @@ func (s State) supersededText(p Plan) string {
 // sweeping is what a wave says of itself, or else a release that finishes.
 func (s State) sweeping(o Observation) string {
 	return strings.TrimSuffix(cmp.Or(s.rolled(), wellText)+"; "+silent(s.Staged, o), "; ")
+}
+
+// saidBy is by whose word, for the end of a sentence.
+func saidBy(by string) string {
+	if by == "" {
+		return ""
+	}
+	return "; " + by
+}
+
+// Return is the release that a person means who tells an environment to go back, whatever Git asks for: by a revision that was
+// proven here, of which some digits will do, or "proven", which is the proven release where another is under way, and else
+// the one before it. why says that there is none.
+func (s State) Return(word string) (to Release, why string) {
+	if word == "proven" {
+		if s.Proven != (Release{}) && !s.goesBack(s.Release) {
+			return s.Proven, ""
+		}
+		for _, proof := range s.Sequence[s.proofOf(s.Proven)+1:] {
+			if proof.Left == "" {
+				return proof.Release, ""
+			}
+		}
+		return Release{}, "no release was proven here before this one"
+	}
+	if len(word) < 7 {
+		return Release{}, fmt.Sprintf("%q is neither a revision, of 7 digits at least, nor proven", word)
+	}
+	for _, proof := range s.Sequence {
+		switch {
+		case !strings.HasPrefix(proof.Revision, word):
+		case proof.Left != "":
+			return Release{}, fmt.Sprintf("%s is proven here no more: %s", short(proof.Revision), proof.Left)
+		default:
+			return proof.Release, ""
+		}
+	}
+	return Release{}, fmt.Sprintf("%s is not among the releases that were proven here last", word)
 }

@@ -20,6 +20,8 @@ type Staging struct {
 	Back bool `json:"back,omitempty"`
 	// From is the release that Release left by a roll-back which is not over; zero: it is none. It excludes Back.
 	From Release `json:"from,omitzero"`
+	// Told is by whose word it did, beside Git's.
+	Told string `json:"told,omitempty"`
 	// Stage counts from 1; one more than there are steps while the release finishes; 0: it is not staged.
 	Stage int `json:"stage,omitempty"`
 	// StageBegan is when the stage was begun. Reached is since when all its pods are Ready without a break, Unready since

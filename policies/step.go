@@ -128,7 +128,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
 	s.Waiting, s.Overridden = Waiting{}, p.Openness(o.Now).Override
 	if from := s.Leaves(p, s.Release); from != (Release{}) {
-		return s.rollBack(from), told
+		return s.rollBack(p, from), told
 	}
 	first := s.Proven == (Release{})
 	s.Assess = p.Canary != nil && (proven && !first || first && (p.Adopts || o.Owned > 0)) // pods that run keep their names

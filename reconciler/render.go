@@ -58,7 +58,15 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return superseded
 	}
 	release := t.release
-	release.Revision, release.Trigger = p.Revision, p.trigger(t.release, req)
+	release.Revision = p.Revision
+	if p.Wanted.Told != "" {
+		release.Trigger = t.held.saved.Told.Release.Trigger
+	} else {
+		release.Trigger = p.trigger(t.release, req)
+	}
+	if out := p.holds(release.Trigger); out.Verdict != Next {
+		return out
+	}
 	if t.refusal != "" {
 		return p.refuseRelease(release, errors.New(t.refusal))
 	}

@@ -45,6 +45,7 @@ func choose(ctx context.Context, p *Pass) Outcome {
 		return retry(err)
 	}
 	p.look()
+	p.heed(ctx)
 	p.target.held.saved.Repository = found.source.repo.URL
 	if err := p.settle(); err != nil {
 		return p.refuseFiles(err)
@@ -135,6 +136,9 @@ func (p *Pass) follow(ctx context.Context) error {
 	}
 	if proven != "" {
 		revision, p.Anew = proven, true
+	}
+	if back := p.toldRevision(); back != "" {
+		revision = back
 	}
 	p.Revision = revision
 	if revision == p.Place.snap.tip {

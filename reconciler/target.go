@@ -33,6 +33,8 @@ type target struct {
 	confirmed []string                // lines that Git has by now
 	verify    bool                    // compare every object at the next pass
 	hurry     bool                    // a person asked: no back-off holds the next pass
+	word      string                  // of a person who has the environment go back,
+	wordBy    string                  // and who that is
 	noticed   time.Time               // when a watch reported what may be drift; zero where none did since
 	measuring                         // what is asked of providers
 

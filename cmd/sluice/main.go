@@ -72,7 +72,7 @@ Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usageError{err}, cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(agentCommand(), renderCommand(), planCommand(), validateCommand(), statusCommand(), approveCommand(), windowsCommand(), reconcileCommand(), versionCommand())
+	root.AddCommand(agentCommand(), renderCommand(), planCommand(), validateCommand(), statusCommand(), approveCommand(), rollbackCommand(), windowsCommand(), reconcileCommand(), versionCommand())
 	return root
 }
 
