@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -189,9 +190,11 @@ func (c *clone) printReverts(ctx context.Context, out io.Writer, lines []record.
 	if err != nil {
 		return err
 	}
-	brought := map[string]bool{from.Trigger: true}
+	brought := map[string]bool{cmp.Or(from.Trigger, from.Revision): true}
 	for _, line := range lines {
-		brought[line.Trigger] = brought[line.Trigger] || line.Seq > to.Seq
+		if line.Seq > to.Seq {
+			brought[cmp.Or(line.Trigger, line.Revision)] = true
+		}
 	}
 	var commands []string
 	for line := range strings.Lines(since) {
@@ -199,9 +202,9 @@ func (c *clone) printReverts(ctx context.Context, out io.Writer, lines []record.
 		switch {
 		case !brought[commit[0]] || commit[0] == to.Trigger:
 		case len(commit) > 2:
-			commands = append(commands, fmt.Sprintf("git revert --no-edit -m 1 %.12s", commit[0]))
+			commands = append(commands, fmt.Sprintf("git revert --no-edit -m 1 %s", commit[0]))
 		default:
-			commands = append(commands, fmt.Sprintf("git revert --no-edit %.12s", commit[0]))
+			commands = append(commands, fmt.Sprintf("git revert --no-edit %s", commit[0]))
 		}
 	}
 	if len(commands) == 0 {
