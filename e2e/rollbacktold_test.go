@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,51 @@ func tellBack(t *testing.T, s *world.Story, environment, word string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestRollbackAfterTheStateWasLost: what was proven, and in which order, is read from the notes.
+func TestRollbackAfterTheStateWasLost(t *testing.T) {
+	s, first := canary(t, "rollback-lost", oneStage)
+	s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
+	second := s.Repo.Commit(t, "Another image")
+	s.AwaitPhase(t, "staging", second, "Healthy")
+	s.AwaitGit(t, "staging")
+	sets := func(t *testing.T) []string { return replicaSets(t, s, s.Staging) }
+	s.Agent.Stop(t)
+	if err := s.Cluster.Core.CoreV1().Secrets(s.System).Delete(t.Context(), "sluice.shop.staging", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	since, before := len(s.Repo.MustNotes(t, "staging")), sets(t)
+	s.Agent.Start(t)
+	s.Repo.AwaitNote(t, world.Patience, "what runs is found proven", "staging", func(n world.Note) bool {
+		return n.On == second && n.Phase == "Healthy" && int(n.Seq) > since
+	})
+	if now := sets(t); !slices.Equal(now, before) {
+		t.Errorf("the pods are of ReplicaSets %v, want %v", now, before)
+	}
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	revert := s.Repo.Revert(t, second)
+	note := s.AwaitPhase(t, "staging", revert, "Healthy")
+	if !note.Says("rolled back from "+second[:7]+" to "+first[:7]) || wasStaged(t, s, "staging", revert) {
+		t.Errorf("it is no roll-back: %s", note.Text)
+	}
+	if least := pods.LeastReady(); least < 4 {
+		t.Errorf("%d pods were Ready at one moment, want 4 throughout", least)
+	}
+	t.Run("TheProofStaysWithdrawnWhenItIsLostAgain", func(t *testing.T) {
+		s.AwaitGit(t, "staging")
+		s.Agent.Stop(t)
+		if err := s.Cluster.Core.CoreV1().Secrets(s.System).Delete(t.Context(), "sluice.shop.staging", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		s.Agent.Start(t)
+		again := s.Repo.Revert(t, revert)
+		s.AwaitPhase(t, "staging", again, "Healthy")
+		if !wasStaged(t, s, "staging", again) {
+			t.Error("a release whose proof was withdrawn came back without stages")
+		}
+	})
+	s.AwaitGit(t, "staging")
 }
 
 // TestRollbackWithoutGit: a person with rights in the cluster has an environment go back while Git is down. Git is told

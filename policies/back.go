@@ -91,7 +91,8 @@ func isBack(s State, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Phase == Failed && s.Stage == 0 && o.Health != Current:
 	case s.Phase == Failed:
-		return enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
+		s, told = enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
+		return s.unleft(told)
 	case s.Phase != "" && !s.Phase.Closing():
 		if len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "" {
 			s.Assess, s.Back, s.Stage, s.Staged, s.Measured, s.Applied = true, false, 0, nil, nil, false

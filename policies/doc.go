@@ -97,7 +97,8 @@
 //
 //	assess ──▶ wave ──▶ settled ──▶ Healthy            what is left is told as RolledBack when the wave begins, and its proof
 //	             │                                     is withdrawn: to come back it takes the stages
-//	             └─ return ──▶ settled, RolledBack     it failed; what it left comes back, and nothing is tried again
+//	             └─ return ──▶ settled, RolledBack     it failed; what it left comes back with its proof, and nothing is tried
+//	                                                   again
 //
 //	form      what is sent                                  it ends when
 //	wave      the older template, as many pods at once as   no pod of what is left is there

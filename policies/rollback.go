@@ -52,6 +52,18 @@ func (s State) withdraw(r Release, left string) State {
 	return s
 }
 
+// unleft gives the proven release its proof again where a roll-back from it failed: it is back, and was not left after all.
+// Git's last word would be that it was.
+func (s State) unleft(told []Record) (State, []Record) {
+	i := s.proofOf(s.Proven)
+	if i < 0 || s.Sequence[i].Left == "" {
+		return s, told
+	}
+	s.Sequence = slices.Clone(s.Sequence)
+	s.Sequence[i].Left = ""
+	return s, append(told, Record{Phase: Healthy, Release: s.Proven, Reason: "it is back, as " + short(s.Release.Revision) + " failed"})
+}
+
 // prove puts the release in front of the sequence. A roll-back leaves it where it stands: what was proven after it is not
 // older for that. The same goes for a sequence that was read from notes.
 func (s State) prove(p Plan, now time.Time) State {
