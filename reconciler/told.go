@@ -28,7 +28,7 @@ type told struct {
 func wordOf(secret metav1.Object) (word, by string) {
 	word = strings.TrimSpace(secret.GetAnnotations()[RollbackAnnotation])
 	for _, fields := range secret.GetManagedFields() {
-		if fields.FieldsV1 != nil && strings.Contains(string(fields.FieldsV1.Raw), `"f:`+RollbackAnnotation+`"`) {
+		if fields.FieldsV1 != nil && strings.Contains(fields.FieldsV1.GetRawString(), `"f:`+RollbackAnnotation+`"`) {
 			by = fields.Manager
 		}
 	}
