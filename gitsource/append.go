@@ -24,9 +24,6 @@ const (
 	appendPauseMax = 2 * time.Second
 )
 
-// NotesPrefix is where notes may be written.
-const NotesPrefix = "refs/notes/sluice/"
-
 // AppendNotes adds lines to the notes on revisions and pushes them as one commit, whose hash it returns. Lines that a
 // note has already are not added again, so repeating a call after an error is safe; when nothing is new, nothing is
 // pushed, and the hash is the present one. Nobody's lines are lost: the push is a compare-and-swap, and after a lost race
@@ -44,7 +41,10 @@ func (r *Repository) AppendNotes(ctx context.Context, ref string, add map[string
 }
 
 func (r *Repository) appendNotes(ctx context.Context, ref string, add map[string][]string, keep []string) (string, error) {
-	if err := checkAppend(ref, add, keep); err != nil {
+	if err := r.mayWrite(ref, NotesPrefix); err != nil {
+		return "", err
+	}
+	if err := checkAppend(add, keep); err != nil {
 		return "", err
 	}
 	var last error
@@ -72,13 +72,7 @@ func (r *Repository) appendNotes(ctx context.Context, ref string, add map[string
 	return "", last
 }
 
-// errUnsure says that the answer to a push was lost. Whether it arrived is seen by looking at the notes again.
-var errUnsure = errors.New("the push may have arrived")
-
-func checkAppend(ref string, add map[string][]string, keep []string) error {
-	if err := checkWritable(ref); err != nil {
-		return err
-	}
+func checkAppend(add map[string][]string, keep []string) error {
 	for _, rev := range slices.Concat(keep, slices.Collect(maps.Keys(add))) {
 		if !wire.IsHash(rev) {
 			return fmt.Errorf("revision %q is not a full hash", rev)
@@ -90,22 +84,6 @@ func checkAppend(ref string, add map[string][]string, keep []string) error {
 				return fmt.Errorf("line for %s is empty or has a line break", rev)
 			}
 		}
-	}
-	return nil
-}
-
-// checkWritable is the one place that says which references may be written.
-func checkWritable(ref string) error {
-	name, ok := strings.CutPrefix(ref, NotesPrefix)
-	bad := !ok || strings.ContainsAny(name, " ~^:?*[\\\x7f") || strings.Contains(name, "..") || strings.Contains(name, "@{")
-	for part := range strings.SplitSeq(name, "/") {
-		bad = bad || part == "" || strings.HasPrefix(part, ".") || strings.HasSuffix(part, ".lock") || strings.HasSuffix(part, ".")
-	}
-	for _, c := range name {
-		bad = bad || c < ' '
-	}
-	if bad {
-		return fmt.Errorf("%w: %q", ErrForbiddenRef, ref)
 	}
 	return nil
 }
@@ -143,17 +121,21 @@ func (r *Repository) appendOnce(ctx context.Context, ref string, add map[string]
 		return old, nil
 	}
 	b := builder{repo: r, mirror: m}
-	if root, err = b.change(root, files); err != nil {
+	if root, err = b.change(root, "", files); err != nil {
 		return "", err
 	}
 	if old != "" {
 		parents = append([]string{old}, parents...)
 	}
-	commit, err := b.commit(root, parents, notesMessage(len(files)))
+	commit, err := b.commit(root, parents, notesMessage(len(files)), time.Time{})
 	if err != nil {
 		return "", err
 	}
-	return commit, r.push(ctx, m, &b, wire.Update{Ref: ref, Old: found[ref].Hash, New: commit})
+	pushed, err := r.push(ctx, m, &b, wire.Push{Updates: []wire.Update{{Ref: ref, Old: found[ref].Hash, New: commit}}})
+	if err != nil {
+		return "", err
+	}
+	return commit, pushed.Errs[0]
 }
 
 func notesMessage(n int) string {
@@ -164,8 +146,8 @@ func notesMessage(n int) string {
 }
 
 // changedNotes are the files of the notes folder that change, by path, with their new content.
-func (r *Repository) changedNotes(m *mirror, root store.Hash, add map[string][]string) (map[string][]byte, error) {
-	files := map[string][]byte{}
+func (r *Repository) changedNotes(m *mirror, root store.Hash, add map[string][]string) (Files, error) {
+	files := Files{}
 	for rev, lines := range add {
 		if len(lines) == 0 {
 			continue
@@ -184,7 +166,8 @@ func (r *Repository) changedNotes(m *mirror, root store.Hash, add map[string][]s
 			}
 		}
 		missing := slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return all.has(line) })
-		files[path], _ = union(all.first, missing)
+		note, _ := union(all.first, missing)
+		files[path] = File{Content: note, Mode: 0o644}
 	}
 	return files, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/gittest"
 )
 
@@ -107,5 +108,50 @@ func BenchmarkIsAncestor(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkPublish moves a branch of one commit in a repository of 20,000 commits. Wanted: as AppendNotes.
+func BenchmarkPublish(b *testing.B) {
+	srv := gittest.New(b)
+	tip := history(b, srv, "big", 20_000)
+	r := open(b, srv, "big")
+	fetch(b, r, main)
+	b.ReportAllocs()
+	last := ""
+	for i := 0; b.Loop(); i++ {
+		w, err := r.Publish(b.Context(), branchOnto(last, tip, fmt.Sprint("revision: ", i)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		last = w.Commit
+	}
+}
+
+// BenchmarkCommits lists the latest 50 of 5000 commits.
+func BenchmarkCommits(b *testing.B) {
+	srv := gittest.New(b)
+	tip := history(b, srv, "big", 20_000)
+	r := open(b, srv, "big")
+	fetch(b, r, main)
+	in := gitsource.Range{From: srv.Git(b, "big", "rev-parse", main+"~5000"), To: tip}
+	for b.Loop() {
+		if _, n, err := r.Commits(b.Context(), in); err != nil || n != 5000 {
+			b.Fatal(n, err)
+		}
+	}
+}
+
+// BenchmarkChangedPaths compares two revisions that 5000 commits lie between.
+func BenchmarkChangedPaths(b *testing.B) {
+	srv := gittest.New(b)
+	tip := history(b, srv, "big", 20_000)
+	r := open(b, srv, "big")
+	fetch(b, r, main)
+	old := srv.Git(b, "big", "rev-parse", main+"~5000")
+	for b.Loop() {
+		if names, err := r.ChangedPaths(b.Context(), old, tip); err != nil || len(names) == 0 {
+			b.Fatal(names, err)
+		}
 	}
 }

@@ -19,8 +19,13 @@ var (
 	ErrReadOnly = wire.ErrReadOnly
 	// ErrRefused: a rule of the server is against the change, a hook or a protected reference.
 	ErrRefused = wire.ErrRefused
-	// ErrRace: others changed the reference at each of several tries.
+	// ErrProtected is the ErrRefused of a protected branch; its text says what to do.
+	ErrProtected = wire.ErrProtected
+	// ErrRace: others changed the reference. AppendNotes says so after several tries; whoever pushes a Move looks at the
+	// branch anew and decides again.
 	ErrRace = wire.ErrRace
+	// ErrClash: a branch bars the name of another one, as "sluice" does that of "sluice/x".
+	ErrClash = errors.New("branch names clash")
 	// ErrUnavailable: the server cannot be reached, or did not answer as one.
 	ErrUnavailable = wire.ErrUnavailable
 	// ErrTooLarge: a file in the repository is larger than the agent takes in, 256 MiB.

@@ -1,7 +1,6 @@
 package gitsource
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +24,12 @@ type Commit struct {
 	Time          time.Time
 }
 
+// Body is what follows the subject.
+func (c Commit) Body() string {
+	_, body, _ := strings.Cut(strings.TrimLeft(c.Message, "\n"), "\n")
+	return strings.TrimSpace(body)
+}
+
 // Commit reads a commit of the mirror by its full hash. ErrNotFound says that the mirror does not have it.
 func (r *Repository) Commit(revision string) (Commit, error) {
 	m := r.reader()
@@ -33,13 +38,21 @@ func (r *Repository) Commit(revision string) (Commit, error) {
 	if err != nil {
 		return Commit{}, err
 	}
-	c, err := readCommit(m.store, h)
+	c, err := r.readCommit(m, h)
 	if err != nil {
 		return Commit{}, fmt.Errorf("read commit of %q: %w", r.address, r.judge(m, err))
 	}
+	return c, nil
+}
+
+func (r *Repository) readCommit(m *mirror, h store.Hash) (Commit, error) {
+	c, err := readCommit(m.store, h)
+	if err != nil {
+		return Commit{}, err
+	}
 	subject, _, _ := strings.Cut(strings.TrimLeft(c.Message, "\n"), "\n")
 	out := Commit{
-		Hash: revision, Tree: c.TreeHash.String(), Author: c.Author.Name, Email: c.Author.Email,
+		Hash: h.String(), Tree: c.TreeHash.String(), Author: c.Author.Name, Email: c.Author.Email,
 		Subject: strings.TrimSpace(subject), Message: c.Message, Time: c.Committer.When,
 	}
 	for _, p := range c.ParentHashes {
@@ -146,102 +159,23 @@ const (
 	fromBoth = fromAncestor | fromOther
 )
 
+func onlyOther(mark int) bool { return mark == fromOther }
+
 // isAncestor walks from both commits at once, newest first, and ends when nothing is left to visit that only the
 // descendant reached. It is exact whatever the clocks said: as long as a path from the one to the other is not walked to
 // its end, a commit on it is still to be visited, and the ancestor itself does not reach that one.
 func (r *Repository) isAncestor(ctx context.Context, m *mirror, a, b store.Hash) (bool, error) {
-	w := walk{marks: map[store.Hash]int{}}
-	for h, mark := range map[store.Hash]int{a: fromAncestor, b: fromOther} {
-		c, err := r.presentCommit(m, h)
-		if err != nil {
-			return false, err
-		}
-		w.visit(h, c, mark)
+	w, err := r.walk(m, onlyOther, start{a, fromAncestor}, start{b, fromOther})
+	if err != nil {
+		return false, err
 	}
 	for steps := 0; w.marks[a] != fromBoth && w.open > 0 && a != b; steps++ {
 		if steps%1024 == 0 && ctx.Err() != nil {
 			return false, context.Cause(ctx)
 		}
-		h := w.pop()
-		c, err := r.commit(m, h)
-		if err != nil {
-			return false, r.lost(m, err)
-		}
-		for _, p := range c.parents {
-			if w.marks[p]|w.marks[h] == w.marks[p] {
-				continue
-			}
-			pc, err := r.commit(m, p)
-			if err != nil {
-				return false, r.lost(m, err)
-			}
-			w.visit(p, pc, w.marks[h])
+		if err := w.next(nil); err != nil {
+			return false, err
 		}
 	}
 	return a == b || w.marks[a] == fromBoth, nil
 }
-
-// walk is the commits that are still to be visited, and the marks of those seen.
-type walk struct {
-	marks map[store.Hash]int
-	queue commitQueue
-	open  int // how many in the queue were reached from the descendant only
-}
-
-func (w *walk) visit(h store.Hash, c commitNode, mark int) {
-	old := w.marks[h]
-	w.marks[h] = old | mark
-	queued := w.queue.has(h)
-	if queued && old == fromOther {
-		w.open--
-	}
-	if w.marks[h] == fromOther {
-		w.open++
-	}
-	if !queued {
-		heap.Push(&w.queue, waiting{h, c.time})
-	}
-}
-
-func (w *walk) pop() store.Hash {
-	next := heap.Pop(&w.queue).(waiting)
-	if w.marks[next.hash] == fromOther {
-		w.open--
-	}
-	return next.hash
-}
-
-type waiting struct {
-	hash store.Hash
-	time int64
-}
-
-// commitQueue is a heap, the newest commit first.
-type commitQueue struct {
-	items []waiting
-	here  map[store.Hash]struct{}
-}
-
-func (q *commitQueue) Len() int           { return len(q.items) }
-func (q *commitQueue) Less(i, j int) bool { return q.items[i].time > q.items[j].time }
-func (q *commitQueue) Swap(i, j int)      { q.items[i], q.items[j] = q.items[j], q.items[i] }
-
-// Push is for container/heap.
-func (q *commitQueue) Push(x any) {
-	if q.here == nil {
-		q.here = map[store.Hash]struct{}{}
-	}
-	item := x.(waiting)
-	q.here[item.hash] = struct{}{}
-	q.items = append(q.items, item)
-}
-
-// Pop is for container/heap.
-func (q *commitQueue) Pop() any {
-	last := q.items[len(q.items)-1]
-	q.items = q.items[:len(q.items)-1]
-	delete(q.here, last.hash)
-	return last
-}
-
-func (q *commitQueue) has(h store.Hash) bool { _, ok := q.here[h]; return ok }

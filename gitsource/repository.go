@@ -31,6 +31,9 @@ type Config struct {
 	// CacheEntries bounds the folder entries and commits that are kept in memory, at some 150 bytes each. Zero means
 	// 100,000, which is 15 MB.
 	CacheEntries int
+	// Writes lists the references that may be written: full names, or prefixes that end in "*". Nil means
+	// refs/notes/sluice/* and refs/heads/sluice/*; a list takes their place, and an empty one forbids to write.
+	Writes []string
 	// Author signs the commits that are written, as "name <address>". Empty means "Sluice <noreply@sluice.dev>".
 	Author string
 	// Now is the clock of the commits that are written. Nil means time.Now.
@@ -49,6 +52,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.CacheEntries == 0 {
 		c.CacheEntries = 100_000
+	}
+	if c.Writes == nil {
+		c.Writes = []string{NotesPrefix + "*", BranchPrefix + "*"}
 	}
 	if c.Author == "" {
 		c.Author = "Sluice <noreply@sluice.dev>"
@@ -86,6 +92,11 @@ func Open(cfg Config) (*Repository, error) {
 	who, err := parseAuthor(cfg.Author)
 	if err != nil {
 		return nil, err
+	}
+	if len(cfg.Writes) > 0 {
+		if err := checkPatterns(cfg.Writes); err != nil {
+			return nil, fmt.Errorf("open mirror of %q: references that may be written: %w", address, err)
+		}
 	}
 	if cfg.Dir == "" {
 		return nil, fmt.Errorf("open mirror of %q: no folder is given", address)

@@ -114,5 +114,9 @@
 // keep the plain ones until their template or what they read really changes, and that too is known from dry-runs
 // ([KeepPlain]). An old version stays as long as a pod may come back to it ([StillRead]).
 //
+// A [Promotion] says how releases come from other environments: which commit is proposed for the pin, whether it is due, and
+// what it waits for. What is pinned, or was declined, ends the search: what is older is never proposed, nor what is newer and
+// gives just the same, so pins cannot loop and a roll-back is not undone. [MayPin] says what may be pinned at all.
+//
 // [Guard] is what an application may touch.
 package policies

@@ -35,6 +35,7 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 	if s.rolls() && s.Stage > 0 {
 		soonest(s.since().Add(returnFor))
 	}
+	soonest(s.soakDue(p))
 	switch s.Form {
 	case Returning:
 		soonest(s.since().Add(returnFor))

@@ -73,6 +73,8 @@ type State struct {
 	Held string `json:"held,omitempty"`
 	// Scene is kept of the last release that failed in its stages.
 	Scene Scene `json:"scene,omitzero"`
+	// Soak is how long Release was well since it was proven.
+	Soak Soak `json:"soak,omitzero"`
 	Staging
 }
 
@@ -122,6 +124,8 @@ type Plan struct {
 	// Windows say when changes may begin, none: at any time; and Override lets them begin all the same.
 	Windows  []Window
 	Override Override
+	// Soaks are how long others wait for a proven release to be well, before it goes on to them.
+	Soaks []time.Duration
 	// Known: the release was the last to be proven here, and the state that said so is lost. Windows do not keep it away.
 	Known bool
 }
@@ -179,4 +183,6 @@ type Observation struct {
 	Samples []Sample
 	// Traffic is what is seen of [State.Split].
 	Traffic Routing
+	// Watched is since when somebody has looked without a break.
+	Watched time.Time
 }

@@ -31,6 +31,8 @@ type Record struct {
 	Began time.Time `json:"began,omitzero"`
 	// Measured is what was measured of the stage that this is about, or that it ends.
 	Measured []Tally `json:"measured,omitempty"`
+	// Soaked is how long a proven release was well since; zero where this does not attest it.
+	Soaked time.Duration `json:"soaked,omitempty"`
 }
 
 // SlowAfter is when a release that is neither healthy nor failed is told once as Progressing, with what it waits for:
@@ -124,7 +126,7 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	// What is live is proven; also where that came back a moment ago.
 	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy || s.goesBack(s.Release) && s.Phase != Failed
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = s.Waiting.told(p.Release), Progressing, "", false, "", false
-	s.Scene = s.Scene.end(o.Now)
+	s.Scene, s.Soak = s.Scene.end(o.Now), Soak{}
 	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
 	s.Waiting, s.Overridden = Waiting{}, p.Openness(o.Now).Override
 	if from := s.Leaves(p, s.Release); from != (Release{}) {
@@ -221,7 +223,7 @@ func refused(s State, o Observation, told []Record) (State, []Record) {
 func roll(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Phase == Healthy:
-		return s, told
+		return s.soak(p, o, told)
 	case o.Health == Current:
 		s, told = enter(s, Healthy, s.rolled(), o, told)
 		s = s.prove(p, o.Now)

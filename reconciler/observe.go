@@ -22,6 +22,10 @@ type notWell struct {
 func observe(ctx context.Context, p *Pass) Outcome {
 	t, saved := p.target, &p.target.held.saved
 	p.Seen.Now = p.agent.now()
+	if t.watched.IsZero() {
+		t.watched = p.Seen.Now
+	}
+	p.Seen.Watched = t.watched
 	p.Verify = p.verifyDue()
 	if t.attempt.began.Equal(saved.State.Began) {
 		p.Seen.Apply, p.Seen.ApplyReason = t.attempt.result, t.attempt.why

@@ -173,6 +173,7 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 	if !r.Began.IsZero() {
 		e.Seconds = p.Seen.Now.Sub(r.Began).Round(time.Millisecond).Seconds()
 	}
+	e.Soaked = r.Soaked.Seconds()
 	for _, m := range r.Measured {
 		e.Measured = append(e.Measured, record.Measured{
 			Analysis: m.Analysis, Samples: m.Taken, Good: m.Good, Bad: m.Bad, Last: p.target.secrets.mask(m.Says),

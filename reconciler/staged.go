@@ -137,6 +137,11 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 		w.Each = p.each(id, proven)
 		w.Ordered = id.Kind == "StatefulSet" && !seen.Ordinals.Parallel
 	}
+	return p.judged(w, id), true
+}
+
+// judged adds to a workload what is found of its pods.
+func (p *Pass) judged(w policies.Workload, id rollout.ID) policies.Workload {
 	for _, finding := range p.site.observer.Diagnose(id) {
 		if finding.Kind == rollout.NodeLost && w.Silent > 0 {
 			continue // which is no excuse for the others
@@ -155,7 +160,7 @@ func (p *Pass) workload(s policies.Staged) (policies.Workload, bool) {
 	if w.Fault != "" {
 		w.Excuse = ""
 	}
-	return w, true
+	return w
 }
 
 // sent are the objects that are due, in the form of the state. While a release is staged these are its workloads and the

@@ -41,7 +41,8 @@ type target struct {
 	memory
 	handed  map[string]bool // lines that the publisher has and the saved outbox still holds
 	audited time.Time
-	said    string // the last bad outcome that was logged
+	watched time.Time // since when this process has looked at it
+	said    string    // the last bad outcome that was logged
 }
 
 // memory is what goes with the saved state and is dropped with it.

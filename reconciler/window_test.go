@@ -78,11 +78,12 @@ func TestWindows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p = l.start("one")
+		l.start("one")
 		l.awaitValue("staging", "a", "1")
 	})
 	t.Run("AnOverrideLetsItThrough", func(t *testing.T) {
 		l := l.in(t)
+		l.start("one")
 		third := l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/deploy/a.yaml": configMap("a", "3")}})
 		l.awaitLine("staging", "shop", third, "Pending")
 		l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/releases/staging.yaml": "override: {reason: incident 4711, until: 2999-01-01T00:00:00Z}\n"}})

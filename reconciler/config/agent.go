@@ -63,6 +63,8 @@ type Repository struct {
 	// Credentials says where user, password, key and the like are found. Required for ssh, which needs
 	// known_hosts.
 	Credentials *Credentials `json:"credentials,omitempty"`
+	// Forge is what surrounds the repository; without one it is a plain Git server.
+	Forge *Forge `json:"forge,omitempty"`
 	// WriteBack says what is written to the repository.
 	WriteBack WriteBack `json:"writeBack,omitzero"`
 }
@@ -97,6 +99,12 @@ type Credentials struct {
 type WriteBack struct {
 	// Notes are status lines in refs/notes/sluice/<environment>; false writes none.
 	Notes *bool `json:"notes,omitempty"`
+	// Promote lets pins be proposed on branches that begin with sluice/, for environments with a promotion.
+	Promote *bool `json:"promote,omitempty"`
+	// Commit lets pins be pushed to the polled branch, for promotions with by: commit. Nothing else is ever pushed to it.
+	Commit bool `json:"commit,omitempty"`
+	// Statuses are commit statuses at the forge; without a word they are set where there is one.
+	Statuses *bool `json:"statuses,omitempty"`
 	// Interval is the least time between two pushes; 100ms to 1h.
 	Interval Duration `json:"interval,omitzero"`
 }

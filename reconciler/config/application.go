@@ -71,6 +71,8 @@ type Environment struct {
 	Prune Prune `json:"prune,omitzero"`
 	// Windows say when changes may begin. Drift is repaired and failures are taken back at any time.
 	Windows []Window `json:"windows,omitempty"`
+	// Promotion says how releases come from other environments; only with follow: pin.
+	Promotion *Promotion `json:"promotion,omitempty"`
 	// Rollout says how a release replaces the pods of the one before it.
 	Rollout Rollout `json:"rollout,omitzero"`
 }

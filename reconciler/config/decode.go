@@ -58,6 +58,11 @@ func (d *document) value(n *yaml.Node, at place, v reflect.Value) {
 		d.follow(n, at, follow)
 		return
 	}
+	if _, ok := v.Addr().Interface().(*OneOrMore); ok && n.Kind == yaml.ScalarNode {
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		d.scalar(n, at, v.Index(0))
+		return
+	}
 	if text, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		d.text(n, at, text)
 		return

@@ -91,10 +91,8 @@ func defaultRepository(r *Repository) {
 	} else {
 		setDefault(&r.Poll.TimeZone, defaultTimeZone)
 	}
-	if r.WriteBack.Notes == nil {
-		yes := true
-		r.WriteBack.Notes = &yes
-	}
+	setDefault(&r.WriteBack.Notes, new(true))
+	setDefault(&r.WriteBack.Promote, new(true))
 	setDefault(&r.WriteBack.Interval, Duration(defaultPushInterval))
 }
 
@@ -106,6 +104,7 @@ func defaultApplication(a *Application) {
 		setDefault(&e.Drift.Mode, RepairDrift)
 		setDefault(&e.Prune.Limit, defaultPruneLimit)
 		defaultWindows(e.Windows)
+		defaultPromotion(e.Promotion)
 		defaultRollout(&e.Rollout)
 	}
 }

@@ -27,8 +27,9 @@
 // fill in what was left out, and those of validate_*.go judge the result, by the small demands of checks.go.
 //
 // Agent.Permission, Agent.Serves, Agent.ClashingNames and Kinds.Allows (match.go, clash.go) answer what agent.yaml
-// allows, and Agent.WindowsOf and Window.Times (windows.go) when changes may begin. RestConfig (kubeconfig.go) turns a cluster's reference into a client configuration, LoadCredentials
-// (credentials.go) a folder into a repository's credentials.
+// allows, and Agent.WindowsOf and Window.Times (windows.go) when changes may begin. How releases come from other
+// environments is in promotion.go, what surrounds a repository in forge.go. RestConfig (kubeconfig.go) turns a cluster's
+// reference into a client configuration, LoadCredentials (credentials.go) a folder into a repository's credentials.
 //
 // # What it refuses
 //

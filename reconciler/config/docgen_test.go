@@ -181,6 +181,10 @@ func (f field) otherwise() any {
 		if f.typ != reflect.TypeFor[config.Follow]() {
 			return nil
 		}
+	case reflect.Pointer:
+		if len(f.inner) > 0 {
+			return nil
+		}
 	case reflect.Slice:
 		if len(f.inner) > 0 {
 			return nil
@@ -213,10 +217,12 @@ keys: [{key: "ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}`))
 		t.Fatal(err)
 	}
 	app, faults := config.ParseApplication("sluice.yaml", []byte(`{apiVersion: sluice.dev/v1alpha1, kind: Application, metadata: {name: a},
-environments: [{name: a, namespace: a, windows: [{deny: "0 0 * * *", for: 1h}], source: {directory: {path: a}}}]}`))
+environments: [{name: a, namespace: a, windows: [{deny: "0 0 * * *", for: 1h}], source: {directory: {path: a}}, follow: pin, promotion: {from: b, when: {schedule: "0 0 * * *"}}},
+{name: b, namespace: b, source: {directory: {path: a}}}]}`))
 	if err := faults.Err(); err != nil {
 		t.Fatal(err)
 	}
+	app.Environments[0].Follow, app.Environments[0].Promotion.When.Schedule = config.Follow{}, ""
 	agent.Windows[0].Deny, app.Environments[0].Windows[0].Deny = "", "" // one of two, and no default
 	release := config.Release{}
 	doc := func(file, schema string, v reflect.Value) document {
@@ -240,6 +246,8 @@ func (d docs) typeName(t reflect.Type) string {
 		return "number"
 	case reflect.TypeFor[config.Moment]():
 		return "time"
+	case reflect.TypeFor[config.OneOrMore]():
+		return "string or list of strings"
 	case reflect.TypeFor[config.Follow]():
 		return "`tip`, `pin` or mapping"
 	}

@@ -135,7 +135,8 @@ func TestLoadAgent(t *testing.T) {
 kind: Agent
 metadata: {name: a}
 dataDir: cache
-repositories: [{name: r, url: "git@h:r", credentials: {directory: git}}]
+repositories: [{name: r, url: "git@h:r", credentials: {directory: git}, forge: {kind: github, token: {directory: ./token}}},
+  {name: app, url: "https://h/o/app", forge: {kind: github, app: {id: 1, privateKey: {directory: key}}}}]
 environments: [{name: a, cluster: {kubeconfig: ./k}}, {name: b, cluster: {kubeconfig: /etc/k}}, {name: c}]
 `)
 	a, err := config.LoadAgent(file)
@@ -144,7 +145,8 @@ environments: [{name: a, cluster: {kubeconfig: ./k}}, {name: b, cluster: {kubeco
 	}
 	dir := filepath.Dir(file)
 	got := []string{a.DataDir, a.Repositories[0].Credentials.Directory, a.Environments[0].Cluster.Kubeconfig, a.Environments[1].Cluster.Kubeconfig, a.Environments[2].Cluster.Kubeconfig}
-	want := []string{filepath.Join(dir, "cache"), filepath.Join(dir, "git"), filepath.Join(dir, "k"), "/etc/k", ""}
+	got = append(got, a.Repositories[0].Forge.Token.Directory, a.Repositories[1].Forge.App.PrivateKey.Directory)
+	want := []string{filepath.Join(dir, "cache"), filepath.Join(dir, "git"), filepath.Join(dir, "k"), "/etc/k", "", filepath.Join(dir, "token"), filepath.Join(dir, "key")}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("paths do not start at the file's folder (-want +got):\n%s", diff)
 	}

@@ -44,7 +44,7 @@ func LoadAgent(file string) (*Agent, error) {
 		from(&a.Environments[i].Cluster.Kubeconfig)
 	}
 	for i := range a.Repositories {
-		if c := a.Repositories[i].Credentials; c != nil {
+		for _, c := range a.Repositories[i].credentials() {
 			from(&c.Directory)
 		}
 	}

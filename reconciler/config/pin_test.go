@@ -1,35 +1,32 @@
-package config_test
+package config
 
-import (
-	"strings"
-	"testing"
-
-	"github.com/google/go-cmp/cmp"
-
-	"github.com/sluice-cd/sluice/reconciler/config"
-)
+import "testing"
 
 func TestPin(t *testing.T) {
-	const a, b = "4f1c0c2e5d5f4c1c9b1f7a5e2f6f0d6a1b2c3d4e", "b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0"
-	cases := map[string]struct {
-		reason, file, want string
-	}{
-		"Empty":    {"a file that is not there is as good as an empty one", "", "revision: " + b + "\n"},
-		"Others":   {"other keys, comments and blank lines stay as they are", "# ours\nrevision: \"" + a + "\" # since May\n\nretry: 3\n", "# ours\nrevision: \"" + b + "\" # since May\n\nretry: 3\n"},
-		"NoPin":    {"one without a pin gets one", "retry: 3", "retry: 3\nrevision: " + b + "\n"},
-		"FlowRoot": {"the value is found however it is written", "{revision: " + a + "}\n", "{revision: " + b + "}\n"},
-		"Flow":     {"what cannot be edited is said", "{retry: 3}\n", ""},
-		"Faulty":   {"a faulty file is not made worse", "revison: " + a + "\n", ""},
-	}
-	for name, tc := range cases {
+	const older, newer = "a111111111111111111111111111111111111111", "b222222222222222222222222222222222222222"
+	for name, test := range map[string]struct{ reason, have, want string }{
+		"Empty":   {"there was no pin", "", "revision: " + newer + "\n"},
+		"Comment": {"what people wrote stays", "# ours\n", "# ours\nrevision: " + newer + "\n"},
+		"Another": {
+			"only the revision is another, and what was said of the release before goes",
+			"# the pin\nrevision: " + older + " # see 4711\napproved: {revision: " + older + ", stage: 2}\nretry: 3\nprune:\n  revision: " + older + "\n",
+			"# the pin\nrevision: " + newer + " # see 4711\nretry: 3\n",
+		},
+		"NoPin":  {"what else there is stays", "paused: true\n", "revision: " + newer + "\npaused: true\n"},
+		"InFlow": {"a form that is not edited is written anew", "{revision: " + older + ", retry: 2}\n", "retry: 2\nrevision: " + newer + "\n"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := config.Pin("releases/production.yaml", []byte(tc.file), b)
-			if (err != nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), "releases/production.yaml") {
-				t.Fatalf("%s: error %v", tc.reason, err)
-			}
-			if diff := cmp.Diff(tc.want, string(got)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			got, err := Pin("releases/production.yaml", []byte(test.have), newer)
+			if err != nil || string(got) != test.want {
+				t.Errorf("%s: got %q, %v, want %q", test.reason, got, err, test.want)
 			}
 		})
+	}
+	const number = "2222222222222222222222222222222222222222" // YAML takes it for one
+	if got, err := Pin("releases/production.yaml", nil, number); err != nil || string(got) != "revision: \""+number+"\"\n" {
+		t.Errorf("a hash of digits alone gives %q, %v", got, err)
+	}
+	if _, err := Pin("releases/production.yaml", []byte("revison: x\n"), newer); err == nil {
+		t.Error("a faulty file was pinned")
 	}
 }

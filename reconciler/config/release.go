@@ -6,6 +6,8 @@ type Release struct {
 	// Revision is the pin: the full commit hash that an environment with follow: pin is at. In others it has
 	// no effect.
 	Revision string `json:"revision,omitempty"`
+	// Hotfix lets a revision be pinned that was never in the environments that releases are promoted from.
+	Hotfix *Permit `json:"hotfix,omitempty"`
 	// Prune lets a prune happen that was held for its size, for the release that it names and for no other.
 	Prune *Permit `json:"prune,omitempty"`
 	// Approved lets a stage of a canary begin that waits for a person, for the release that it names and for no other.
@@ -31,6 +33,9 @@ type Approval struct {
 	// Stage is the number of the stage that may begin, from 1; the stages before it may too.
 	Stage int `json:"stage"`
 }
+
+// dropPermissions takes out what counts for one release alone.
+func (r *Release) dropPermissions() { r.Prune, r.Approved = nil, nil }
 
 // ReleasePath is the path of an environment's release file, relative to the folder of sluice.yaml.
 func ReleasePath(environment string) string { return "releases/" + environment + ".yaml" }

@@ -28,6 +28,10 @@ func (d docs) schemaOf(t reflect.Type, inner []field) object {
 		return object{"type": []any{"number", "string"}, "pattern": `^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(%|ms|s)?$`}
 	case reflect.TypeFor[config.Moment]():
 		return object{"type": "string", "format": "date-time"}
+	case reflect.TypeFor[config.OneOrMore]():
+		return object{"oneOf": []any{
+			object{"type": "string"}, object{"type": "array", "items": object{"type": "string"}, "minItems": 1},
+		}}
 	case reflect.TypeFor[config.Follow]():
 		return object{"oneOf": []any{
 			object{"enum": []any{"tip", "pin"}},
@@ -153,7 +157,8 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 	}
 	for _, file := range []string{
 		"agent/bad/types", "agent/bad/values", "application/bad/types", "application/bad/keys", "application/bad/lesson32",
-		"application/bad/analysis", "agent/bad/providers", "application/bad/values", "release/bad/later", "release/bad/digits",
+		"application/bad/analysis", "agent/bad/providers", "application/bad/values",
+		"application/bad/promotion", "agent/bad/forge", "release/bad/later", "release/bad/digits",
 	} {
 		kind, _, _ := strings.Cut(file, "/")
 		data := readFile(t, filepath.Join("testdata", file+".yaml"))

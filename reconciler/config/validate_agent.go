@@ -89,6 +89,10 @@ func checkRepository(d *document, at string, r *Repository) {
 	case r.URL != "" && isSSH(r.URL):
 		d.reject(at+".credentials", "is required for ssh, with known_hosts")
 	}
+	if r.Forge != nil {
+		checkForge(d, at+".forge", r.Forge)
+	}
+	checkWriteBack(d, at+".writeBack", r)
 	if every := r.WriteBack.Interval.Std(); every < 100*time.Millisecond || every > time.Hour {
 		d.reject(at+".writeBack.interval", "must be 100ms..1h %s", got(r.WriteBack.Interval.String()))
 	}

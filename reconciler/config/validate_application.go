@@ -17,7 +17,7 @@ func checkApplication(d *document, a *Application) {
 	if len(a.Environments) == 0 {
 		d.reject("environments", "must have at least one environment")
 	}
-	once, known := seen{}, namesOf(a.Environments)
+	once, known, round := seen{}, namesOf(a.Environments), circles(a.Environments)
 	for i := range a.Environments {
 		e, at := &a.Environments[i], d.item("environments", i)
 		// Which of two blocks of one name is meant, nobody knows: that is a fault of the file.
@@ -27,6 +27,7 @@ func checkApplication(d *document, a *Application) {
 		d.scope = scope{block: i + 1}
 		checkEnvironment(d, at, e)
 		checkHandedOver(d, at+".was", i, a.Environments, known)
+		checkPromotion(d, at+".promotion", e, known, round[e.Name])
 		d.scope = scope{}
 	}
 }
@@ -217,6 +218,9 @@ func identifies(field string) bool {
 func checkRelease(d *document, r *Release) {
 	if r.Revision != "" {
 		d.hash("revision", r.Revision)
+	}
+	if r.Hotfix != nil {
+		d.hash("hotfix.revision", r.Hotfix.Revision)
 	}
 	if r.Prune != nil {
 		d.hash("prune.revision", r.Prune.Revision)

@@ -55,6 +55,8 @@ type Line struct {
 type Evidence struct {
 	Changes Changes `json:"changes,omitzero"`
 	Seconds float64 `json:"seconds,omitempty"` // how long the release took
+	// Soaked is for how many seconds a proven release was watched and well; on a further Healthy line of it.
+	Soaked float64 `json:"soaked,omitempty"`
 	// Measured is what analyses measured of the stage that the line is about, or that it ends.
 	Measured []Measured `json:"measured,omitempty"`
 	// NotWell are the objects that are not well, the worst first.

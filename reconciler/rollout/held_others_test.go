@@ -113,7 +113,7 @@ func (h *held) takeOver() {
 	entries := live.GetManagedFields()
 	for i, e := range entries {
 		var fields map[string]any
-		if err := json.Unmarshal(e.FieldsV1.Raw, &fields); err != nil {
+		if err := json.Unmarshal(e.FieldsV1.GetRawBytes(), &fields); err != nil {
 			h.t.Fatal(err)
 		}
 		if e.Manager == "sluice" && e.Subresource == "" {
@@ -123,9 +123,11 @@ func (h *held) takeOver() {
 		} else {
 			unstructured.RemoveNestedField(fields, path[:2]...)
 		}
-		if entries[i].FieldsV1.Raw, err = json.Marshal(fields); err != nil {
+		raw, err := json.Marshal(fields)
+		if err != nil {
 			h.t.Fatal(err)
 		}
+		entries[i].FieldsV1.SetRawBytes(raw)
 	}
 	patch, err := json.Marshal([]map[string]any{
 		{"op": "test", "path": "/metadata/resourceVersion", "value": live.GetResourceVersion()},

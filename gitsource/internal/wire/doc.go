@@ -1,5 +1,5 @@
 // Package wire speaks Git's own protocols with one remote repository, over HTTP and over SSH: it lists references, asks
-// for a pack, and sends a change of one reference. It keeps no objects and knows nothing of mirrors.
+// for a pack, and sends changes of references. It keeps no objects and knows nothing of mirrors.
 //
 // Protocol version 2 is asked for everywhere, because only there a server sends the references that were asked for and
 // no others: a poll of one branch costs the same beside three references or three thousand. A server that answers with

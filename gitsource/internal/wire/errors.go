@@ -17,6 +17,8 @@ var (
 	ErrRace        = errors.New("reference was changed by somebody else")
 	ErrUnavailable = errors.New("server unavailable")
 	ErrIncomplete  = errors.New("server lacks objects that the change builds on")
+	// ErrProtected is an ErrRefused: the server protects the branch.
+	ErrProtected = fmt.Errorf("branch is protected: %w", ErrRefused)
 )
 
 // maxServerText is how much of a server's own words goes into an error, in characters.
@@ -41,6 +43,17 @@ func saysNotFound(text string) bool {
 func saysNoRight(text string) bool {
 	return matches(text, "read only", "read-only", "denied", "not allowed", "write access", "not authorized",
 		"unauthorized", "forbidden", "insufficient permission", "archived", "service not enabled", "hidden ref")
+}
+
+// saysProtected comes before saysNoRight, because some forges say "not allowed to push to protected branch". The phrases
+// are those of GitHub (GH006, GH013), GitLab, Gitea and Forgejo, Bitbucket, Azure DevOps (TF402455) and receive.denyDeletes:
+// https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/managing-rulesets/troubleshooting-rules
+// https://gitlab.com/gitlab-org/gitlab/-/blob/master/lib/gitlab/checks/branch_check.rb
+// https://github.com/go-gitea/gitea/blob/main/routers/private/hook_pre_receive.go
+func saysProtected(text string) bool {
+	return matches(text, "protected branch", "is protected from", "repository rule violations",
+		"gh006", "gh013", "tf402455", "you must use a pull request", "not allowed to update the branch",
+		"permission denied to update branch", "deletion prohibited", "denying ref deletion")
 }
 
 func saysRace(text string) bool {
@@ -89,7 +102,7 @@ func clean(text string, secrets []string) string {
 			}
 			return ' '
 		}, line))
-		if line != "" && line != "remote:" {
+		if line != "" && line != "remote:" && line != "error:" {
 			kept = append(kept, line)
 		}
 	}

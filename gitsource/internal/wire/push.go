@@ -4,73 +4,117 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
 )
 
-// Update changes one reference from Old to New. An empty Old makes it; it must not exist then.
+// Update changes one reference from Old to New. An empty Old makes it, and it must not exist then; an empty New removes
+// it.
 type Update struct {
 	Ref, Old, New string
-	Pack          []byte // what New needs and the server lacks
+	Replaces      bool // New does not build on Old
+}
+
+// Push is one request: updates, and the objects that they need and the server lacks.
+type Push struct {
+	Updates []Update
+	Pack    []byte
+	Options []string // left out where the server takes none
+	Atomic  bool     // all or none, where the server can
+}
+
+// Pushed is the server's answer.
+type Pushed struct {
+	Errs    []error // one for each update, in their order; nil only where the server said that it was done
+	Options bool    // whether there were options and the server took them
 }
 
 const zeroHash = "0000000000000000000000000000000000000000"
 
-// Push sends an update and returns nil only when the server said that it was done. The old hash makes it a
-// compare-and-swap: ErrRace says that somebody else was faster, ErrReadOnly that the right is missing, ErrRefused that
-// a rule of the server is against it, ErrIncomplete that the server lacks a parent. After ErrUnavailable it may have
-// happened or not.
-func (r *Remote) Push(ctx context.Context, u Update) error {
+// Push sends updates in one request. The old hashes make it a compare-and-swap. Of an update, ErrRace says that somebody
+// else was faster, ErrReadOnly that the right is missing, ErrRefused that a rule of the server is against it (ErrProtected
+// where the rule protects the branch), ErrIncomplete that the server lacks a parent. An error beside the answer is one of
+// all updates; after ErrUnavailable they may have happened or not.
+func (r *Remote) Push(ctx context.Context, p Push) (Pushed, error) {
 	auth, err := r.auth()
 	if err != nil {
-		return err
+		return Pushed{}, err
 	}
 	ctx, cancel := r.limited(ctx)
 	defer cancel()
 	ch, err := r.dial(ctx, ReceivePack, auth)
 	if err != nil {
-		return unavailable(ctx, err)
+		return Pushed{}, unavailable(ctx, err)
 	}
 	defer ch.close()
-	err = r.push(ctx, ch, u, auth.secrets())
+	pushed, err := r.push(ctx, ch, p, auth.secrets())
 	if errors.Is(err, errStale) {
 		r.forget()
 	}
 	if said, ok := errors.AsType[errServer](err); ok {
-		return classify(ReceivePack, clean(said.text, auth.secrets()))
+		return Pushed{}, classify(ReceivePack, clean(said.text, auth.secrets()))
 	}
-	return err
+	return pushed, err
 }
 
-func (r *Remote) push(ctx context.Context, ch channel, u Update, secrets []string) error {
+func (r *Remote) push(ctx context.Context, ch channel, p Push, secrets []string) (Pushed, error) {
 	caps, err := r.pushCapabilities(ctx, ch)
 	if err != nil {
-		return unavailable(ctx, err)
+		return Pushed{}, unavailable(ctx, err)
 	}
 	if err := caps.checkFormat(); err != nil {
-		return err
+		return Pushed{}, err
 	}
-	old := u.Old
-	if old == "" {
-		old = zeroHash
-	}
-	words := ""
-	for _, w := range []string{"report-status", "side-band-64k", "quiet"} {
-		if caps.has(w) {
-			words += " " + w
-		}
-	}
-	req := appendFlush(appendPacket(nil, "%s %s %s\x00%s", old, u.New, u.Ref, words))
-	body, err := ch.call(ctx, append(req, u.Pack...), true)
+	request, withOptions := p.request(caps)
+	body, err := ch.call(ctx, request, true)
 	if err != nil {
-		return unavailable(ctx, err)
+		return Pushed{}, unavailable(ctx, err)
 	}
 	defer body.Close()
 	report := report{secrets: secrets}
 	if err := report.read(body, caps.has("side-band-64k")); err != nil {
-		return unavailable(ctx, ch.explain(ctx, err))
+		return Pushed{}, unavailable(ctx, ch.explain(ctx, err))
 	}
-	return report.verdict()
+	return Pushed{report.verdicts(p.Updates), withOptions}, nil
+}
+
+// request is the commands, the options and the pack; see gitprotocol-pack(5). With deletions alone there is no pack.
+func (p Push) request(caps capabilities) (request []byte, withOptions bool) {
+	withOptions = len(p.Options) > 0 && caps.has("push-options")
+	words := ""
+	for _, w := range []struct {
+		word   string
+		wanted bool
+	}{{"report-status", true}, {"side-band-64k", true}, {"quiet", true}, {"atomic", p.Atomic}, {"push-options", withOptions}} {
+		if w.wanted && caps.has(w.word) {
+			words += " " + w.word
+		}
+	}
+	packed := false
+	for i, u := range p.Updates {
+		line := fmt.Sprintf("%s %s %s", orZero(u.Old), orZero(u.New), u.Ref)
+		if i == 0 {
+			line += "\x00" + words
+		}
+		request = appendPacket(request, "%s", line)
+		packed = packed || u.New != ""
+	}
+	request = appendFlush(request)
+	if withOptions {
+		for _, o := range p.Options {
+			request = appendPacket(request, "%s", o)
+		}
+		request = appendFlush(request)
+	}
+	if packed {
+		request = append(request, p.Pack...)
+	}
+	return request, withOptions
+}
+
+func orZero(hash string) string {
+	if hash == "" {
+		return zeroHash
+	}
+	return hash
 }
 
 // pushCapabilities reads the greeting only as far as the capabilities. Over HTTP that is done once; later pushes go
@@ -99,75 +143,4 @@ func (r *Remote) pushCapabilities(ctx context.Context, ch channel) (capabilities
 		r.mu.Unlock()
 	}
 	return hello.caps, nil
-}
-
-// report is the server's account of a push; see the report-status part of gitprotocol-pack(5).
-type report struct {
-	secrets []string
-	unpack  string
-	refused string // the reason for the reference, "" where it was updated
-	done    bool
-	remarks strings.Builder
-}
-
-func (r *report) read(body io.Reader, banded bool) error {
-	in := newPackets(body)
-	if banded {
-		in = newPackets(&sideband{in: in, remark: r.remark})
-	}
-	for {
-		p, err := in.next()
-		if err != nil {
-			if text := r.said(); text != "" {
-				return fmt.Errorf("read report: %w (the server said: %s)", noEOF(err), text)
-			}
-			return fmt.Errorf("read report: %w", noEOF(err))
-		}
-		if p.kind != packetData {
-			return nil
-		}
-		line := p.line()
-		switch {
-		case strings.HasPrefix(line, "ERR "):
-			return errServer{line[4:]}
-		case strings.HasPrefix(line, "unpack "):
-			r.unpack = line[len("unpack "):]
-		case strings.HasPrefix(line, "ok "):
-			r.done = true
-		case strings.HasPrefix(line, "ng "):
-			_, r.refused, _ = strings.Cut(line[len("ng "):], " ")
-		}
-	}
-}
-
-func (r *report) remark(b []byte) {
-	if r.remarks.Len() < 4096 {
-		r.remarks.Write(b)
-	}
-}
-
-func (r *report) said() string { return clean(r.remarks.String(), r.secrets) }
-
-func (r *report) verdict() error {
-	if r.unpack == "ok" && r.done && r.refused == "" {
-		return nil
-	}
-	reason := clean(r.refused, r.secrets)
-	if reason == "" || r.unpack != "ok" && r.unpack != "" {
-		reason = strings.TrimSpace("unpack " + clean(r.unpack, r.secrets) + " " + reason)
-	}
-	text := reason
-	if words := r.said(); words != "" {
-		text += " (" + words + ")"
-	}
-	switch {
-	case matches(reason, "missing necessary objects", "bad pack", "unpack-objects abnormal exit", "index-pack abnormal exit",
-		"unresolved deltas", "missing tree", "missing blob"):
-		return fmt.Errorf("%w: %s", ErrIncomplete, text)
-	case saysRace(reason):
-		return fmt.Errorf("%w: %s", ErrRace, text)
-	case saysNoRight(reason) || saysNoRight(r.said()):
-		return fmt.Errorf("%w: %s", ErrReadOnly, text)
-	}
-	return fmt.Errorf("%w: %s", ErrRefused, text)
 }

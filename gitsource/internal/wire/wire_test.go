@@ -52,27 +52,68 @@ func TestParseAddress(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
+	const ref = "refs/heads/main"
 	cases := map[string]struct {
-		report report
-		want   error
+		unpack, refused string // no reason at all is "-"
+		said            string
+		update          Update
+		want            error
 	}{
-		"Done":       {report{unpack: "ok", done: true}, nil},
-		"FetchFirst": {report{unpack: "ok", refused: "fetch first"}, ErrRace},
-		"Lock":       {report{unpack: "ok", refused: "failed to update ref"}, ErrRace},
-		"OldValue":   {report{unpack: "ok", refused: "incorrect old value provided"}, ErrRace},
-		"IsAt":       {report{unpack: "ok", refused: "cannot lock ref 'refs/notes/x': is at 1 but expected 2"}, ErrRace},
-		"Exists":     {report{unpack: "ok", refused: "reference already exists"}, ErrRace},
-		"Hook":       {report{unpack: "ok", refused: "pre-receive hook declined"}, ErrRefused},
-		"Hidden":     {report{unpack: "ok", refused: "deny updating a hidden ref"}, ErrReadOnly},
-		"Parents":    {report{unpack: "ok", refused: "missing necessary objects"}, ErrIncomplete},
-		"Unpack":     {report{unpack: "index-pack abnormal exit", refused: "unpacker error"}, ErrIncomplete},
-		"DiskFull":   {report{unpack: "ok", refused: "disk quota exceeded"}, ErrRefused},
-		"Nothing":    {report{unpack: "ok"}, ErrRefused},
+		"Done":       {unpack: "ok"},
+		"FetchFirst": {unpack: "ok", refused: "fetch first", want: ErrRace},
+		"Lock":       {unpack: "ok", refused: "failed to update ref", want: ErrRace},
+		"OldValue":   {unpack: "ok", refused: "incorrect old value provided", want: ErrRace},
+		"IsAt":       {unpack: "ok", refused: "cannot lock ref 'refs/notes/x': is at 1 but expected 2", want: ErrRace},
+		"Exists":     {unpack: "ok", refused: "reference already exists", want: ErrRace},
+		"Behind":     {unpack: "ok", refused: "non-fast-forward", want: ErrRace},
+		"Replaced":   {unpack: "ok", refused: "non-fast-forward", update: Update{Replaces: true}, want: ErrProtected},
+		"Hook":       {unpack: "ok", refused: "pre-receive hook declined", want: ErrRefused},
+		"HookDenies": {unpack: "ok", refused: "pre-receive hook declined", said: "access denied", want: ErrReadOnly},
+		"GitHub": {unpack: "ok", refused: "protected branch hook declined",
+			said: "error: GH006: Protected branch update failed for refs/heads/main.", want: ErrProtected},
+		"GitHubRules": {unpack: "ok", refused: "push declined due to repository rule violations", want: ErrProtected},
+		"GitLab": {unpack: "ok", refused: "pre-receive hook declined",
+			said: "GitLab: You are not allowed to push code to protected branches on this project.", want: ErrProtected},
+		"GitLabForce": {unpack: "ok", refused: "pre-receive hook declined",
+			said: "GitLab: You are not allowed to force push code to a protected branch on this project.", want: ErrProtected},
+		"Gitea": {unpack: "ok", refused: "pre-receive hook declined",
+			said: "Gitea: Not allowed to push to protected branch main", want: ErrProtected},
+		"GiteaForce": {unpack: "ok", refused: "pre-receive hook declined",
+			said: "Gitea: branch main is protected from force push", want: ErrProtected},
+		"Azure": {unpack: "ok", refused: "TF402455: Pushes to this branch are not permitted; you must use a pull request to update this branch.",
+			want: ErrProtected},
+		"Hidden":   {unpack: "ok", refused: "deny updating a hidden ref", want: ErrReadOnly},
+		"Parents":  {unpack: "ok", refused: "missing necessary objects", want: ErrIncomplete},
+		"Unpack":   {unpack: "index-pack abnormal exit", refused: "unpacker error", want: ErrIncomplete},
+		"DiskFull": {unpack: "ok", refused: "disk quota exceeded", want: ErrRefused},
+		"Nothing":  {unpack: "ok", refused: "-", want: ErrRefused},
 	}
 	for name, tc := range cases {
-		if err := tc.report.verdict(); !errors.Is(err, tc.want) {
+		r := report{unpack: tc.unpack}
+		r.remark([]byte(tc.said))
+		switch tc.refused {
+		case "":
+			r.done = map[string]bool{ref: true}
+		case "-":
+		default:
+			r.refused = map[string]string{ref: tc.refused}
+		}
+		tc.update.Ref = ref
+		err := r.verdict(tc.update)
+		if !errors.Is(err, tc.want) || errors.Is(err, ErrProtected) && tc.want != ErrProtected { //nolint:errorlint // which one
 			t.Errorf("%s: got %v, want %v", name, err, tc.want)
 		}
+	}
+}
+
+func TestVerdictsOfAllOrNone(t *testing.T) {
+	r := report{unpack: "ok", refused: map[string]string{"a": "atomic push failure", "b": "deletion prohibited"}}
+	errs := r.verdicts([]Update{{Ref: "a"}, {Ref: "b"}, {Ref: "c"}})
+	if !errors.Is(errs[0], ErrProtected) || !strings.Contains(errs[0].Error(), `"b"`) || !errors.Is(errs[1], ErrProtected) {
+		t.Errorf("verdicts = %v", errs)
+	}
+	if !errors.Is(errs[2], ErrRefused) {
+		t.Errorf("one that the server says nothing of: %v", errs[2])
 	}
 }
 
@@ -99,7 +140,7 @@ func FuzzServer(f *testing.F) {
 			}
 		}
 		r := report{}
-		if r.read(bytes.NewReader(b), true) == nil && r.verdict() == nil && !bytes.Contains(b, []byte("unpack ok")) {
+		if r.read(bytes.NewReader(b), true) == nil && r.verdict(Update{Ref: "refs/heads/main"}) == nil && !bytes.Contains(b, []byte("unpack ok")) {
 			t.Error("a push was believed to be done")
 		}
 		for _, v2 := range []bool{true, false} {
