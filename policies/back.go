@@ -92,7 +92,7 @@ func isBack(s State, o Observation, told []Record) (State, []Record) {
 	case s.Phase == Failed && s.Stage == 0 && o.Health != Current:
 	case s.Phase == Failed:
 		s, told = enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
-		return s.unleft(told)
+		return s.quarantine().unleft(told)
 	case s.Phase != "" && !s.Phase.Closing():
 		if len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "" {
 			s.Assess, s.Back, s.Stage, s.Staged, s.Measured, s.Applied = true, false, 0, nil, nil, false

@@ -63,6 +63,8 @@ type State struct {
 	// Sequence are the last releases that were proven here, each once, the newest first; Proven is among them, but not the
 	// first after a roll-back. See [State.Leaves].
 	Sequence []Proof `json:"sequence,omitempty"`
+	// Quarantined are the last releases that failed here and were taken back, by their triggers.
+	Quarantined []Release `json:"quarantined,omitempty"`
 	// Refused is the last revision that no release could be made of, and why; zero when the present one is fine.
 	Refused Refusal `json:"refused,omitzero"`
 	// Waiting is a release that may not begin yet; zero: none.

@@ -53,6 +53,7 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 		}
 		return leave(s, o)
 	}
+	p = s.barred(p)
 	s, told = refuse(s, p, told)
 	if p.Idle && (s.Assess || s.Stage > 0 && s.Phase != Healthy) {
 		return s.stood(), nil, told
