@@ -178,6 +178,24 @@ func TestRollbackByPin(t *testing.T) {
 			t.Errorf("%d pods were Ready at one moment, want %d throughout", least, replicas)
 		}
 	})
+	t.Run("Lesson48_NorDoesAFaultInTheFile", func(t *testing.T) {
+		s.Repo.Edit(t, "sluice.yaml", closed, "")
+		s.Repo.CommitOnly(t, "Changes may begin")
+		forward := s.Repo.Revert(t, back)
+		s.Repo.AwaitNote(t, world.Patience, "promoted again", "production", func(n world.Note) bool {
+			return n.On == second && n.Phase == "Healthy" && n.Trigger == forward
+		})
+		s.Repo.Edit(t, "sluice.yaml", "    follow: pin\n", "    folow: pin\n")
+		faulty := s.Repo.Commit(t, "A typo")
+		s.AwaitPhase(t, "production", faulty, "Blocked")
+		again := s.Repo.Revert(t, forward)
+		s.Repo.AwaitNote(t, world.Patience, "rolled back", "production", func(n world.Note) bool {
+			return n.On == first && n.Phase == "Healthy" && n.Trigger == again && n.Says("rolled back from")
+		})
+		s.Repo.Edit(t, "sluice.yaml", "    folow: pin\n", "    follow: pin\n"+closed)
+		s.Repo.Commit(t, "No typo, and frozen again")
+		back = again
+	})
 	t.Run("Lesson41_TheWayForwardWaitsForTheWindowAndTakesTheStages", func(t *testing.T) {
 		again := s.Repo.Revert(t, back)
 		s.Repo.AwaitNote(t, world.Patience, "it waits", "production", func(n world.Note) bool {

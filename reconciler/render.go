@@ -43,7 +43,7 @@ func (o overdue) again(revision string, now time.Time) overdue {
 // rendered turns the revision into manifests. Where every answer that the last render got from Git is the
 // same, that render is the answer, and so is its refusal.
 func rendered(ctx context.Context, p *Pass) Outcome {
-	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) {
+	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) && !p.Despite {
 		return next
 	}
 	t, req := p.target, p.request()

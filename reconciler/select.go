@@ -48,7 +48,7 @@ func choose(ctx context.Context, p *Pass) Outcome {
 	p.heed(ctx)
 	p.target.held.saved.Repository = found.source.repo.URL
 	if err := p.settle(); err != nil {
-		return p.refuseFiles(err)
+		return p.despite(ctx, p.refuseFiles(err))
 	}
 	if p.Gone != "" || p.Rules.State == config.Absent {
 		p.Wanted.Absent = p.Gone == ""

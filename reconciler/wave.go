@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/sluice-cd/sluice/policies"
@@ -53,4 +54,23 @@ func (p *Pass) rollsBack() bool {
 	state := p.target.held.saved.State
 	plan := policies.Plan{Reach: p.Rules.Rollout.RollbackTo}
 	return state.Leaves(plan, p.Wanted.Release) != (policies.Release{})
+}
+
+// despite follows a pin that moved back where sluice.yaml at the tip makes no sense: nothing new begins by its last valid
+// rules, but roll-backs go on.
+func (p *Pass) despite(ctx context.Context, out Outcome) Outcome {
+	if out.Verdict != Next || !p.Rules.Follow.Pin || p.Allowed == nil || p.Wanted.Absent {
+		return out
+	}
+	state, plan := p.target.held.saved.State, policies.Plan{Reach: p.Rules.Rollout.RollbackTo}
+	if !slices.ContainsFunc(state.Sequence, func(proof policies.Proof) bool {
+		return proof.Revision == p.Words.Revision && state.Leaves(plan, proof.Release) != policies.Release{}
+	}) {
+		return out
+	}
+	if err := p.follow(ctx); err != nil {
+		return out // it is told why the files are refused
+	}
+	p.Despite = true
+	return next
 }
