@@ -15,7 +15,7 @@ func takeBack(s State, o Observation, form Form, phase Phase, reason string, tol
 	was := s.Form
 	s = s.unmoved()
 	s.Form, s.Back, s.Applied, s.StageBegan = form, true, false, o.Now
-	s.Closed, s.Opens = false, time.Time{}
+	s.Closed, s.Opens, s.From = false, time.Time{}, Release{}
 	s = s.retreat(was, o)
 	if phase == Failed {
 		reason += fmt.Sprintf("; back to %s", short(s.Proven.Revision))
@@ -26,18 +26,20 @@ func takeBack(s State, o Observation, form Form, phase Phase, reason string, tol
 
 // turnBack takes a release back that a newer one replaces before it was proven: a release is never staged over another
 // unproven one. It returns false where no pod of an unproven template can be left.
-func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
+func turnBack(s State, p Plan, o Observation, told []Record) (State, []Record, bool) {
 	stand := s.Applied || o.Apply == ApplyDone // the manifests that were sent last
 	switch {
 	case s.Stage == 0 || s.Phase == Healthy || s.Back && s.Form == Settled && stand && !s.Split.on():
 		return s, told, false
 	case !s.Back && s.Split.Weight > 0 && len(o.Workloads) < len(s.Staged): // nor is it known what the proven pods can bear
 		return s, told, true
+	case s.soon(o.Now):
+		return s, told, true
 	case s.Back && o.Apply == ApplyRefused: // the proven manifests are refused now, and a fix must get out
 		return s, told, false
 	case s.Back:
 		if !s.Phase.Closing() {
-			s, told = enter(s, Superseded, "superseded by a newer release", o, told)
+			s, told = enter(s, Superseded, s.supersededText(p), o, told)
 		}
 		return s, told, true
 	}
@@ -45,14 +47,14 @@ func turnBack(s State, o Observation, told []Record) (State, []Record, bool) {
 	if s.Form.Held() {
 		form = Aborting
 	}
-	s, told = takeBack(s, o, form, Superseded, "superseded by a newer release", told)
+	s, told = takeBack(s, o, form, Superseded, s.supersededText(p), told)
 	return s, told, true
 }
 
 // stood notes that nobody could act for a while, and goesOn begins the time of the stage anew after it: what was not looked at
 // counts for nothing.
 func (s State) stood() State {
-	s.Stood = s.Stood || s.Form.Held() || s.Form == Finishing
+	s.Stood = s.Stood || s.Form.Held() || s.Form == Finishing || s.Form == Wave
 	return s
 }
 
@@ -89,7 +91,8 @@ func isBack(s State, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Phase == Failed && s.Stage == 0 && o.Health != Current:
 	case s.Phase == Failed:
-		return enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
+		s, told = enter(s, RolledBack, s.Reason+s.Scene.tell(), o, told)
+		return s.quarantine().unleft(told)
 	case s.Phase != "" && !s.Phase.Closing():
 		if len(o.Workloads) == len(s.Staged) && scaledAway(s, o) == "" {
 			s.Assess, s.Back, s.Stage, s.Staged, s.Measured, s.Applied = true, false, 0, nil, nil, false

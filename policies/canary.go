@@ -41,6 +41,9 @@ func assess(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	default:
 		return s, told
 	}
+	if s.rolls() {
+		return sweep(s, p, o, told)
+	}
 	protects := s.Proven != (Release{})
 	if protects && !counted(o) {
 		return s, told
@@ -201,7 +204,7 @@ func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return s, told
 	}
 	s = s.moved(o)
-	s.Reason = strings.TrimSuffix(wellText+"; "+silent(s.Staged, o), "; ")
+	s.Reason = s.sweeping(o)
 	for i, w := range o.Workloads {
 		if s.Staged[i].Order > s.Order {
 			continue

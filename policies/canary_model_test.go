@@ -274,7 +274,11 @@ func (a *agent) check(t *testing.T, seed uint64, before, s State) {
 		fail("forward with Back")
 	case s.Form == Held && s.Stage > len(a.plan.Canary.Steps):
 		fail("a stage that is none")
-	case s.Began.Equal(before.Began) && s.Stage > before.Stage+1:
+	case s.Form == Wave && before.Form != Wave && (before.Leaves(a.plan, s.Release) == Release{} || s.Leaves(a.plan, before.From) != Release{}):
+		fail("a wave to a release that is no roll-back, or one that can be rolled back itself")
+	case s.Form == Wave && s.Back:
+		fail("a wave with Back")
+	case s.Began.Equal(before.Began) && s.Stage > before.Stage+1 && s.Form != Wave:
 		fail("a stage was skipped")
 	case before.Form == Held && s.Stage == before.Stage+1 && before.Release == s.Release && a.shortened(before):
 		fail("a stage was shortened")
@@ -321,6 +325,15 @@ func TestStepStagesInAModelCluster(t *testing.T) {
 				release(1 + random.IntN(1000))
 			case 1:
 				a.d.replicas, a.d.lag = random.IntN(9)/2*2, true
+			case 2:
+				if n := len(a.state.Sequence); n > 0 {
+					proven, serial := a.state.Sequence[random.IntN(n)], 0
+					if _, err := fmt.Sscanf(proven.Digest, "d%d", &serial); err != nil {
+						t.Fatal(err)
+					}
+					release(serial)
+					a.plan.Release.Trigger = fmt.Sprint(a.plan.Release.Trigger, " again at ", a.now)
+				}
 			}
 			if random.IntN(3) > 0 {
 				a.d.sync()

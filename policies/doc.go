@@ -92,6 +92,21 @@
 // a release that was proven last. A newer release takes an unproven one back at once, and waits itself. An [Override] lets
 // all of it begin, and each line says so.
 //
+// A roll-back is a move to a release that was proven here before the one that it leaves, within [Plan.Reach], and that was not
+// itself left by a failure or a roll-back ([State.Leaves]). It has no stages, and no window keeps it:
+//
+//	assess ──▶ wave ──▶ settled ──▶ Healthy            what is left is told as RolledBack when the wave begins, and its proof
+//	             │                                     is withdrawn: to come back it takes the stages
+//	             └─ return ──▶ settled, RolledBack     it failed; what it left comes back with its proof, and nothing is tried
+//	                                                   again
+//
+//	form      what is sent                                  it ends when
+//	wave      the older template, as many pods at once as   no pod of what is left is there
+//	          there are, beside the others
+//
+// In the middle of a canary the proven pods are there still, so that the way to them is the abort. A newer release lets a wave
+// end, for a minute at the most, and is staged over what it brought back.
+//
 // Blocked is no state of a release but of a revision that none could be made of: it does not render, or a
 // guard refuses it. What runs stays, and Git is told once.
 //

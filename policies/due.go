@@ -15,7 +15,7 @@ func (s State) Ends(p Plan) time.Time {
 		return s.Unready.Add(unreadyFor)
 	case s.Form.Held() && !s.Reached.IsZero():
 		return s.Reached.Add(s.holds(p))
-	case s.Form.Held() && s.Split.Waits.IsZero(), s.Form == Finishing:
+	case s.Form.Held() && s.Split.Waits.IsZero(), s.Form == Finishing, s.Form == Wave:
 		return s.since().Add(s.deadline())
 	}
 	return time.Time{}
@@ -32,6 +32,9 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 	soonest(s.windowDue(now))
 	soonest(s.routeDue(now))
 	soonest(s.Scene.Until)
+	if s.rolls() && s.Stage > 0 {
+		soonest(s.since().Add(returnFor))
+	}
 	soonest(s.soakDue(p))
 	switch s.Form {
 	case Returning:
@@ -40,9 +43,9 @@ func (s State) Due(p Plan, now time.Time) time.Time {
 	case Aborting:
 		soonest(s.since().Add(stuckFor))
 		return first
-	case Settled, Opening, Held, Filling, Finishing, Closing, Draining:
+	case Settled, Opening, Held, Filling, Finishing, Wave, Closing, Draining:
 	}
-	if !s.Form.Held() && s.Form != Finishing {
+	if !s.Form.Held() && s.Form != Finishing && s.Form != Wave {
 		return first
 	}
 	if !s.Lost.IsZero() {

@@ -42,6 +42,8 @@ func (s State) Leaving(o Observation, name string) []Pod {
 			patience = stuckFor
 		}
 		return w.backward(s.Form == Aborting && o.Now.Sub(s.since()) >= patience, func(p Pod) bool { return p.New })
+	case form == Wave:
+		return slices.DeleteFunc(slices.Clone(w.Each), func(p Pod) bool { return p.New || p.Ready }) // its controller replaces the others
 	case kind == daemonSetKind && form == Finishing:
 		return w.onward(w.Replicas)
 	case kind == daemonSetKind:

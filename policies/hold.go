@@ -41,6 +41,9 @@ const (
 	// Finishing lets the controller go on to the end, by Git's own minReadySeconds and deadline, and keeps the promise of
 	// the capacity, which Git's own numbers of the strategy may break.
 	Finishing Form = "finish"
+	// Wave brings back the pods of an older proven release, all at once beside those that it left; with Replace, which allows
+	// no extra ones, half of them at a time.
+	Wave Form = "wave"
 	// Closing is as it was rendered, but for the route: the stable Service takes the new pods over.
 	Closing Form = "close"
 	// Draining sends no workload: the route gives all traffic to the proven pods before others go.
@@ -61,7 +64,7 @@ func (f Form) RouteAlone() bool { return f == Opening || f == Draining }
 type Shape struct {
 	Form     Form
 	Capacity Capacity
-	// Pods is how many new pods a stage has; for Replace also how many may be missing while it finishes or returns. With
+	// Pods is how many new pods a stage has; for Replace also how many may be missing while it finishes, returns or rolls back. With
 	// Surge the forms other than Held do not use it.
 	Pods int
 	// Replicas is the number that a StatefulSet asks for; other kinds do not use it.
@@ -111,6 +114,8 @@ func (s Shape) deployment(spec map[string]any) {
 		surge, unavailable = int64(0), "100%"
 	case s.Capacity == Replace:
 		surge, unavailable = int64(0), max(pods, 1)
+	case s.Form == Wave:
+		surge, unavailable = "100%", int64(0)
 	case s.Form.Held():
 		surge, unavailable = max(pods, 1), int64(0)
 	default:

@@ -60,6 +60,11 @@ type State struct {
 	Since time.Time `json:"since,omitzero"`
 	// Proven is the last release that was Healthy.
 	Proven Release `json:"proven,omitzero"`
+	// Sequence are the last releases that were proven here, each once, the newest first; Proven is among them, but not the
+	// first after a roll-back. See [State.Leaves].
+	Sequence []Proof `json:"sequence,omitempty"`
+	// Quarantined are the last releases that failed here and were taken back, by their triggers.
+	Quarantined []Release `json:"quarantined,omitempty"`
 	// Refused is the last revision that no release could be made of, and why; zero when the present one is fine.
 	Refused Refusal `json:"refused,omitzero"`
 	// Waiting is a release that may not begin yet; zero: none.
@@ -108,6 +113,10 @@ type Plan struct {
 	Idle bool
 	// TakesBack: a release that fails without being staged is taken back too.
 	TakesBack bool
+	// Told is by whose word, beside Git's, Release is asked for; empty: by Git's alone.
+	Told string
+	// Reach is how many of the last proven releases can be rolled back to; 0: 10.
+	Reach int
 	// Adopts: what others made may be taken over, so pods may run already when the first release begins.
 	Adopts bool
 	// Canary says how a release is staged; nil: not at all.

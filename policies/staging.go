@@ -15,9 +15,13 @@ type Staging struct {
 	// Assess: it is to be found out which workloads are staged. Nothing of the release was sent yet.
 	Assess bool `json:"assess,omitempty"`
 	// Form is how the workloads in Staged are sent, and Back that the proven release is sent instead of the one in the
-	// state. Aborting and Returning imply Back; Held and Finishing exclude it.
+	// state. Aborting and Returning imply Back; Held, Finishing and Wave exclude it.
 	Form Form `json:"form,omitempty"`
 	Back bool `json:"back,omitempty"`
+	// From is the release that Release left by a roll-back which is not over; zero: it is none. It excludes Back.
+	From Release `json:"from,omitzero"`
+	// Told is by whose word it did, beside Git's.
+	Told string `json:"told,omitempty"`
 	// Stage counts from 1; one more than there are steps while the release finishes; 0: it is not staged.
 	Stage int `json:"stage,omitempty"`
 	// StageBegan is when the stage was begun. Reached is since when all its pods are Ready without a break, Unready since
@@ -104,6 +108,8 @@ func (s State) Shape(p Plan, name string) Shape {
 	w := s.Staged[i]
 	shape := Shape{Form: s.form(w), Capacity: w.Capacity(p.Canary), Pods: w.Pods, Replicas: w.Replicas}
 	switch {
+	case shape.Form == Wave:
+		shape.Pods = max(w.Replicas/2, 1)
 	case !s.inPlaceRouted(p, i):
 	case shape.Form.Held():
 		shape.Pods = min(w.Pods, max(w.Replicas-1, 1)) // one stays proven

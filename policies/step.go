@@ -53,6 +53,7 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 		}
 		return leave(s, o)
 	}
+	p = s.barred(p)
 	s, told = refuse(s, p, told)
 	if p.Idle && (s.Assess || s.Stage > 0 && s.Phase != Healthy) {
 		return s.stood(), nil, told
@@ -84,10 +85,10 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 // what is live stays as it is.
 func arrive(s State, p Plan, o Observation, told []Record) (State, []Record, bool) {
 	form, back, now := s.Form, s.Back, o.Now
-	s, told, busy := turnBack(s, o, told)
+	s, told, busy := turnBack(s, p, o, told)
 	if !busy && s.waits(p, now) && s.unproven(p) {
 		s.Assess = false
-		s, told = takeBack(s, o, Settled, Superseded, "superseded by a newer release", told)
+		s, told = takeBack(s, o, Settled, Superseded, s.supersededText(p), told)
 	}
 	s, told, waits := await(s, p, now, told)
 	if busy || waits {
@@ -123,11 +124,15 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		reason := fmt.Sprintf("superseded by %s", short(p.Release.Revision))
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
-	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy // what is live is
+	// What is live is proven; also where that came back a moment ago.
+	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy || s.goesBack(s.Release) && s.Phase != Failed
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = s.Waiting.told(p.Release), Progressing, "", false, "", false
 	s.Scene, s.Soak = s.Scene.end(o.Now), Soak{}
 	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
 	s.Waiting, s.Overridden = Waiting{}, p.Openness(o.Now).Override
+	if from := s.Leaves(p, s.Release); from != (Release{}) {
+		return s.rollBack(p, from), told
+	}
 	first := s.Proven == (Release{})
 	s.Assess = p.Canary != nil && (proven && !first || first && (p.Adopts || o.Owned > 0)) // pods that run keep their names
 	return s, told
@@ -177,7 +182,7 @@ func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		return open(s, p, o, told)
 	case Held, Filling:
 		return hold(s, p, o, told)
-	case Finishing:
+	case Finishing, Wave:
 		return finish(s, p, o, told)
 	case Closing:
 		return shut(s, o, told)
@@ -221,8 +226,9 @@ func roll(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	case s.Phase == Healthy:
 		return s.soak(p, o, told)
 	case o.Health == Current:
-		s, told = enter(s, Healthy, "", o, told)
-		s.Proven, s.Staging = s.Release, Staging{Versioned: s.Versioned, Plain: s.Plain}
+		s, told = enter(s, Healthy, s.rolled(), o, told)
+		s = s.prove(p, o.Now)
+		s.Staging = Staging{Versioned: s.Versioned, Plain: s.Plain}
 		return s.soak(p, o, told)
 	case o.Health == Degraded && s.Stage > 0:
 		return takeBack(s, o, Returning, Failed, o.HealthReason, told)
@@ -243,6 +249,9 @@ func enter(s State, phase Phase, reason string, o Observation, told []Record) (S
 		return s, told
 	}
 	s.Phase, s.Reason, s.Since = phase, reason, o.Now
+	if phase == Failed {
+		s = s.withdraw(s.Release, "it failed")
+	}
 	return s, append(told, Record{Phase: phase, Release: s.Release, Reason: reason, Began: s.Began, Measured: s.Measured})
 }
 

@@ -84,6 +84,9 @@ func (s *story) say(word string) error {
 		}
 	case "watched": // since now
 		s.seen.Watched = start.Add(s.clock)
+	case "reach":
+		_, err := fmt.Sscan(value, &s.plan.Reach)
+		return err
 	case "direct":
 		s.plan.TakesBack = value == "yes"
 	case "repair":
@@ -141,7 +144,7 @@ func (s *story) stage(key, value string) error {
 		s.seen.Assessed, s.seen.Changed, s.seen.Workloads = true, nil, nil
 		if at := strings.LastIndexByte(value, '/'); at > 0 { // StatefulSet/db/4 is the StatefulSet db of 4
 			n, err := strconv.Atoi(value[at+1:])
-			routed := s.plan.Canary.Traffic != Traffic{}
+			routed := s.plan.Canary != nil && s.plan.Canary.Traffic != Traffic{}
 			s.seen.Changed = []Staged{{Name: value[:at], Proven: "p", Replicas: n, Deadline: 10 * time.Minute, Routed: routed}}
 			return err
 		}
@@ -398,10 +401,11 @@ type world struct {
 	health  HealthStatus
 	result  ApplyResult
 	stale   int
+	known   bool // the release was assessed
 }
 
 func (w *world) observe(now time.Time) Observation {
-	o := Observation{Now: now, Health: w.health, Stale: w.stale, Owned: 10}
+	o := Observation{Now: now, Health: w.health, Stale: w.stale, Owned: 10, Assessed: w.known}
 	if w.applied.Same(w.state.Live()) {
 		o.Apply = w.result
 	}
@@ -420,7 +424,9 @@ func (w *world) carryOut(effects []Effect) {
 			w.stale = w.random.IntN(4)
 		case Prune:
 			w.stale = 0
-		case Repair, Assess, Evict, Measure, Keep, Clear, Unsplit:
+		case Assess:
+			w.known = true
+		case Repair, Evict, Measure, Keep, Clear, Unsplit:
 		}
 		if w.random.IntN(3) == 0 {
 			w.result = NotApplied // killed after it: nobody remembers
@@ -440,7 +446,7 @@ func TestStepInvariantsHoldAndItSettles(t *testing.T) {
 			}
 			before := w.state
 			next, effects, told := Step(w.state, plan, w.observe(start.Add(time.Duration(i)*time.Minute)))
-			w.state = next
+			w.state, w.known = next, w.known && next.Assess && next.Began.Equal(before.Began)
 			check(t, seed, plan, before, next, effects, told, open)
 			w.carryOut(effects)
 		}
@@ -454,7 +460,7 @@ func check(t *testing.T, seed uint64, plan Plan, before, s State, effects []Effe
 	if (s.Phase == "") != (s.Release == Release{}) {
 		t.Fatalf("seed %d: phase %q with release %+v", seed, s.Phase, s.Release)
 	}
-	if s.Back && s.Phase != Failed && s.Phase != RolledBack || s.Back && (!plan.TakesBack || s.Proven == Release{}) {
+	if s.Back && s.Phase != Failed && s.Phase != RolledBack && s.Phase != Superseded || s.Back && s.Proven == (Release{}) {
 		t.Fatalf("seed %d: %s, on the way back to %+v", seed, s.Phase, s.Proven)
 	}
 	if s.Phase == Healthy && (!s.Applied || s.Proven != s.Release) {
@@ -463,7 +469,10 @@ func check(t *testing.T, seed uint64, plan Plan, before, s State, effects []Effe
 	if slices.Contains(effects, Prune) && s.Phase != Healthy && (s.Phase != RolledBack || !s.Back) {
 		t.Fatalf("seed %d: prune while %s", seed, s.Phase)
 	}
-	if !s.Applied && s.Phase != "" && !slices.Contains(effects, Apply) {
+	if s.Assess && !s.rolls() || s.rolls() && s.Leaves(plan, s.Release) == (Release{}) && s.Phase != Failed {
+		t.Fatalf("seed %d: %s, a roll-back from %+v", seed, s.Phase, s.From)
+	}
+	if !s.Applied && !s.Assess && s.Phase != "" && !slices.Contains(effects, Apply) {
 		t.Fatalf("seed %d: not applied, and no effect to apply", seed)
 	}
 	if s.Phase == Progressing && s.Began != before.Began {
@@ -489,8 +498,8 @@ func settle(t *testing.T, seed uint64, w *world, plan Plan) {
 	if plan.Release == (Release{}) {
 		return
 	}
-	for range 5 {
-		w.result, w.applied, w.health = ApplyDone, w.state.Live(), Current
+	for range 8 {
+		w.result, w.applied, w.health, w.known = ApplyDone, w.state.Live(), Current, true
 		next, effects, _ := Step(w.state, plan, w.observe(start))
 		w.state = next
 		if slices.Contains(effects, Prune) {

@@ -20,9 +20,9 @@ const lookAgain = 24 * time.Hour
 // goesBack reports whether a release is what was proven here last: windows are not for the way back.
 func (s State) goesBack(r Release) bool { return s.Proven.Same(r) }
 
-// waits reports whether windows keep the release that is asked for from beginning.
+// waits reports whether windows keep the release that is asked for from beginning. They keep no roll-back.
 func (s State) waits(p Plan, now time.Time) bool {
-	return !p.Known && !s.goesBack(p.Release) && !p.Openness(now).Open
+	return !p.Known && !s.goesBack(p.Release) && s.Leaves(p, p.Release) == (Release{}) && !p.Openness(now).Open
 }
 
 // await lets a new release wait while windows are closed; false: it may begin.

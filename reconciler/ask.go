@@ -47,10 +47,10 @@ func (a *Agent) home() (typed.CoreV1Interface, error) {
 
 // listen watches the state Secrets for people who ask for a pass by annotation.
 func (s *site) listen(ctx context.Context) {
-	seen := map[string]string{}
+	seen, words := map[string]string{}, map[string]string{}
 	selector := stateAgent + "=" + s.agent.name + "," + stateKind + "=state"
 	for ctx.Err() == nil {
-		if err := s.listenOnce(ctx, selector, seen); err != nil && ctx.Err() == nil {
+		if err := s.listenOnce(ctx, selector, seen, words); err != nil && ctx.Err() == nil {
 			s.log.Debug("Watch of state ended", "err", err)
 		}
 		select {
@@ -60,7 +60,7 @@ func (s *site) listen(ctx context.Context) {
 	}
 }
 
-func (s *site) listenOnce(ctx context.Context, selector string, seen map[string]string) error {
+func (s *site) listenOnce(ctx context.Context, selector string, seen, words map[string]string) error {
 	events, err := s.watchState(ctx, selector)
 	if err != nil {
 		return err
@@ -71,13 +71,19 @@ func (s *site) listenOnce(ctx context.Context, selector string, seen map[string]
 		if !ok || event.Type != watch.Added && event.Type != watch.Modified {
 			continue
 		}
+		labels := secret.GetLabels()
+		key := Key{labels[stateApplication], labels[stateEnvironment]}
+		if word, by := wordOf(secret); word != words[secret.GetName()] {
+			if words[secret.GetName()] = word; word != "" {
+				s.agent.tellBack(key, word, by)
+			}
+		}
 		asked := secret.GetAnnotations()[ReconcileAnnotation]
 		if asked == "" || seen[secret.GetName()] == asked {
 			continue
 		}
 		seen[secret.GetName()] = asked
-		labels := secret.GetLabels()
-		s.agent.ask(Key{labels[stateApplication], labels[stateEnvironment]}, strings.HasPrefix(asked, "verify"))
+		s.agent.ask(key, strings.HasPrefix(asked, "verify"))
 	}
 	return nil
 }

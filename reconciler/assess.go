@@ -27,6 +27,9 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	if p.Seen.Assessed {
 		return next // and somebody has to give it replicas, which wakes the key
 	}
+	if t.held.saved.State.From != (policies.Release{}) {
+		return p.assessWave(ctx)
+	}
 	if p.Wanted.Canary == nil { // the rules stage nothing any more
 		return p.assessedAs(nil, nil)
 	}

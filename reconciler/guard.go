@@ -15,7 +15,7 @@ import (
 // while the process runs: what passed once need not be asked again.
 func guard(_ context.Context, p *Pass) Outcome {
 	t := p.target
-	if fault := p.unaskable(); fault != "" && p.Wanted.Release != (policies.Release{}) && !p.Wanted.Release.Same(t.held.saved.State.Release) {
+	if fault := p.unaskable(); fault != "" && p.Wanted.Release != (policies.Release{}) && !p.rollsBack() && !p.Wanted.Release.Same(t.held.saved.State.Release) {
 		release := p.Wanted.Release
 		p.Wanted.Release = policies.Release{}
 		return p.refuseRelease(release, errors.New(fault))
@@ -33,6 +33,11 @@ func guard(_ context.Context, p *Pass) Outcome {
 		if a.Job != "" && jobFor(t.objects, a.Job) == nil {
 			refused = append(refused, fmt.Sprintf("rollout.analysis[%s].job: no Job has the annotation %s: %s", a.Name, analysis.Annotation, a.Job))
 		}
+	}
+	if len(refused) > 0 && p.rollsBack() { // it passed when it was proven here
+		p.log.Warn("Roll-back was let through", "revision", p.Wanted.Release.Revision, "reason", strings.Join(refused, "; "))
+		p.target.warned = refused
+		refused = nil
 	}
 	if len(refused) > 0 {
 		release := p.Wanted.Release

@@ -34,6 +34,8 @@ func note(_ context.Context, p *Pass) Outcome {
 		return Outcome{Verdict: Ready, Reason: "paused"}
 	case p.Wanted.Refused != (policies.Refusal{}):
 		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: wait}
+	case p.Wanted.Release != (policies.Release{}) && state.Refused != (policies.Refusal{}): // it is in quarantine
+		return Outcome{Verdict: Stall, Reason: state.Refused.Reason, After: wait}
 	case p.Wanted.Absent && state.Waiting != (policies.Waiting{}):
 		return Outcome{Verdict: Wait, Reason: waits("", state), After: wait}
 	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:

@@ -32,6 +32,7 @@ type Pass struct {
 	Words    config.Release     // the release file
 	Revision string             // that the environment follows
 	Anew     bool               // Revision is the proven one, since the state was lost; Git's comes after it
+	Despite  bool               // Git's files are refused, but the pin in them is followed
 	Source   render.Source      // at Revision
 	Dir      string             // of sluice.yaml at Revision
 	Tree     *gitsource.Tree

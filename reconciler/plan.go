@@ -17,6 +17,7 @@ func plan(ctx context.Context, p *Pass) Outcome {
 	before := saved.State
 	p.Wanted.Idle, p.Wanted.Canary = p.Allowed == nil, canaryOf(p.Rules)
 	p.Wanted.TakesBack, p.Wanted.Adopts = p.Rules.Rollout.TakesBack(), p.Rules.Adopt
+	p.Wanted.Reach = p.Rules.Rollout.RollbackTo
 	if err := p.windows(ctx); err != nil {
 		return retry(err)
 	}

@@ -43,7 +43,7 @@ func (o overdue) again(revision string, now time.Time) overdue {
 // rendered turns the revision into manifests. Where every answer that the last render got from Git is the
 // same, that render is the answer, and so is its refusal.
 func rendered(ctx context.Context, p *Pass) Outcome {
-	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) {
+	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) && !p.Despite {
 		return next
 	}
 	t, req := p.target, p.request()
@@ -58,7 +58,15 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return superseded
 	}
 	release := t.release
-	release.Revision, release.Trigger = p.Revision, p.trigger(t.release, req)
+	release.Revision = p.Revision
+	if p.Wanted.Told != "" {
+		release.Trigger = t.held.saved.Told.Release.Trigger
+	} else {
+		release.Trigger = p.trigger(t.release, req)
+	}
+	if out := p.holds(release.Trigger); out.Verdict != Next {
+		return out
+	}
 	if t.refusal != "" {
 		return p.refuseRelease(release, errors.New(t.refusal))
 	}

@@ -186,6 +186,9 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 	if e.Stage.Number == 1 && r.Phase == policies.Progressing {
 		e.Warnings = p.warnings(ctx)
 	}
+	if r.Phase == policies.Healthy && r.Release.Same(p.target.release) {
+		e.Warnings = append(e.Warnings, p.target.warned...)
+	}
 	if r.Phase == policies.Failed && !r.Began.IsZero() {
 		if p.Failing == nil {
 			p.Failing = p.listen(ctx, p.failing())

@@ -45,9 +45,10 @@ func choose(ctx context.Context, p *Pass) Outcome {
 		return retry(err)
 	}
 	p.look()
+	p.heed(ctx)
 	p.target.held.saved.Repository = found.source.repo.URL
 	if err := p.settle(); err != nil {
-		return p.refuseFiles(err)
+		return p.despite(ctx, p.refuseFiles(err))
 	}
 	if p.Gone != "" || p.Rules.State == config.Absent {
 		p.Wanted.Absent = p.Gone == ""
@@ -135,6 +136,9 @@ func (p *Pass) follow(ctx context.Context) error {
 	}
 	if proven != "" {
 		revision, p.Anew = proven, true
+	}
+	if back := p.toldRevision(); back != "" {
+		revision = back
 	}
 	p.Revision = revision
 	if revision == p.Place.snap.tip {

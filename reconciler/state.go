@@ -46,6 +46,8 @@ type Saved struct {
 	Outbox record.Outbox `json:"outbox,omitzero"`
 	// Untold is what Git is to be told of the state, where the lines could not be made before it was saved.
 	Untold []policies.Record `json:"untold,omitempty"`
+	// Told is a person's word to go back, which holds until Git brings something new.
+	Told *told `json:"told,omitempty"`
 	// Active and Proven name the Secrets with the manifests of the release in the state and of the proven one.
 	Active []string `json:"active,omitempty"`
 	Proven []string `json:"proven,omitempty"`

@@ -33,28 +33,28 @@ type statuses struct {
 	poked chan struct{}
 
 	mu      sync.Mutex
-	commits map[commitIn]*told
+	commits map[commitIn]*saying
 	order   []commitIn // the oldest first
 }
 
 // commitIn is a commit in an environment.
 type commitIn struct{ revision, environment string }
 
-// told is what a commit is to be told in an environment, by application.
-type told struct {
-	words map[string]word
+// saying is what a commit is to be told in an environment, by application.
+type saying struct {
+	words map[string]statusWord
 	due   map[string]bool // the applications whose word was not posted
 	tries int
 	after time.Time
 }
 
-type word struct {
+type statusWord struct {
 	state forge.State
 	text  string
 }
 
 func newStatuses(a *Agent, src *source) *statuses {
-	return &statuses{agent: a, src: src, poked: make(chan struct{}, 1), commits: map[commitIn]*told{}}
+	return &statuses{agent: a, src: src, poked: make(chan struct{}, 1), commits: map[commitIn]*saying{}}
 }
 
 // want notes what a release's commits are to say. It returns at once.
@@ -62,7 +62,7 @@ func (s *statuses) want(key Key, phase policies.Phase, release policies.Release,
 	if !s.src.repo.PostsStatuses() {
 		return
 	}
-	w := wordOf(phase, reason)
+	w := statusOf(phase, reason)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, revision := range slices.Compact([]string{release.Revision, release.Trigger}) {
@@ -72,7 +72,7 @@ func (s *statuses) want(key Key, phase policies.Phase, release policies.Release,
 		at := commitIn{revision, key.Environment}
 		t := s.commits[at]
 		if t == nil {
-			t = &told{words: map[string]word{}, due: map[string]bool{}}
+			t = &saying{words: map[string]statusWord{}, due: map[string]bool{}}
 			s.commits[at], s.order = t, append(s.order, at)
 		}
 		if t.words[key.Application] == w {
@@ -90,22 +90,22 @@ func (s *statuses) want(key Key, phase policies.Phase, release policies.Release,
 	}
 }
 
-// wordOf is what a phase is to a commit. Success is never said before health.
-func wordOf(phase policies.Phase, reason string) word {
+// statusOf is what a phase is to a commit. Success is never said before health.
+func statusOf(phase policies.Phase, reason string) statusWord {
 	text := string(phase)
 	if reason != "" {
 		text += ": " + reason
 	}
 	switch phase {
 	case policies.Healthy:
-		return word{forge.StateSuccess, text}
+		return statusWord{forge.StateSuccess, text}
 	case policies.Failed, policies.RolledBack, policies.Blocked:
-		return word{forge.StateFailure, text}
+		return statusWord{forge.StateFailure, text}
 	case policies.Superseded:
-		return word{forge.StateError, text}
+		return statusWord{forge.StateError, text}
 	case policies.Pending, policies.Progressing, policies.Holding, policies.Promoting:
 	}
-	return word{forge.StatePending, text}
+	return statusWord{forge.StatePending, text}
 }
 
 // run posts until ctx ends.
@@ -188,7 +188,7 @@ func (s *statuses) pending(now time.Time) (all []commitIn) {
 }
 
 // take returns what a commit says, and which of it is due; that counts as posted until it is put back.
-func (s *statuses) take(at commitIn) (map[string]word, map[string]bool) {
+func (s *statuses) take(at commitIn) (map[string]statusWord, map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.commits[at]
@@ -213,7 +213,7 @@ func (s *statuses) putBack(at commitIn, due map[string]bool, after time.Time) (f
 }
 
 // post sets the statuses that are due: one for each application, or where there are many one for all.
-func post(ctx context.Context, client *forge.Client, at commitIn, words map[string]word, due map[string]bool) error {
+func post(ctx context.Context, client *forge.Client, at commitIn, words map[string]statusWord, due map[string]bool) error {
 	if len(words) > mostStatuses {
 		return client.SetStatus(ctx, at.revision, together(at.environment, words))
 	}
@@ -229,7 +229,7 @@ func post(ctx context.Context, client *forge.Client, at commitIn, words map[stri
 }
 
 // together is one status for many applications: the worst of theirs, with counts.
-func together(environment string, words map[string]word) forge.Status {
+func together(environment string, words map[string]statusWord) forge.Status {
 	counts := map[forge.State]int{}
 	for _, w := range words {
 		counts[w.state]++

@@ -27,6 +27,10 @@ const (
 	// ReconcileAnnotation on a state Secret wants a pass now; its value is any text, and another one each
 	// time. A value that begins with "verify" wants every object compared.
 	ReconcileAnnotation = "sluice.dev/reconcile"
+	// RollbackAnnotation on a state Secret wants the environment to go back, whether Git can be asked or not: to a revision that
+	// was proven there, or "proven" for the last one. What follows after a space is told as the reason. It is taken away when
+	// it is followed, and Git's next trigger ends it.
+	RollbackAnnotation = "sluice.dev/rollback"
 )
 
 // errForeignState is the state of another agent: two serve one environment by mistake.

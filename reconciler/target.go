@@ -33,6 +33,8 @@ type target struct {
 	confirmed []string                // lines that Git has by now
 	verify    bool                    // compare every object at the next pass
 	hurry     bool                    // a person asked: no back-off holds the next pass
+	word      string                  // of a person who has the environment go back,
+	wordBy    string                  // and who that is
 	noticed   time.Time               // when a watch reported what may be drift; zero where none did since
 	measuring                         // what is asked of providers
 
@@ -88,7 +90,8 @@ type rendering struct {
 	secrets   secretTexts                  // what must never be shown
 	refusal   string                       // why it failed
 	overdue   overdue                      // a render that did not end in time
-	guarded   bool                         // the guard let it pass
+	guarded   bool                         // the guard let it pass,
+	warned    []string                     // though it would refuse these now
 }
 
 // overdue is a revision whose render did not end in time, and when it is tried again: it may have waited for another's.

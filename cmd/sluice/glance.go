@@ -170,6 +170,8 @@ func (g glance) waitsFor(state policies.State) string {
 		return "the time of the stage"
 	case state.Form == policies.Finishing:
 		return "the last proven pods to be replaced"
+	case state.Form == policies.Wave:
+		return "the pods of the older release to be back"
 	case state.Form == policies.Aborting, state.Form == policies.Returning:
 		return "the pods that are not proven to go"
 	}
@@ -190,6 +192,8 @@ func printable(text string) string {
 func (g glance) head() string {
 	text := fmt.Sprintf("%s/%s %s %.7s", g.Application, g.Environment, g.Phase, g.Revision)
 	switch {
+	case g.Form == policies.Wave:
+		text += ", all pods in one wave"
 	case g.Stage > g.Stages:
 		text += ", after the last stage"
 	case g.Stage > 0:

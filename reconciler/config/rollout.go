@@ -22,7 +22,17 @@ type Rollout struct {
 	// Traffic lets a route share the traffic out between proven and new pods while a canary is in its stages. Without it
 	// the number of pods does.
 	Traffic *Traffic `json:"traffic,omitempty"`
+	// RollbackTo is how many of the releases that were proven last, the present one among them, can be gone back to in one
+	// wave, without stages and in spite of windows; 1 to 50. An older one takes the stages.
+	RollbackTo int `json:"rollbackTo,omitempty"`
 }
+
+// defaultRollbackTo: what is older is seldom meant, and data may have moved on since. Fifty of them are some 10 kB of a
+// Secret's 1 MiB.
+const (
+	defaultRollbackTo = 10
+	mostRollbackTo    = 50
+)
 
 // Strategy is how a release replaces pods.
 type Strategy string
@@ -120,6 +130,7 @@ func defaultRollout(r *Rollout) {
 		setDefault(&r.Strategy, BlueGreenRelease)
 		defaultBlueGreen(r.BlueGreen)
 	}
+	setDefault(&r.RollbackTo, defaultRollbackTo)
 	if r.Canary == nil {
 		setDefault(&r.Strategy, Rolling)
 		return
@@ -145,6 +156,9 @@ func checkRollout(d *document, at string, r Rollout) {
 		checkBlueGreen(d, at, r)
 	case r.Strategy == BlueGreenRelease:
 		d.reject(at+".blueGreen", "must say which Service is switched: blueGreen: {service: NAME}")
+	}
+	if r.RollbackTo < 1 || r.RollbackTo > mostRollbackTo {
+		d.reject(at+".rollbackTo", "must be 1..%d %s", mostRollbackTo, got(itoa(r.RollbackTo)))
 	}
 	checkAnalyses(d, at, r)
 	checkTraffic(d, at, r)

@@ -1,0 +1,28 @@
+package policies
+
+import "slices"
+
+// mostQuarantined bounds what is remembered of releases that were taken back: older ones are no tip's or tag's any more.
+const mostQuarantined = 10
+
+// quarantine notes that the release in the state failed and was taken back. By the same trigger it is not tried again, whatever
+// runs meanwhile.
+func (s State) quarantine() State {
+	rest := slices.DeleteFunc(slices.Clone(s.Quarantined), s.Release.asked)
+	s.Quarantined = slices.Insert(rest, 0, s.Release)
+	s.Quarantined = s.Quarantined[:min(len(s.Quarantined), mostQuarantined)]
+	return s
+}
+
+// barred refuses a release that is in quarantine and not the one in the state, which says itself how it is.
+func (s State) barred(p Plan) Plan {
+	if p.Release == (Release{}) || s.Release.asked(p.Release) || !slices.ContainsFunc(s.Quarantined, p.Release.asked) {
+		return p
+	}
+	p.Refused = Refusal{
+		Revision: p.Release.Revision, Trigger: p.Release.Trigger,
+		Reason: "the release failed here before, and is tried again by a new trigger only: a commit that changes it, or another retry: in the release file",
+	}
+	p.Release = Release{}
+	return p
+}
