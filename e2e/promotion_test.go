@@ -1,8 +1,11 @@
 package e2e
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/e2e/world"
 )
@@ -50,7 +53,7 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 		request = p.AwaitMergeRequest(t, "the first release, well for its time", func(m world.MergeRequest) bool {
 			return proposes(first)(m) && strings.Contains(m.Body, "stayed so for 1s")
 		})
-		for _, words := range []string{"Healthy in staging since", "1 commits", "The shop", "may be promoted"} {
+		for _, words := range []string{"Healthy in staging since", "commits:", "The shop", "may be promoted"} {
 			if !strings.Contains(request.Body, words) {
 				t.Errorf("the request does not say %q: %s", words, request.Body)
 			}
@@ -97,5 +100,70 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 		}
 		s.Repo.Edit(t, productionDeployment, imageName+"1.31.0", imageName+"1.31.1")
 		p.AwaitMergeRequest(t, "a newer release", proposes(s.Repo.Commit(t, "A fourth image")))
+	})
+}
+
+// TestPromotionIsRevertedAfterAFailure: a release that fails in production is taken back at once, its commit says so, and a
+// request waits that has Git say the same. Merged, nothing moves in the cluster, and the agent does not ask for it again.
+func TestPromotionIsRevertedAfterAFailure(t *testing.T) {
+	s, p, first := atForge(t, "promotion-fails")
+	request := p.AwaitMergeRequest(t, "the first release", proposes(first))
+	p.Merge(t, request.Number, world.Merge)
+	s.AwaitPhase(t, "production", first, "Healthy")
+	s.Repo.Run(t, "pull", "-q", "origin", "main")
+	pods := s.Cluster.WatchPods(t, s.Production)
+	before := pods.Live()
+	s.Repo.Edit(t, productionDeployment, "    metadata:\n      labels: {app.kubernetes.io/name: shop}",
+		"    metadata:\n      annotations: {dev.sluice/fail: crash-loop}\n      labels: {app.kubernetes.io/name: shop}")
+	bad := s.Repo.Commit(t, "A release that crashes in production")
+	request = p.AwaitMergeRequest(t, "the bad release", proposes(bad))
+	p.Merge(t, request.Number, world.Merge)
+	var revert world.MergeRequest
+	t.Run("TheCommitSaysIt", func(t *testing.T) {
+		s.AwaitPhase(t, "production", bad, "RolledBack")
+		p.AwaitStatus(t, bad, "sluice/shop/production", "failure")
+	})
+	t.Run("ARequestToGoBackWaits", func(t *testing.T) {
+		revert = p.AwaitMergeRequest(t, "the way back", func(m world.MergeRequest) bool {
+			return m.State == "open" && m.Head.Ref == "sluice/revert/shop/production"
+		})
+		for _, words := range []string{bad[:7] + " failed in", "ends with exit code", first} {
+			if !strings.Contains(revert.Body, words) {
+				t.Errorf("the request does not say %q: %s", words, revert.Body)
+			}
+		}
+	})
+	t.Run("MergedGitSaysWhatRuns", func(t *testing.T) {
+		p.Merge(t, revert.Number, world.Merge)
+		s.Repo.Run(t, "pull", "-q", "origin", "main")
+		if pin := s.Repo.Read(t, "releases/production.yaml"); !strings.Contains(pin, first) {
+			t.Errorf("the pin is %q, want %s", pin, first)
+		}
+		s.Agent.AwaitPolls(t)
+		s.Cluster.AwaitObject(t, world.Patience, "the proven release as it was", s.Object("Deployment", "production"), func(o *unstructured.Unstructured) error {
+			if fails, found, _ := unstructured.NestedStringMap(o.Object, "spec", "template", "metadata", "annotations"); found {
+				return fmt.Errorf("its template has the annotations %v", fails)
+			}
+			return nil
+		})
+		for uid := range before {
+			if !pods.Live()[uid] {
+				t.Errorf("proven pod %s is gone", uid)
+			}
+		}
+	})
+	t.Run("Lesson40_ItIsNotAskedForAgain", func(t *testing.T) {
+		s.Agent.AwaitPolls(t)
+		s.Agent.AwaitPolls(t)
+		if open := p.MergeRequests(t, "open"); len(open) != 0 {
+			t.Errorf("a request is open: %v", open)
+		}
+	})
+	t.Run("AFixIsProposed", func(t *testing.T) {
+		s.Repo.Edit(t, productionDeployment, "annotations: {dev.sluice/fail: crash-loop}", "annotations: {fixed: yes-it-is}")
+		fix := s.Repo.Commit(t, "The fix")
+		request = p.AwaitMergeRequest(t, "the fix", proposes(fix))
+		p.Merge(t, request.Number, world.Merge)
+		s.AwaitPhase(t, "production", fix, "Healthy")
 	})
 }

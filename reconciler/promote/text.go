@@ -88,7 +88,11 @@ func (k *Keeper) commits(ctx context.Context, s Subject, revision string, b *str
 	if err != nil {
 		return fmt.Errorf("list commits up to %.7s: %w", revision, err)
 	}
-	fmt.Fprintf(b, "\n%d commits:\n\n", total)
+	if total == 1 {
+		b.WriteString("\nOne commit:\n\n")
+	} else {
+		fmt.Fprintf(b, "\n%d commits:\n\n", total)
+	}
 	for _, c := range commits {
 		fmt.Fprintf(b, "- %.7s %s (%s)\n", c.Hash, plain(c.Subject), plain(c.Author))
 	}
