@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/policies"
@@ -199,7 +201,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		keeper = &promote.Keeper{
 			Git: p.source.git, Forge: p.forge, MayCommit: p.source.repo.WriteBack.Commit,
 			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
-			Log:         a.log.With("repository", p.source.repo.Name),
+			Show:        a.shows(s), Log: a.log.With("repository", p.source.repo.Name),
 		}
 		p.keepers[key] = keeper
 	}
@@ -210,4 +212,24 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 	}
 	return keeper.Look(ctx, subject)
+}
+
+// shows tells how the objects of an environment differ between two revisions.
+func (a *Agent) shows(s *site) promote.Shown {
+	return func(of promote.Subject, pin, candidate string, before, after []*unstructured.Unstructured) string {
+		env, ok := of.Rules.Environment(of.Environment)
+		if !ok {
+			return ""
+		}
+		side := func(revision string) DiffSide {
+			return DiffSide{Environment: of.Environment, Revision: revision, Namespace: env.Namespace}
+		}
+		prepared := func(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+			return Prepared(s.apply.Scoped(objects), env.Drift.Leave, false)
+		}
+		return DiffOf{
+			Application: of.Application, From: side(pin), To: side(candidate), Before: prepared(before), After: prepared(after),
+			Versioned: env.Rollout.Staged(),
+		}.Diff().Markdown()
+	}
 }

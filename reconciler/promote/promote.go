@@ -24,10 +24,12 @@ type Keeper struct {
 	PushOptions bool
 	// MayCommit permits commits on the polled branch, for by: commit.
 	MayCommit bool
+	Show      Shown
 	Log       *slog.Logger
 
 	memos memos
 	past  past
+	last  shown
 	fired policies.Firing    // of the schedule; lost with the process, which then begins with the next firing
 	first map[string]arrival // by environment
 }

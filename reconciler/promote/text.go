@@ -64,6 +64,9 @@ func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDe
 	if err := k.commits(ctx, s, c.Revision, &b); err != nil {
 		return "", err
 	}
+	if err := k.objects(ctx, s, c.Revision, &b); err != nil {
+		return "", err
+	}
 	fmt.Fprintf(&b, "\n"+askedMark+"\n", c.Revision)
 	return b.String(), nil
 }
