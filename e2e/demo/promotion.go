@@ -43,7 +43,7 @@ func (d *demo) promotion() thing {
 			look: []string{status, "git fetch -q && git show --format='%an: %B' origin/" + proposal},
 		},
 		{
-			commands: []string{"git merge -q origin/" + proposal + " && git push -q"},
+			commands: []string{"git fetch -q && git merge -q origin/" + proposal + " && git push -q"},
 			then:     "production goes through its stages to the release that staging has proven, and runs " + promotedTag + ".",
 			happened: func(ctx context.Context, _ string) error { return d.wasPromoted(ctx, pinned) },
 			look:     []string{status},
