@@ -101,6 +101,7 @@ func (d *demo) things() []thing {
 				look:     []string{status},
 			},
 		}},
+		d.promotion(),
 	}
 }
 
@@ -120,21 +121,12 @@ func (d *demo) runs(ctx context.Context, env, tag, revision string) error {
 			return fmt.Errorf("%s has a release of %.7s, which changed nothing for it", other, revision)
 		}
 	}
-	deployment, err := d.serving(ctx, "shop", env)
-	if err != nil {
-		return err
-	}
-	if got := image(deployment); !strings.HasSuffix(got, ":"+tag) {
-		return fmt.Errorf("%s runs %s, not %s", env, got, tag)
-	}
-	return nil
+	return d.serves(ctx, env, tag)
 }
 
 // wasStaged is nil when production is healthy at a revision with an image, to which it came in stages.
 func (d *demo) wasStaged(ctx context.Context, tag, revision string) error {
-	if !slices.ContainsFunc(d.notes.lines, func(n note) bool {
-		return n.On == revision && n.Environment == "production" && strings.HasPrefix(n.Reason, "stage 1 of 2")
-	}) {
+	if !d.hasStaged(revision) {
 		return fmt.Errorf("production has no stage of %.7s yet", revision)
 	}
 	return d.runs(ctx, "production", tag, revision)
@@ -145,14 +137,7 @@ func (d *demo) wasTakenBack(ctx context.Context, tag, revision string) error {
 	if said := d.notes.says("shop", "production", revision); said.Phase != "RolledBack" {
 		return fmt.Errorf("production was not taken back from %.7s (%q %s)", revision, said.Phase, said.Reason)
 	}
-	deployment, err := d.serving(ctx, "shop", "production")
-	if err != nil {
-		return err
-	}
-	if got := image(deployment); !strings.HasSuffix(got, ":"+tag) {
-		return fmt.Errorf("production runs %s, not %s", got, tag)
-	}
-	return nil
+	return d.serves(ctx, "production", tag)
 }
 
 // isRefused is nil when production says why it cannot be at a revision, and has every object that it had.
