@@ -15,8 +15,6 @@ type Promotion struct {
 	// By is merge-request (the agent keeps one open that moves the pin, and a person merges it), commit (the agent moves the
 	// pin, for which agent.yaml must let it push to the polled branch) or manual (a person moves it).
 	By PromotionBy `json:"by,omitempty"`
-	// Group is a DNS label. The pins of all applications of the repository that name the same are moved by one request.
-	Group string `json:"group,omitempty"`
 	// When says what must be true before. Nothing keeps a person from merging earlier, unless the forge was told to.
 	When PromotionWhen `json:"when,omitzero"`
 }
@@ -108,9 +106,6 @@ func checkPromotion(d *document, at string, e *Environment, known names, circle 
 		d.reject(at+".from", "must not lead back to the environment itself: %s", circle)
 	}
 	d.oneOf(at+".by", string(p.By), string(ByMergeRequest), string(ByCommit), string(ByHand))
-	if p.Group != "" && d.label(at+".group", p.Group) && p.By == ByHand {
-		d.reject(at+".group", "is not for by: manual: nothing is moved together")
-	}
 	checkPromotionWhen(d, at+".when", p.When)
 }
 
