@@ -125,7 +125,10 @@ func attestation(lines, proven []record.Line, rendered made) (policies.Attested,
 		return policies.Attested{}, false
 	}
 	a := policies.Attested{Revision: proven[i].Revision, Healthy: proven[i].At}
-	for _, line := range lines {
+	for _, line := range record.History(lines, proven[i].Subject()) { // the newest first
+		if same(line) && (line.Phase == policies.Failed || line.Phase == policies.RolledBack) {
+			break // it had to begin anew
+		}
 		if line.Phase == policies.Healthy && same(line) {
 			a.HealthyFor = max(a.HealthyFor, time.Duration(line.Evidence.Soaked*float64(time.Second)))
 		}
