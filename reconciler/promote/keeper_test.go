@@ -223,3 +223,22 @@ func TestRewrittenBranch(t *testing.T) {
 		t.Errorf("it comes to %+v, instead of %.7s (the branch was at %.7s)", out, next, root)
 	}
 }
+
+// TestRequestThatIsNotMoved: what is said of it is of the release that it asks for, and a newer one is told of.
+func TestRequestThatIsNotMoved(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.commit(gittest.Change{Files: map[string]string{"sluice.yaml": strings.ReplaceAll(shopFile, "from: staging", "from: staging, when: {healthyFor: 1h}")}})
+	b.tell(policies.Healthy, time.Hour)
+	asked := b.look().Candidate
+	b.commit(gittest.Change{Branch: "sluice/promote/shop/production", Files: map[string]string{"README": "a word of mine"}})
+	newer := b.commit(gittest.Change{Files: map[string]string{"deploy/a.yaml": value("2")}})
+	b.tell(policies.Healthy, 0)
+	out := b.look()
+	if asked == "" || out.Candidate != asked || !out.Due {
+		t.Errorf("it is said of the newer one, which was not well for its time: %+v", out)
+	}
+	if !strings.Contains(out.Reason, newer[:7]+" is newer") {
+		t.Errorf("the newer one is not told of: %s", out.Reason)
+	}
+}

@@ -125,6 +125,9 @@ func (k *Keeper) moves(ctx context.Context, s Subject, now known, tree *gitsourc
 // keep has branch and request ask for this.
 func (k *Keeper) keep(ctx context.Context, l lane, now known, a ask) (forge.MergeRequest, error) {
 	fixed := why(now)
+	if fixed != "" && now.asks != a.revision {
+		return now.request, nil // what it says is to be what it has
+	}
 	if fixed != "" {
 		a.text += fmt.Sprintf("\nThis request is not moved to newer revisions: %s.\n", fixed)
 	}
