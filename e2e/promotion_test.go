@@ -104,7 +104,18 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 			t.Errorf("a request is open again: %v", open)
 		}
 		s.Repo.Edit(t, productionDeployment, imageName+"1.31.0", imageName+"1.31.1")
-		p.AwaitMergeRequest(t, "a newer release", proposes(s.Repo.Commit(t, "A fourth image")))
+		request = p.AwaitMergeRequest(t, "a newer release", proposes(s.Repo.Commit(t, "A fourth image")))
+	})
+	t.Run("OneThatIsHeldSaysWhatItHas", func(t *testing.T) {
+		p.Label(t, request.Number, "sluice/hold")
+		s.Repo.Edit(t, productionDeployment, imageName+"1.31.1", imageName+"1.31.2")
+		newer := s.Repo.Commit(t, "A fifth image")
+		told := p.AwaitMergeRequest(t, "what is newer", func(m world.MergeRequest) bool {
+			return m.Number == request.Number && strings.Contains(m.Body, newer[:7]+" is newer")
+		})
+		if told.Head.SHA != request.Head.SHA || told.Title != request.Title || strings.Contains(told.Body, "to "+newer) {
+			t.Errorf("it says of the newer one that it is to be merged: %s\n%s", told.Title, told.Body)
+		}
 	})
 }
 

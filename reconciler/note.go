@@ -33,7 +33,7 @@ func note(_ context.Context, p *Pass) Outcome {
 	case p.Wanted.Paused:
 		return Outcome{Verdict: Ready, Reason: "paused"}
 	case p.Wanted.Refused != (policies.Refusal{}):
-		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: wait}
+		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: sooner(wait, p.Again)}
 	case p.Wanted.Release != (policies.Release{}) && state.Refused != (policies.Refusal{}): // it is in quarantine
 		return Outcome{Verdict: Stall, Reason: state.Refused.Reason, After: wait}
 	case p.Wanted.Absent && state.Waiting != (policies.Waiting{}):

@@ -33,6 +33,7 @@ type Pass struct {
 	Revision string             // that the environment follows
 	Anew     bool               // Revision is the proven one, since the state was lost; Git's comes after it
 	Despite  bool               // Git's files are refused, but the pin in them is followed
+	Again    time.Duration      // when what Git asks for is looked at again though no commit arrives; 0: never
 	Source   render.Source      // at Revision
 	Dir      string             // of sluice.yaml at Revision
 	Tree     *gitsource.Tree

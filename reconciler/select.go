@@ -157,44 +157,6 @@ func (p *Pass) follow(ctx context.Context) error {
 	return nil
 }
 
-func (p *Pass) followed(ctx context.Context) (string, error) {
-	if !p.Rules.Follow.Pin {
-		return p.Place.snap.follow(p.Rules.Follow, p.Application)
-	}
-	file, pin, tip := config.ReleasePath(p.Environment), p.Words.Revision, p.Place.snap.tip
-	switch {
-	case pin == "":
-		return "", fmt.Errorf("%s: revision: is not set, and the environment follows its pin", file)
-	case p.target.pin == ancestry{pin, tip}:
-		return pin, nil
-	}
-	known, err := p.Place.source.git.IsAncestor(ctx, pin, tip)
-	if err != nil && !errors.Is(err, gitsource.ErrNotFound) {
-		return "", fmt.Errorf("%s: revision: %w", file, err)
-	}
-	if !known && !p.provenByNote(ctx, pin) {
-		return "", fmt.Errorf("%s: revision: %s is not in the history of branch %q", file, pin, p.Place.source.repo.Branch)
-	}
-	p.target.pin = ancestry{pin, tip}
-	return pin, nil
-}
-
-// provenByNote reports whether a note that counts names a revision as proven here: branches are rewritten, and Git keeps
-// such a revision by the notes. Notes that cannot be read prove nothing.
-func (p *Pass) provenByNote(ctx context.Context, revision string) bool {
-	lines, err := p.agent.notes.of(ctx, p.Place.source, p.Key)
-	if err != nil {
-		return false
-	}
-	counting := record.Counting(lines, record.Verify(lines, p.agent.keyring(p.site)))
-	for _, line := range record.Proven(counting, record.Subject{Application: p.Application, Environment: p.Environment}) {
-		if line.Revision == revision {
-			return true
-		}
-	}
-	return false
-}
-
 // provenFirst is the proven release that the notes name, where releases are taken back and the state knows of none: what Git
 // asks for may have been in the middle of its stages when the state was lost, or the cluster. Empty: Git is followed.
 func (p *Pass) provenFirst(ctx context.Context) (string, error) {

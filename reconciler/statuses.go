@@ -44,6 +44,7 @@ type commitIn struct{ revision, environment string }
 type saying struct {
 	words map[string]statusWord
 	due   map[string]bool // the applications whose word was not posted
+	alone map[string]bool // those that got a status of their own, of run
 	tries int
 	after time.Time
 }
@@ -72,7 +73,7 @@ func (s *statuses) want(key Key, phase policies.Phase, release policies.Release,
 		at := commitIn{revision, key.Environment}
 		t := s.commits[at]
 		if t == nil {
-			t = &saying{words: map[string]statusWord{}, due: map[string]bool{}}
+			t = &saying{words: map[string]statusWord{}, due: map[string]bool{}, alone: map[string]bool{}}
 			s.commits[at], s.order = t, append(s.order, at)
 		}
 		if t.words[key.Application] == w {
@@ -156,8 +157,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (s *statuses) flush(ctx context.Context, client *forge.Client) (wait time.Duration) {
 	now := s.agent.now()
 	for _, at := range s.pending(now) {
-		words, due := s.take(at)
-		err := post(ctx, client, at, words, due)
+		said := s.take(at)
+		due := said.due
+		err := post(ctx, client, at, said)
 		if err == nil {
 			continue
 		}
@@ -188,13 +190,13 @@ func (s *statuses) pending(now time.Time) (all []commitIn) {
 }
 
 // take returns what a commit says, and which of it is due; that counts as posted until it is put back.
-func (s *statuses) take(at commitIn) (map[string]statusWord, map[string]bool) {
+func (s *statuses) take(at commitIn) saying {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.commits[at]
-	due := t.due
+	taken := saying{words: maps.Clone(t.words), due: t.due, alone: t.alone}
 	t.due = map[string]bool{}
-	return maps.Clone(t.words), due
+	return taken
 }
 
 // putBack has what was due tried again after a while; it reports whether this is the first fault, to be said. After many it is
@@ -212,18 +214,28 @@ func (s *statuses) putBack(at commitIn, due map[string]bool, after time.Time) (f
 	return t.tries == 1
 }
 
-// post sets the statuses that are due: one for each application, or where there are many one for all.
-func post(ctx context.Context, client *forge.Client, at commitIn, words map[string]statusWord, due map[string]bool) error {
-	if len(words) > mostStatuses {
-		return client.SetStatus(ctx, at.revision, together(at.environment, words))
-	}
-	for _, application := range slices.Sorted(maps.Keys(due)) {
-		w := words[application]
-		status := forge.Status{Context: forge.Prefix + application + "/" + at.environment, State: w.state, Description: w.text}
-		if err := client.SetStatus(ctx, at.revision, status); err != nil {
+// poster is a forge that takes statuses.
+type poster interface {
+	SetStatus(ctx context.Context, revision string, s forge.Status) error
+}
+
+// post sets the statuses that are due: one for each application, or where there are many one for all. Those that got one of
+// their own before the others came keep it, or it would say for ever what it did then.
+func post(ctx context.Context, to poster, at commitIn, t saying) error {
+	if len(t.words) > mostStatuses {
+		if err := to.SetStatus(ctx, at.revision, together(at.environment, t.words)); err != nil {
 			return err
 		}
-		delete(due, application)
+		maps.DeleteFunc(t.due, func(application string, _ bool) bool { return !t.alone[application] })
+	}
+	for _, application := range slices.Sorted(maps.Keys(t.due)) {
+		w := t.words[application]
+		status := forge.Status{Context: forge.Prefix + application + "/" + at.environment, State: w.state, Description: w.text}
+		if err := to.SetStatus(ctx, at.revision, status); err != nil {
+			return err
+		}
+		t.alone[application] = true
+		delete(t.due, application)
 	}
 	return nil
 }

@@ -48,17 +48,25 @@ func (k *Keeper) candidates(ctx context.Context, s Subject) ([]policies.Candidat
 	return found, nil
 }
 
-// after reports whether a revision comes after the pin.
+// after reports whether a revision of the branch comes after the pin. Where the branch was rewritten that is all that the pin
+// does not come from.
 func (k *Keeper) after(ctx context.Context, s Subject, revision string) (bool, error) {
 	pin := s.Release.Revision
 	if pin == "" || revision == pin {
 		return pin == "", nil
 	}
-	after, err := k.Git.IsAncestor(ctx, pin, revision)
-	if errors.Is(err, gitsource.ErrNotFound) { // the branch was rewritten, and has nothing of what is pinned
+	stands, err := k.Git.IsAncestor(ctx, pin, s.Tip)
+	if err == nil && stands {
+		return k.Git.IsAncestor(ctx, pin, revision)
+	}
+	before := false
+	if err == nil {
+		before, err = k.Git.IsAncestor(ctx, revision, pin)
+	}
+	if errors.Is(err, gitsource.ErrNotFound) { // nothing is known of the pin any more
 		return true, nil
 	}
-	return after, err
+	return !before, err
 }
 
 // candidate is a revision as one that could be promoted; false where it does not render.
@@ -117,7 +125,10 @@ func attestation(lines, proven []record.Line, rendered made) (policies.Attested,
 		return policies.Attested{}, false
 	}
 	a := policies.Attested{Revision: proven[i].Revision, Healthy: proven[i].At}
-	for _, line := range lines {
+	for _, line := range record.History(lines, proven[i].Subject()) { // the newest first
+		if same(line) && (line.Phase == policies.Failed || line.Phase == policies.RolledBack) {
+			break // it had to begin anew
+		}
 		if line.Phase == policies.Healthy && same(line) {
 			a.HealthyFor = max(a.HealthyFor, time.Duration(line.Evidence.Soaked*float64(time.Second)))
 		}

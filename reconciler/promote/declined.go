@@ -18,10 +18,8 @@ func (k *Keeper) declined(ctx context.Context, s Subject, closed string) (string
 		if revision == "" || revision == s.Release.Revision {
 			continue
 		}
-		if s.Release.Revision != "" {
-			if newer, err := k.Git.IsAncestor(ctx, s.Release.Revision, revision); err != nil || !newer {
-				continue // the present pin is a later word
-			}
+		if newer, err := k.after(ctx, s, revision); err != nil || !newer {
+			continue // the present pin is a later word
 		}
 		if newest != "" {
 			if newer, err := k.Git.IsAncestor(ctx, newest, revision); err != nil || !newer {

@@ -95,6 +95,9 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 	}
 	decision := rules.Decide(facts)
 	k.fired = decision.Fired
+	if fixed := why(known); fixed != "" && s.promotion().By == config.ByMergeRequest {
+		decision = ofFixed(rules, facts, decision, known.asks)
+	}
 	out := Outcome{Due: decision.Due, Reason: decision.Reason, After: decision.RetryAfter}
 	if decision.Candidate != nil {
 		out.Candidate = decision.Candidate.Revision
@@ -161,6 +164,9 @@ func (k *Keeper) checks(ctx context.Context, s Subject, candidates []policies.Ca
 		return nil
 	}
 	for i := range candidates {
+		if len(candidates[i].From) < len(s.promotion().From) {
+			continue // nothing hangs on its checks, and each costs a request
+		}
 		states, err := k.Forge.Checks(ctx, candidates[i].Revision, names...)
 		if err != nil {
 			return fmt.Errorf("read checks of %.7s: %w", candidates[i].Revision, err)

@@ -58,7 +58,7 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 		return now, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
 	if now.head = refs[ref]; now.head != "" {
-		if err := k.read(l, &now); err != nil {
+		if err := k.read(ctx, l, &now); err != nil {
 			return now, err
 		}
 	}
@@ -78,8 +78,9 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	return now, nil
 }
 
-// read finds out what the branch asks for, and whether it is as we made it: one commit that changes the release file alone.
-func (k *Keeper) read(l lane, now *known) error {
+// read finds out what the branch asks for, and whether it is as we made it: one commit that moves the pin and changes nothing
+// else. Its message alone says little, since it stays when a commit is amended.
+func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 	commit, err := k.Git.Commit(now.head)
 	if err != nil {
 		return fmt.Errorf("read branch %q: %w", l.branch, err)
@@ -88,17 +89,45 @@ func (k *Keeper) read(l lane, now *known) error {
 	if err != nil {
 		return fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
-	now.asks = l.pinAt(tree)
-	if len(commit.Parents) == 1 {
-		now.base = commit.Parents[0]
+	now.asks, now.foreign = l.pinAt(tree), true
+	if len(commit.Parents) != 1 || !strings.HasPrefix(commit.Message, firstLine(l.message(now.asks))) {
+		return nil
 	}
-	now.foreign = now.base == "" || strings.TrimSpace(commit.Message) != strings.TrimSpace(l.message(now.asks))
-	return nil
+	now.base = commit.Parents[0]
+	ours, err := k.moves(ctx, l.Subject, *now, tree)
+	now.foreign = !ours
+	return err
+}
+
+func firstLine(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
+}
+
+// moves reports whether the commit of a branch is a move of the pin, as we would make it, and no more.
+func (k *Keeper) moves(ctx context.Context, s Subject, now known, tree *gitsource.Tree) (bool, error) {
+	paths, err := k.Git.ChangedPaths(ctx, now.base, now.head)
+	if err != nil || !slices.Equal(paths, []string{s.file()}) {
+		return false, err
+	}
+	base, err := k.Git.Tree(now.base)
+	if err != nil {
+		return false, fmt.Errorf("read %.7s: %w", now.base, err)
+	}
+	files, err := pin(base, s.file(), now.asks)
+	if err != nil {
+		return false, nil //nolint:nilerr // where we could not have made it, it is not ours
+	}
+	content, err := readFile(tree, s.file())
+	return string(content) == string(files[s.file()].Content), err
 }
 
 // keep has branch and request ask for this.
 func (k *Keeper) keep(ctx context.Context, l lane, now known, a ask) (forge.MergeRequest, error) {
 	fixed := why(now)
+	if fixed != "" && now.asks != a.revision {
+		return now.request, nil // what it says is to be what it has
+	}
 	if fixed != "" {
 		a.text += fmt.Sprintf("\nThis request is not moved to newer revisions: %s.\n", fixed)
 	}
