@@ -24,8 +24,9 @@ type Keeper struct {
 	PushOptions bool
 	// MayCommit permits commits on the polled branch, for by: commit.
 	MayCommit bool
-	Show      Shown
-	Log       *slog.Logger
+	// Show tells of the objects in a request's text; nil: nothing is told of them.
+	Show Shown
+	Log  *slog.Logger
 
 	memos memos
 	past  past

@@ -20,6 +20,9 @@ type shown struct{ pin, candidate, text string }
 // objects tells how the objects of the target change, and what its stages will be.
 func (k *Keeper) objects(ctx context.Context, s Subject, candidate string, b *strings.Builder) error {
 	pin := s.Release.Revision
+	if k.Show == nil {
+		return nil
+	}
 	if k.last.pin != pin || k.last.candidate != candidate {
 		before, err := k.rendered(ctx, s, pin)
 		if err != nil {
