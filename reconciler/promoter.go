@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/sluice-cd/sluice/gitsource"
@@ -24,7 +25,7 @@ const (
 )
 
 // promoter keeps the promotions of one repository, one environment after the other, beside the passes: a slow forge never holds
-// an apply. All of it belongs to run.
+// an apply. All of it belongs to run, but for what webhooks recall.
 type promoter struct {
 	agent   *Agent
 	source  *source
@@ -32,6 +33,9 @@ type promoter struct {
 	poked   chan struct{}
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
+
+	mu       sync.Mutex
+	recalled []Key
 }
 
 // sight is what the last look at a key saw, and when the next one is due whatever moves.
@@ -74,6 +78,7 @@ func (p *promoter) run(ctx context.Context) {
 
 // round looks once at each environment that something moved for, and returns when the next one is due.
 func (p *promoter) round(ctx context.Context) time.Duration {
+	p.due()
 	subjects := p.subjects()
 	if len(subjects) == 0 {
 		return longestWait

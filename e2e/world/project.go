@@ -2,6 +2,7 @@ package world
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -170,6 +171,18 @@ func (p *Project) Hook(t testing.TB, address, secret string, events ...string) {
 		"type": "gitea", "active": true, "events": events,
 		"config": map[string]string{"url": address, "content_type": "json", "secret": secret},
 	}, nil)
+}
+
+// Unhook ends that.
+func (p *Project) Unhook(t testing.TB) {
+	t.Helper()
+	var hooks []struct {
+		ID int64 `json:"id"`
+	}
+	p.call(t, http.MethodGet, "/hooks", nil, &hooks)
+	for _, h := range hooks {
+		p.call(t, http.MethodDelete, fmt.Sprintf("/hooks/%d", h.ID), nil, nil)
+	}
 }
 
 // words are the last lines of the forge's log that tell of this project or of a fault.
