@@ -91,7 +91,8 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		}
 		p.forge = client
 	}
-	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts)
+	polled := "refs/heads/" + p.source.repo.Branch
+	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts, polled)
 	if err != nil {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
@@ -99,6 +100,10 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 	for key, at := range subjects {
 		if ctx.Err() != nil {
 			return wait
+		}
+		if at.snap.tip != refs[polled] { // what was merged since would be asked for again
+			p.source.poke()
+			return lookAgain // or after the poll
 		}
 		next := p.visit(ctx, key, at, refs)
 		wait = min(wait, max(time.Until(next), 100*time.Millisecond))

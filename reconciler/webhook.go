@@ -108,7 +108,7 @@ func (p *promoter) due() {
 	p.recalled = nil
 	p.mu.Unlock()
 	for _, key := range recalled {
-		if last := p.seen[key]; last.tries == 0 {
+		if last, known := p.seen[key]; known && last.tries == 0 {
 			p.seen[key] = sight{moved: last.moved, said: last.said}
 		}
 	}
