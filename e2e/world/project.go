@@ -72,8 +72,14 @@ func (p *Project) begin(t testing.TB) {
 func (p *Project) NewMember(t testing.TB, name string, scopes ...string) Account {
 	t.Helper()
 	account := p.Forge.NewAccount(t, p.prefix+"-"+name, scopes...)
-	p.call(t, http.MethodPut, "/collaborators/"+account.Name, map[string]any{"permission": "write"}, nil)
+	p.Let(t, account, "write")
 	return account
+}
+
+// Let gives an account a right to the repository: read, write or admin.
+func (p *Project) Let(t testing.TB, account Account, right string) {
+	t.Helper()
+	p.call(t, http.MethodPut, "/collaborators/"+account.Name, map[string]any{"permission": right}, nil)
 }
 
 // As is the project in somebody else's hands.
