@@ -23,6 +23,7 @@ type metrics struct {
 	repairs  prometheus.Histogram
 	git      *prometheus.CounterVec
 	api      *prometheus.CounterVec
+	webhooks *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -65,9 +66,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		api: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "sluice_api_requests_total", Help: "Requests to API servers, by verb and status code.",
 		}, []string{"cluster", "verb", "code"}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "sluice_webhooks_total", Help: "Webhooks by the status code that they were answered with.",
+		}, []string{"repository", "code"}),
 	}
 	if registry != nil {
-		registry.MustRegister(m.passes, m.phases, m.polls, m.renders, m.objects, m.health, m.stage, m.releases, m.drifts, m.repairs, m.git, m.api)
+		registry.MustRegister(m.passes, m.phases, m.polls, m.renders, m.objects, m.health, m.stage, m.releases, m.drifts, m.repairs, m.git, m.api, m.webhooks)
 	}
 	return m
 }

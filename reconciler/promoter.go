@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,7 +27,7 @@ const (
 )
 
 // promoter keeps the promotions of one repository, one environment after the other, beside the passes: a slow forge never holds
-// an apply. All of it belongs to run.
+// an apply. All of it belongs to run, but for what webhooks recall.
 type promoter struct {
 	agent   *Agent
 	source  *source
@@ -34,6 +35,9 @@ type promoter struct {
 	poked   chan struct{}
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
+
+	mu       sync.Mutex
+	recalled []Key
 }
 
 // sight is what the last look at a key saw, and when the next one is due whatever moves.
@@ -76,6 +80,7 @@ func (p *promoter) run(ctx context.Context) {
 
 // round looks once at each environment that something moved for, and returns when the next one is due.
 func (p *promoter) round(ctx context.Context) time.Duration {
+	p.due()
 	subjects := p.subjects()
 	if len(subjects) == 0 {
 		return longestWait
@@ -88,7 +93,8 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		}
 		p.forge = client
 	}
-	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts)
+	polled := "refs/heads/" + p.source.repo.Branch
+	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts, polled)
 	if err != nil {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
@@ -96,6 +102,10 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 	for key, at := range subjects {
 		if ctx.Err() != nil {
 			return wait
+		}
+		if at.snap.tip != refs[polled] { // what was merged since would be asked for again
+			p.source.poke()
+			return lookAgain // or after the poll
 		}
 		next := p.visit(ctx, key, at, refs)
 		wait = min(wait, max(time.Until(next), 100*time.Millisecond))

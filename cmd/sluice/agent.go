@@ -6,18 +6,14 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
-	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
 
@@ -79,7 +75,7 @@ func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	if err != nil {
 		return err
 	}
-	stop, err := serve(rules.Listen, agent, registry, log)
+	stop, err := serve(rules, agent, registry, log)
 	if err != nil {
 		return err
 	}
@@ -119,37 +115,4 @@ func lockFolder(dir string) (func(), error) {
 		return nil, errors.Join(fmt.Errorf("lock data folder %q: another process uses it", dir), f.Close())
 	}
 	return func() { _ = f.Close() }, nil //nolint:errcheck // the kernel lets go of the lock
-}
-
-// serve answers /metrics, /healthz and /readyz. It changes nothing for anybody.
-func serve(address string, agent *reconciler.Agent, registry *prometheus.Registry, log *slog.Logger) (func(), error) {
-	if address == "none" {
-		return func() {}, nil
-	}
-	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if !agent.Ready() {
-			http.Error(w, "not connected to every cluster", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("Listener ended", "err", err)
-		}
-	}()
-	return func() {
-		_ = server.Close() //nolint:errcheck // nothing is to be saved
-		<-done
-	}, nil
 }

@@ -15,17 +15,35 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
+type validateFlags struct {
+	output, agent string
+	forge         bool
+	clusterFlags
+}
+
 func validateCommand() *cobra.Command {
-	var output string
+	var flags validateFlags
 	cmd := &cobra.Command{
 		Use:   "validate [FILE|FOLDER]...",
 		Short: "Check agent.yaml, sluice.yaml and release files",
 		Long: `Checks files of all three kinds and prints every fault with its line and path. A folder stands for each sluice.yaml
 in it, at any depth, and the release files beside them. Without an argument: this folder.
 
-Release files are told by their place: releases/ENVIRONMENT.yaml beside sluice.yaml.`,
-		Example: "  sluice validate\n  sluice validate agent.yaml apps/",
+Release files are told by their place: releases/ENVIRONMENT.yaml beside sluice.yaml.
+
+With --forge no files are checked but agent.yaml: of each repository that has a forge, the credentials are tried for the
+rights that an agent needs there, and those that are missing are named. Nothing is changed. Credentials in Secrets are read
+with --kubeconfig or --context, by your own rights.`,
+		Example: "  sluice validate\n  sluice validate agent.yaml apps/\n  sluice validate --forge --agent agent.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case flags.forge && len(args) > 0:
+				return hinted{usageError{errors.New("--forge takes no files")}, "sluice validate --forge --agent " + args[0]}
+			case flags.forge:
+				return validateForges(cmd, flags)
+			case flags.clusterFlags.named() || cmd.Flags().Changed("agent"):
+				return hinted{usageError{errors.New("--agent, --kubeconfig and --context are for --forge")}, "sluice validate --forge"}
+			}
 			if len(args) == 0 {
 				args = []string{"."}
 			}
@@ -37,10 +55,13 @@ Release files are told by their place: releases/ENVIRONMENT.yaml beside sluice.y
 			for _, file := range files {
 				faults = append(faults, validateFile(file)...)
 			}
-			return reportFaults(cmd, output, len(files), faults)
+			return reportFaults(cmd, flags.output, len(files), faults)
 		},
 	}
-	outputFlag(cmd, &output, "text", "json")
+	cmd.Flags().BoolVar(&flags.forge, "forge", false, "try the rights that the credentials have at the forges")
+	cmd.Flags().StringVar(&flags.agent, "agent", "agent.yaml", "agent.yaml, for --forge")
+	flags.clusterFlags.add(cmd)
+	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	StateNamespace string             `json:"stateNamespace"`
 	DataDir        string             `json:"dataDir"`
 	Listen         string             `json:"listen"`
+	Webhooks       map[string]any     `json:"webhooks,omitempty"`
 	Repositories   []ConfigRepository `json:"repositories"`
 	Environments   []map[string]any   `json:"environments"`
 	Permissions    []map[string]any   `json:"permissions"`
@@ -47,6 +48,7 @@ type ConfigRepository struct {
 	Credentials  map[string]any `json:"credentials,omitempty"`
 	WriteBack    map[string]any `json:"writeBack,omitempty"`
 	Forge        map[string]any `json:"forge,omitempty"`
+	Webhook      map[string]any `json:"webhook,omitempty"`
 }
 
 // Agent is an agent, running or not. Its data, its log and its ports stay the same when it is started again.

@@ -2,6 +2,7 @@ package world
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -71,8 +72,14 @@ func (p *Project) begin(t testing.TB) {
 func (p *Project) NewMember(t testing.TB, name string, scopes ...string) Account {
 	t.Helper()
 	account := p.Forge.NewAccount(t, p.prefix+"-"+name, scopes...)
-	p.call(t, http.MethodPut, "/collaborators/"+account.Name, map[string]any{"permission": "write"}, nil)
+	p.Let(t, account, "write")
 	return account
+}
+
+// Let gives an account a right to the repository: read, write or admin.
+func (p *Project) Let(t testing.TB, account Account, right string) {
+	t.Helper()
+	p.call(t, http.MethodPut, "/collaborators/"+account.Name, map[string]any{"permission": right}, nil)
 }
 
 // As is the project in somebody else's hands.
@@ -170,6 +177,18 @@ func (p *Project) Hook(t testing.TB, address, secret string, events ...string) {
 		"type": "gitea", "active": true, "events": events,
 		"config": map[string]string{"url": address, "content_type": "json", "secret": secret},
 	}, nil)
+}
+
+// Unhook ends that.
+func (p *Project) Unhook(t testing.TB) {
+	t.Helper()
+	var hooks []struct {
+		ID int64 `json:"id"`
+	}
+	p.call(t, http.MethodGet, "/hooks", nil, &hooks)
+	for _, h := range hooks {
+		p.call(t, http.MethodDelete, fmt.Sprintf("/hooks/%d", h.ID), nil, nil)
+	}
 }
 
 // words are the last lines of the forge's log that tell of this project or of a fault.

@@ -71,6 +71,17 @@ func (s *Story) KnowsForge(t testing.TB, a *Agent) {
 	a.Config.Repositories[0].Forge = map[string]any{"kind": "gitea", "token": map[string]any{"secret": "forge"}}
 }
 
+// HearsWebhooks gives an agent of the story's repository a listener for the forge's webhooks, and the secret that they are signed
+// with. It returns where the forge has to post them.
+func (s *Story) HearsWebhooks(t testing.TB, a *Agent, secret string) string {
+	t.Helper()
+	s.Secret(t, a.Config.StateNamespace, "webhook", map[string]string{"token": secret})
+	listen := freeAddress(t)
+	a.Config.Webhooks = map[string]any{"listen": listen}
+	a.Config.Repositories[0].Webhook = map[string]any{"secret": map[string]any{"secret": "webhook"}}
+	return "http://" + listen + "/webhooks/" + s.Repo.Name
+}
+
 // Names says what the namespaces of examples/install are called in this story.
 func (s *Story) Names(applications ...string) map[string]string {
 	names := map[string]string{

@@ -201,12 +201,12 @@ func (g *giteaAPI) missing(ctx context.Context) ([]Right, error) {
 	if e != nil && (e.Right != "" || len(out) == 0) {
 		out = append(out, Right{"scope write:repository", forRequests + ", and " + forStatuses})
 	}
-	_, _, err = client.CreateIssueComment(g.owner, g.name, 1<<31-1, gitea.CreateIssueCommentOption{Body: "This cannot be said"})
+	_, _, err = client.ListIssueTimeline(g.owner, g.name, 1<<31-1, gitea.ListIssueCommentOptions{})
 	if e, err = lacks(failed(err), false); err != nil {
 		return nil, err
 	}
 	if e != nil && (e.Right != "" || len(out) == 0) {
-		out = append(out, Right{"scope write:issue", "comment on merge requests, and see who closed them"})
+		out = append(out, Right{"scope read:issue", "see who closed a merge request"})
 	}
 	return out, nil
 }

@@ -34,11 +34,11 @@ func TestRights(t *testing.T) {
 	scope := func(what string) string {
 		return `{"message":"token does not have at least one of required scope(s), required=[` + what + `], token scope=read:repository"}`
 	}
-	tea := func(push string, post, comment int, postBody, commentBody string) []answer {
+	tea := func(push string, post, look int, postBody, lookBody string) []answer {
 		return []answer{
 			{doc: giteaDocs, on: "GET " + teaRepo, body: `{"id":5,"permissions":{"push":` + push + `}}`},
 			{doc: giteaScopes, on: "POST " + teaRepo + "/statuses/" + nowhere, status: post, body: postBody},
-			{doc: giteaScopes, on: "POST " + teaRepo + "/issues/2147483647/comments", status: comment, body: commentBody},
+			{doc: giteaScopes, on: "GET " + teaRepo + "/issues/2147483647/timeline", status: look, body: lookBody},
 		}
 	}
 	for name, tc := range map[string]struct {
@@ -60,7 +60,7 @@ func TestRights(t *testing.T) {
 		"GitLabOtherToken": {"an OAuth token does not know of itself", forge.GitLab, append(lab(`{"project_access":{"access_level":40}}`, `[]`)[:1],
 			answer{doc: gitLabScopes, on: labSelf, status: 401, body: `{"message":"401 Unauthorized"}`}), nil, ""},
 		"GiteaAll":    {"Gitea fails over what is not there", forge.Gitea, tea("true", 500, 500, `{"message":""}`, `{"message":""}`), nil, ""},
-		"GiteaScopes": {"each is named", forge.Gitea, tea("true", 403, 403, scope("write:repository"), scope("write:issue")), []string{"scope write:repository", "scope write:issue"}, ""},
+		"GiteaScopes": {"each is named", forge.Gitea, tea("true", 403, 403, scope("write:repository"), scope("read:issue")), []string{"scope write:repository", "scope read:issue"}, ""},
 		"GiteaReader": {"one right, not the same thing thrice", forge.Gitea, tea("false", 403, 404, `{"message":"user should have a permission to write to a repo"}`, `{}`), []string{"write access to the repository"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

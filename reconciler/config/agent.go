@@ -34,6 +34,8 @@ type Agent struct {
 	Keys []Key `json:"keys,omitempty"`
 	// Listen is the host:port where /metrics, /healthz and /readyz are served; "none" turns it off.
 	Listen string `json:"listen,omitempty"`
+	// Webhooks is the listener for forges that tell of pushes and merge requests; without it there is none.
+	Webhooks *Webhooks `json:"webhooks,omitempty"`
 	// Concurrency is how many passes run at once, 1..256.
 	Concurrency int `json:"concurrency,omitempty"`
 	// Audit is how often every object is compared by dry-run although no watch reported anything, spread
@@ -65,6 +67,8 @@ type Repository struct {
 	Credentials *Credentials `json:"credentials,omitempty"`
 	// Forge is what surrounds the repository; without one it is a plain Git server.
 	Forge *Forge `json:"forge,omitempty"`
+	// Webhook lets the forge tell of pushes and merge requests, at webhooks.listen; polls go on.
+	Webhook *Webhook `json:"webhook,omitempty"`
 	// WriteBack says what is written to the repository.
 	WriteBack WriteBack `json:"writeBack,omitzero"`
 }

@@ -216,14 +216,18 @@ func (d *document) branch(at, value string) {
 
 // listen demands host:port or none.
 func (d *document) listen(at, value string) {
-	if value == "none" {
-		return
+	if value != "none" {
+		d.address(at, value, "must be host:port, :port or none")
 	}
+}
+
+// address demands host:port or :port, with a number.
+func (d *document) address(at, value, message string) {
 	_, port, err := net.SplitHostPort(value)
 	if err == nil {
 		_, err = net.LookupPort("tcp", port)
 	}
 	if err != nil || strings.Trim(port, "0123456789") != "" {
-		d.reject(at, `must be host:port, :port or none %s`, got(value))
+		d.reject(at, message+" %s", got(value))
 	}
 }

@@ -61,6 +61,9 @@ func (r Repository) credentials() (all []*Credentials) {
 	if f := r.Forge; f != nil && f.App != nil {
 		all = append(all, &f.App.PrivateKey)
 	}
+	if r.Webhook != nil {
+		all = append(all, &r.Webhook.Secret)
+	}
 	return all
 }
 

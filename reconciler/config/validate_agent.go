@@ -24,6 +24,7 @@ func checkAgent(d *document, a *Agent) {
 		d.reject("audit", "must be at least 10m %s", got(a.Audit.String()))
 	}
 	checkRepositories(d, a.Repositories)
+	checkWebhooks(d, a)
 	checkServed(d, a.Environments)
 	for i := range a.Permissions {
 		checkPermission(d, d.item("permissions", i), &a.Permissions[i], a.StateNamespace)
