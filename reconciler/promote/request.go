@@ -44,7 +44,7 @@ type known struct {
 	head    string // of the branch; empty: there is none
 	asks    string // the revision that the branch pins
 	base    string // what the branch's one commit stands on
-	foreign bool   // somebody else committed there
+	foreign bool   // somebody else committed there, and it was not merged or given up yet
 	request forge.MergeRequest
 	closed  string // the revision that the last request asked for, where a person closed it
 }
@@ -58,7 +58,7 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 		return now, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
 	if now.head = refs[ref]; now.head != "" {
-		if err := k.read(l, &now); err != nil {
+		if err := k.read(ctx, l, &now); err != nil {
 			return now, err
 		}
 	}
@@ -72,14 +72,30 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == l.Repository.Branch }); i >= 0 {
 		now.request = found.Open[i]
 	}
+	if now.request.Number == 0 && now.head == found.Last.Head { // the forge keeps with the request what was committed
+		now.foreign = false
+	}
 	if last := found.Last; last.State == forge.RequestClosed && !strings.Contains(last.Text, endedMark) {
-		now.closed = askedFor(last.Text)
+		now.closed = k.askedBy(l, last)
 	}
 	return now, nil
 }
 
+// askedBy is the revision that a request asked for: by its text, or where somebody took that out by the branch that it had.
+// Empty: nobody knows any more.
+func (k *Keeper) askedBy(l lane, last forge.MergeRequest) string {
+	if revision := askedFor(last.Text); revision != "" {
+		return revision
+	}
+	tree, err := k.Git.Tree(last.Head)
+	if err != nil {
+		return ""
+	}
+	return l.pinAt(tree)
+}
+
 // read finds out what the branch asks for, and whether it is as we made it: one commit that changes the release file alone.
-func (k *Keeper) read(l lane, now *known) error {
+func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 	commit, err := k.Git.Commit(now.head)
 	if err != nil {
 		return fmt.Errorf("read branch %q: %w", l.branch, err)
@@ -93,6 +109,10 @@ func (k *Keeper) read(l lane, now *known) error {
 		now.base = commit.Parents[0]
 	}
 	now.foreign = now.base == "" || strings.TrimSpace(commit.Message) != strings.TrimSpace(l.message(now.asks))
+	if now.foreign {
+		merged, err := k.Git.IsAncestor(ctx, now.head, l.Tip)
+		now.foreign = err != nil || !merged
+	}
 	return nil
 }
 
