@@ -19,7 +19,8 @@ const (
 	// mostStatuses are the applications of a commit that each get a status of their own. More of them get one together: forges
 	// allow few writes, and nobody reads so many.
 	mostStatuses = 20
-	// statusTries bounds the faults after which a status is given up.
+	// statusTries bounds the refusals after which a status is given up. A forge that is away refuses nothing, and is asked
+	// until it is back.
 	statusTries = 10
 	// oldCommits bounds the commits that are remembered.
 	oldCommits = 1000
@@ -31,6 +32,9 @@ type statuses struct {
 	agent *Agent
 	src   *source
 	poked chan struct{}
+
+	away  int       // how often in a row the forge was; both are run's
+	until time.Time // when it is asked again
 
 	mu      sync.Mutex
 	commits map[commitIn]*saying
@@ -45,7 +49,7 @@ type saying struct {
 	words map[string]statusWord
 	due   map[string]bool // the applications whose word was not posted
 	alone map[string]bool // those that got a status of their own, of run
-	tries int
+	tries int             // refusals
 	after time.Time
 }
 
@@ -154,24 +158,48 @@ func sleep(ctx context.Context, d time.Duration) bool {
 }
 
 // flush posts what is due, the newest commits first, and returns when there is more to do; zero: nothing is.
-func (s *statuses) flush(ctx context.Context, client *forge.Client) (wait time.Duration) {
+func (s *statuses) flush(ctx context.Context, client *forge.Client) time.Duration {
 	now := s.agent.now()
+	if now.Before(s.until) {
+		return s.until.Sub(now)
+	}
 	for _, at := range s.pending(now) {
 		said := s.take(at)
 		due := said.due
 		err := post(ctx, client, at, said)
-		if err == nil {
+		if forge.Is(err, forge.RateLimited) || forge.Is(err, forge.Unavailable) { // the others would fare no better
+			s.putBack(at, due, time.Time{})
+			s.until = now.Add(max(forge.RetryAfter(err, now), min(time.Second<<min(s.away, 6), lookAgain)))
+			if s.away++; s.away == 1 {
+				s.agent.log.Warn("Commit status was not set", "repository", s.src.repo.Name, "env", at.environment, "revision", at.revision, "err", err)
+			}
+			return s.until.Sub(now)
+		}
+		if s.away = 0; err == nil {
 			continue
 		}
-		after := max(forge.RetryAfter(err, now), time.Second)
-		if s.putBack(at, due, now.Add(after)) {
+		if s.refused(at) {
 			s.agent.log.Warn("Commit status was not set", "repository", s.src.repo.Name, "env", at.environment, "revision", at.revision, "err", err)
 		}
-		if wait == 0 || after < wait {
-			wait = after
+		s.putBack(at, due, now.Add(time.Second))
+		if ctx.Err() != nil {
+			break
 		}
-		if ctx.Err() != nil || forge.Is(err, forge.RateLimited) || forge.Is(err, forge.Unavailable) {
-			break // the others would fare no better
+	}
+	return s.next()
+}
+
+// next is how long it is until something may be posted; zero: nothing is due.
+func (s *statuses) next() (wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.agent.now()
+	for _, t := range s.commits {
+		if len(t.due) == 0 {
+			continue
+		}
+		if after := max(t.after.Sub(now), time.Millisecond); wait == 0 || after < wait {
+			wait = after
 		}
 	}
 	return wait
@@ -193,25 +221,36 @@ func (s *statuses) pending(now time.Time) (all []commitIn) {
 func (s *statuses) take(at commitIn) saying {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t := s.commits[at]
+	t, known := s.commits[at]
+	if !known {
+		return saying{}
+	}
 	taken := saying{words: maps.Clone(t.words), due: t.due, alone: t.alone}
 	t.due = map[string]bool{}
 	return taken
 }
 
-// putBack has what was due tried again after a while; it reports whether this is the first fault, to be said. After many it is
-// given up.
-func (s *statuses) putBack(at commitIn, due map[string]bool, after time.Time) (first bool) {
+// refused counts a refusal, and reports whether it is the first, to be said.
+func (s *statuses) refused(at commitIn) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, known := s.commits[at]
-	if !known || t.tries >= statusTries {
-		return false
+	if known {
+		t.tries++
 	}
-	t.tries++
+	return known && t.tries == 1
+}
+
+// putBack has what was due tried again, not before a time. After many refusals it is given up.
+func (s *statuses) putBack(at commitIn, due map[string]bool, after time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, known := s.commits[at]
+	if !known || t.tries > statusTries {
+		return
+	}
 	t.after = after
 	maps.Copy(t.due, due)
-	return t.tries == 1
 }
 
 // poster is a forge that takes statuses.

@@ -131,6 +131,12 @@ func (p *Project) Approve(t testing.TB, number int64) {
 	p.call(t, http.MethodPost, fmt.Sprintf("/pulls/%d/reviews", number), map[string]any{"event": "APPROVED"}, nil)
 }
 
+// Reword gives a merge request another title and text.
+func (p *Project) Reword(t testing.TB, number int64, title, text string) {
+	t.Helper()
+	p.call(t, http.MethodPatch, fmt.Sprintf("/pulls/%d", number), map[string]any{"title": title, "body": text}, nil)
+}
+
 // Comment writes below a merge request.
 func (p *Project) Comment(t testing.TB, number int64, text string) {
 	t.Helper()

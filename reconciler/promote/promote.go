@@ -105,7 +105,9 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 	}
 	switch s.promotion().By {
 	case config.ByMergeRequest:
-		out.Request, err = k.propose(ctx, lane, known, decision)
+		out.Request, err = k.propose(ctx, lane, known, decision, func(revision string) policies.PromotionDecision {
+			return rules.Decide(facts.Upto(revision))
+		})
 	case config.ByCommit:
 		out.Reason, err = k.commit(ctx, s, decision)
 	case config.ByHand:
@@ -114,23 +116,6 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 		out.After = forge.RetryAfter(err, s.Now)
 	}
 	return out, err
-}
-
-// propose has the merge request be as the decision says.
-func (k *Keeper) propose(ctx context.Context, l lane, now known, d policies.PromotionDecision) (forge.MergeRequest, error) {
-	if d.Candidate == nil {
-		return forge.MergeRequest{}, k.withdraw(ctx, l, now, d.Reason)
-	}
-	text, err := k.evidence(ctx, l.Subject, d)
-	if err != nil {
-		return now.request, err
-	}
-	ready := &forge.Status{Context: forge.Prefix + "promotable/" + l.Application + "/" + l.Environment, State: forge.StatePending, Description: d.Reason}
-	if d.Due {
-		ready.State = forge.StateSuccess
-	}
-	title := fmt.Sprintf("Promote %s to %s: %.7s", l.Application, l.Environment, d.Candidate.Revision)
-	return k.keep(ctx, l, now, ask{revision: d.Candidate.Revision, title: title, text: text, ready: ready})
 }
 
 // facts are what the decision rests on.

@@ -44,7 +44,7 @@ type known struct {
 	head    string // of the branch; empty: there is none
 	asks    string // the revision that the branch pins
 	base    string // what the branch's one commit stands on
-	foreign bool   // somebody else committed there
+	foreign bool   // somebody else committed there, and it was not merged or given up yet
 	request forge.MergeRequest
 	closed  string // the revision that the last request asked for, where a person closed it
 }
@@ -72,10 +72,26 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == l.Repository.Branch }); i >= 0 {
 		now.request = found.Open[i]
 	}
+	if now.request.Number == 0 && now.head == found.Last.Head { // the forge keeps with the request what was committed
+		now.foreign = false
+	}
 	if last := found.Last; last.State == forge.RequestClosed && !strings.Contains(last.Text, endedMark) {
-		now.closed = askedFor(last.Text)
+		now.closed = k.askedBy(l, last)
 	}
 	return now, nil
+}
+
+// askedBy is the revision that a request asked for: by its text, or where somebody took that out by the branch that it had.
+// Empty: nobody knows any more.
+func (k *Keeper) askedBy(l lane, last forge.MergeRequest) string {
+	if revision := askedFor(last.Text); revision != "" {
+		return revision
+	}
+	tree, err := k.Git.Tree(last.Head)
+	if err != nil {
+		return ""
+	}
+	return l.pinAt(tree)
 }
 
 // read finds out what the branch asks for, and whether it is as we made it: one commit that moves the pin and changes nothing
@@ -95,6 +111,9 @@ func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 	}
 	now.base = commit.Parents[0]
 	ours, err := k.moves(ctx, l.Subject, *now, tree)
+	if !ours && err == nil { // what was merged with somebody's commits has had its say
+		ours, err = k.Git.IsAncestor(ctx, now.head, l.Tip)
+	}
 	now.foreign = !ours
 	return err
 }
