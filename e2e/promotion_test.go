@@ -50,7 +50,7 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 		request = p.AwaitMergeRequest(t, "the first release, well for its time", func(m world.MergeRequest) bool {
 			return proposes(first)(m) && strings.Contains(m.Body, "stayed so for 1s")
 		})
-		for _, words := range []string{"Healthy in staging since", "1 commits", "The shop", "may be promoted"} {
+		for _, words := range []string{"Healthy in staging since", "2 commits", "The shop", "may be promoted"} {
 			if !strings.Contains(request.Body, words) {
 				t.Errorf("the request does not say %q: %s", words, request.Body)
 			}

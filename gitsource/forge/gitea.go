@@ -110,12 +110,12 @@ func (g *giteaAPI) find(ctx context.Context, branch string) (Requests, error) {
 	}
 	out := sorted(append(open, ended...))
 	for i := range out.Open {
-		if err := g.detail(client, &out.Open[i]); err != nil {
+		if err := g.detail(ctx, client, &out.Open[i]); err != nil {
 			return Requests{}, err
 		}
 	}
 	if out.Last.Number != 0 {
-		err = g.detail(client, &out.Last)
+		err = g.detail(ctx, client, &out.Last)
 	}
 	return out, err
 }
@@ -186,15 +186,8 @@ func login(u *gitea.User) string {
 
 // detail reads what lists do not have: the timeline tells of merging that waits and of who closed it, reviews who
 // approved.
-func (g *giteaAPI) detail(client *gitea.Client, m *MergeRequest) error {
-	events, err := pages(func(page int) ([]*gitea.TimelineComment, int, error) {
-		found, resp, err := client.ListIssueTimeline(g.owner, g.name, int64(m.Number),
-			gitea.ListIssueCommentOptions{ListOptions: gitea.ListOptions{Page: page, PageSize: giteaPage}})
-		if err != nil {
-			return nil, 0, err
-		}
-		return found, resp.NextPage, nil
-	})
+func (g *giteaAPI) detail(ctx context.Context, client *gitea.Client, m *MergeRequest) error {
+	events, err := g.timeline(ctx, m.Number)
 	if err != nil {
 		return err
 	}
@@ -209,7 +202,7 @@ func (g *giteaAPI) detail(client *gitea.Client, m *MergeRequest) error {
 		case "pull_cancel_scheduled_merge":
 			m.Queued = false
 		case "close":
-			closer = login(e.Poster)
+			closer = login(e.User)
 		}
 	}
 	if m.State != RequestOpen {
