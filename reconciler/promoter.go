@@ -203,7 +203,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		p.keepers[key] = keeper
 	}
-	if status := a.status.get(key); status.Proven != "" || reverting {
+	// Where no pass has read the state yet nothing is known, and least of all that all is well.
+	if status := a.status.get(key); status.Phase != "" && (status.Proven != "" || reverting) {
 		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
 		if out, err := keeper.Revert(ctx, subject, fallen); err != nil {
 			return out, err
