@@ -32,6 +32,7 @@ type promoter struct {
 	poked   chan struct{}
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
+	read    map[string]bool // environments whose notes were read in this round
 }
 
 // sight is what the last look at a key saw, and when the next one is due whatever moves.
@@ -91,6 +92,7 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
 	wait := longestWait
+	p.read = map[string]bool{}
 	for key, at := range subjects {
 		if ctx.Err() != nil {
 			return wait
@@ -141,8 +143,11 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	}
 	out, err := p.look(ctx, key, at, *env, moved != last.moved, refs[reverts+key.String()] != "")
 	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said}
+	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(env.Promotion.When.Checks) == 0 {
+		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
+	}
 	if out.After > 0 {
-		this.next = now.Add(min(out.After, lookAgain))
+		this.next = now.Add(min(out.After, this.next.Sub(now)))
 	}
 	said := out.Reason
 	if err != nil {
@@ -184,8 +189,9 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
 	for _, from := range env.Promotion.From {
-		if fresh {
+		if fresh && !p.read[from] {
 			a.notes.forget(p.source, from)
+			p.read[from] = true
 		}
 		lines, err := a.notes.of(ctx, p.source, Key{key.Application, from})
 		if err != nil {
