@@ -35,6 +35,7 @@ type promoter struct {
 	poked   chan struct{}
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
+	read    map[string]bool // environments whose notes were read in this round
 
 	mu       sync.Mutex
 	recalled []Key
@@ -99,6 +100,7 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
 	wait := longestWait
+	p.read = map[string]bool{}
 	for key, at := range subjects {
 		if ctx.Err() != nil {
 			return wait
@@ -153,8 +155,11 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	}
 	out, err := p.look(ctx, key, at, *env, moved != last.moved, refs[reverts+key.String()] != "")
 	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said}
+	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(env.Promotion.When.Checks) == 0 {
+		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
+	}
 	if out.After > 0 {
-		this.next = now.Add(min(out.After, lookAgain))
+		this.next = now.Add(min(out.After, this.next.Sub(now)))
 	}
 	said := out.Reason
 	if err != nil {
@@ -196,8 +201,9 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
 	for _, from := range env.Promotion.From {
-		if fresh {
+		if fresh && !p.read[from] {
 			a.notes.forget(p.source, from)
+			p.read[from] = true
 		}
 		lines, err := a.notes.of(ctx, p.source, Key{key.Application, from})
 		if err != nil {
@@ -215,7 +221,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		p.keepers[key] = keeper
 	}
-	if status := a.status.get(key); status.Proven != "" || reverting {
+	// Where no pass has read the state yet nothing is known, and least of all that all is well.
+	if status := a.status.get(key); status.Phase != "" && (status.Proven != "" || reverting) {
 		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
 		if out, err := keeper.Revert(ctx, subject, fallen); err != nil {
 			return out, err

@@ -202,7 +202,7 @@ func (g *giteaAPI) detail(ctx context.Context, client *gitea.Client, m *MergeReq
 		case "pull_cancel_scheduled_merge":
 			m.Queued = false
 		case "close":
-			closer = login(e.Poster)
+			closer = login(e.User)
 		}
 	}
 	if m.State != RequestOpen {

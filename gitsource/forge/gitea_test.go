@@ -73,8 +73,9 @@ func TestGiteaFind(t *testing.T) {
 		answer{doc: giteaPulls, on: teaPull + "?state=open&page=2", body: "[" + teaRequest(8, "b", 5, `"state":"open","merged":false,"closed_at":null`) + "]"},
 		answer{doc: giteaPulls, on: teaPull + "?state=closed&page=1", header: next, body: "[" + deleted + "]"},
 		answer{doc: giteaTimeline, on: "GET " + teaRepo + "/issues/8/timeline?page=1", header: next,
-			body: `[{"type":"pull_scheduled_merge","user":{"login":"ann"}},{"type":"pull_cancel_scheduled_merge"},{"type":"comment","body":"hello"}]`},
-		answer{doc: giteaTimeline, on: "GET " + teaRepo + "/issues/8/timeline?page=2", body: `[{"type":"label","label":{"id":1,"name":"sluice/hold"}},{"type":"pull_scheduled_merge"}]`},
+			body: `[{"type":"pull_scheduled_merge","user":{"login":"ann"}},{"type":"pull_cancel_scheduled_merge"},{"type":"comment","body":"hello"},
+				{"type":"label","user":{"login":"ann"},"body":"1","label":{"id":3,"name":"sluice/hold"}}]`},
+		answer{doc: giteaTimeline, on: "GET " + teaRepo + "/issues/8/timeline?page=2", body: `[{"type":"pull_scheduled_merge"}]`},
 		answer{doc: giteaReviews, on: "GET " + teaRepo + "/pulls/8/reviews", body: `[
 			{"user":{"login":"ann"},"state":"REQUEST_CHANGES"},{"user":{"login":"ann"},"state":"APPROVED","stale":true},
 			{"user":{"login":"bob"},"state":"APPROVED","dismissed":true},{"user":{"login":"cy"},"state":"APPROVED"},

@@ -6,23 +6,24 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"code.gitea.io/sdk/gitea"
 )
 
-// giteaEvent is what we read of a request's timeline. The library's own type takes an event's label for a list of them, and stumbles
-// over every request that ever got one.
+// giteaEvent is what happened to a request. The library's type takes no event that is about a label.
 type giteaEvent struct {
-	Type   string      `json:"type"`
-	Poster *gitea.User `json:"user"`
+	Type string      `json:"type"`
+	User *gitea.User `json:"user"`
 }
 
 // timeline is what happened to a request, the oldest first.
 func (g *giteaAPI) timeline(ctx context.Context, number int) ([]*giteaEvent, error) {
-	return pages(func(page int) (events []*giteaEvent, next int, err error) {
-		address := fmt.Sprintf("%s/api/v1/repos/%s/%s/issues/%d/timeline?page=%d&limit=%d", g.base, url.PathEscape(g.owner), url.PathEscape(g.name), number, page, giteaPage)
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	return pages(func(page int) ([]*giteaEvent, int, error) {
+		at := fmt.Sprintf("%s/api/v1/repos/%s/%s/issues/%d/timeline?page=%d&limit=%d", g.base, url.PathEscape(g.owner), url.PathEscape(g.name),
+			number, page, giteaPage)
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -31,12 +32,25 @@ func (g *giteaAPI) timeline(ctx context.Context, number int) ([]*giteaEvent, err
 			return nil, 0, err
 		}
 		defer resp.Body.Close()
-		if err := json.NewDecoder(resp.Body).Decode(&events); err != nil {
-			return nil, 0, err
+		var found []*giteaEvent
+		if err := json.NewDecoder(resp.Body).Decode(&found); err != nil {
+			return nil, 0, nonsense(err)
 		}
-		if strings.Contains(resp.Header.Get("Link"), `rel="next"`) {
-			next = page + 1
-		}
-		return events, next, nil
+		return found, nextPage(resp.Header), nil
 	})
+}
+
+// nextPage is the number of the page that a Link header names as the next; 0: there is none.
+func nextPage(h http.Header) int {
+	for part := range strings.SplitSeq(h.Get("Link"), ",") {
+		address, about, _ := strings.Cut(part, ";")
+		if !strings.Contains(about, `rel="next"`) {
+			continue
+		}
+		if u, err := url.Parse(strings.Trim(address, " <>")); err == nil {
+			n, _ := strconv.Atoi(u.Query().Get("page")) //nolint:errcheck // what is no number is no page
+			return n
+		}
+	}
+	return 0
 }

@@ -62,13 +62,18 @@ type past struct {
 	pins []string
 }
 
-// pinAt is the pin of the release file at a revision; empty where there is none, or the file makes no sense.
+// pinAt is the pin of the release file at a revision, wherever the application lay then; empty where there is none, or the
+// file makes no sense.
 func (s Subject) pinAt(tree *gitsource.Tree) string {
 	var was []string
 	if env, ok := s.Rules.Environment(s.Environment); ok {
 		was = env.Was
 	}
-	words, _, err := config.LoadRelease(tree, s.Dir, s.Environment, was)
+	dir, err := config.Locate(tree, s.Application, s.Dir, s.Repository, s.Rules.Was...)
+	if err != nil {
+		return ""
+	}
+	words, _, err := config.LoadRelease(tree, dir, s.Environment, was)
 	if err != nil {
 		return ""
 	}

@@ -2,6 +2,7 @@ package promote
 
 import (
 	"log/slog"
+	"path"
 	"strings"
 	"testing"
 	"time"
@@ -29,12 +30,13 @@ type bed struct {
 	*testing.T
 	git    *gittest.Server
 	keeper *Keeper
+	dir    string        // of sluice.yaml
 	lines  []record.Line // of staging
 }
 
 func newBed(t *testing.T) *bed {
 	t.Helper()
-	b := &bed{T: t, git: gittest.New(t)}
+	b := &bed{T: t, git: gittest.New(t), dir: "."}
 	credentials := gitsource.Credentials{Username: "agent", Password: gitsource.NewSecret(gittest.Password)}
 	git, err := gitsource.Open(gitsource.Config{
 		URL: b.git.URL("shop"), Dir: t.TempDir(), Timeout: 20 * time.Second,
@@ -66,7 +68,8 @@ func (b *bed) subject() Subject {
 		b.Fatal(err)
 	}
 	s := Subject{
-		Application: "shop", Environment: "production", Repository: config.Repository{Branch: "main"}, Tip: refs["refs/heads/main"], Dir: ".",
+		Application: "shop", Environment: "production", Repository: config.Repository{Branch: "main", Applications: &config.Discovery{Path: "*"}},
+		Tip: refs["refs/heads/main"], Dir: b.dir,
 		Lines: map[string][]record.Line{"staging": b.lines}, Capabilities: render.Capabilities{KubeVersion: "v1.36.3"},
 		Window: policies.Openness{Open: true}, Now: time.Now(),
 	}
@@ -240,5 +243,36 @@ func TestRequestThatIsNotMoved(t *testing.T) {
 	}
 	if !strings.Contains(out.Reason, newer[:7]+" is newer") {
 		t.Errorf("the newer one is not told of: %s", out.Reason)
+	}
+}
+
+// TestDeclinedBeforeAMove: what a person went back from stays declined when the folder of the application moves.
+func TestDeclinedBeforeAMove(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	move := func(from, to, pin string) {
+		files, gone := map[string]string{}, []string{}
+		for name, text := range map[string]string{"sluice.yaml": shopFile, "deploy/a.yaml": value("2"), "releases/production.yaml": pin} {
+			files[path.Join(to, name)], gone = text, append(gone, path.Join(from, name))
+		}
+		b.commit(gittest.Change{Files: files, Delete: gone})
+		b.dir = to
+	}
+	move(".", "old", "{}\n")
+	b.tell(policies.Healthy, 0)
+	first := b.subject().Tip
+	left := b.commit(gittest.Change{Files: map[string]string{"old/deploy/a.yaml": value("3")}})
+	b.tell(policies.Healthy, 0)
+	b.commit(gittest.Change{Files: map[string]string{"old/releases/production.yaml": "revision: " + left + "\n"}})
+	back := "revision: " + first + "\n"
+	b.commit(gittest.Change{Files: map[string]string{"old/releases/production.yaml": back}})
+	if out := b.look(); out.Candidate != "" {
+		t.Errorf("the roll-back is undone: %+v", out)
+	}
+	b.commit(gittest.Change{Files: map[string]string{"old/deploy/a.yaml": value("3")}})
+	move("old", "shop", back)
+	b.commit(gittest.Change{Files: map[string]string{"shop/deploy/a.yaml": value("3")}})
+	if out := b.look(); out.Candidate != "" {
+		t.Errorf("the roll-back is undone after the move: %+v", out)
 	}
 }
