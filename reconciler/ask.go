@@ -20,11 +20,14 @@ import (
 // passID is short and unique in the process, so that the log lines of one pass can be found together.
 func (a *Agent) passID() string { return strconv.FormatInt(a.passes.Add(1), 36) }
 
-// wakeAll queues every key that Git has, and these.
+// wakeAll queues every key that Git has, and these. Promotions begin with a cluster too: the next poll may be an hour away.
 func (a *Agent) wakeAll(more []Key) {
 	keys, gone := a.catalog.update(a.serves)
 	for _, key := range slices.Concat(keys, gone, more) {
 		a.queue.Add(key)
+	}
+	for _, p := range a.promoters {
+		p.poke()
 	}
 }
 
