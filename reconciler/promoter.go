@@ -147,7 +147,7 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	said := out.Reason
 	if err != nil {
 		this.tries = last.tries + 1
-		this.next = now.Add(max(out.After, min(time.Second<<min(this.tries, 8), longestWait)))
+		this.next = now.Add(max(out.After, min(time.Second<<min(last.tries, 6), lookAgain)))
 		said = err.Error()
 	}
 	if said != this.said {
@@ -203,11 +203,14 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		p.keepers[key] = keeper
 	}
+	var back error
 	if status := a.status.get(key); status.Proven != "" || reverting {
 		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
-		if out, err := keeper.Revert(ctx, subject, fallen); err != nil {
-			return out, err
-		}
+		_, back = keeper.Revert(ctx, subject, fallen)
 	}
-	return keeper.Look(ctx, subject)
+	out, err := keeper.Look(ctx, subject) // a forge that is away keeps no fix from being pinned
+	if err == nil {
+		err = back
+	}
+	return out, err
 }
