@@ -164,7 +164,7 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	said := out.Reason
 	if err != nil {
 		this.tries = last.tries + 1
-		this.next = now.Add(max(out.After, min(time.Second<<min(this.tries, 8), longestWait)))
+		this.next = now.Add(max(out.After, min(time.Second<<min(last.tries, 6), lookAgain)))
 		said = err.Error()
 	}
 	if said != this.said {
@@ -221,14 +221,17 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		p.keepers[key] = keeper
 	}
+	var back error
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
 	if status := a.status.get(key); status.Phase != "" && (status.Proven != "" || reverting) {
 		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
-		if out, err := keeper.Revert(ctx, subject, fallen); err != nil {
-			return out, err
-		}
+		_, back = keeper.Revert(ctx, subject, fallen)
 	}
-	return keeper.Look(ctx, subject)
+	out, err := keeper.Look(ctx, subject) // a forge that is away keeps no fix from being pinned
+	if err == nil {
+		err = back
+	}
+	return out, err
 }
 
 // shows tells how the objects of an environment differ between two revisions.

@@ -9,7 +9,7 @@ func TestPin(t *testing.T) {
 		"Comment": {"what people wrote stays", "# ours\n", "# ours\nrevision: " + newer + "\n"},
 		"Another": {
 			"only the revision is another, and what was said of the release before goes",
-			"# the pin\nrevision: " + older + " # see 4711\napproved: {revision: " + older + ", stage: 2}\nretry: 3\nprune:\n  revision: " + older + "\n",
+			"# the pin\nrevision: " + older + " # see 4711\napproved: {revision: " + older + ", stage: 2}\nhotfix: {revision: " + older + "}\nretry: 3\nprune:\n  revision: " + older + "\n",
 			"# the pin\nrevision: " + newer + " # see 4711\nretry: 3\n",
 		},
 		"NoPin":  {"what else there is stays", "paused: true\n", "revision: " + newer + "\npaused: true\n"},

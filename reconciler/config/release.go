@@ -35,7 +35,7 @@ type Approval struct {
 }
 
 // dropPermissions takes out what counts for one release alone.
-func (r *Release) dropPermissions() { r.Prune, r.Approved = nil, nil }
+func (r *Release) dropPermissions() { r.Prune, r.Approved, r.Hotfix = nil, nil, nil }
 
 // ReleasePath is the path of an environment's release file, relative to the folder of sluice.yaml.
 func ReleasePath(environment string) string { return "releases/" + environment + ".yaml" }

@@ -82,9 +82,12 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 		k.memos = memos{}
 	}
 	lane := s.promotionLane()
-	known, err := k.requests(ctx, lane)
-	if err != nil {
-		return Outcome{After: forge.RetryAfter(err, s.Now)}, err
+	var known known
+	var err error
+	if s.promotion().By == config.ByMergeRequest { // else no request is kept, and a forge that is away keeps no pin from its commit
+		if known, err = k.requests(ctx, lane); err != nil {
+			return Outcome{After: forge.RetryAfter(err, s.Now)}, err
+		}
 	}
 	facts, err := k.facts(ctx, s, known)
 	if err != nil {
