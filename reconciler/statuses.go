@@ -48,7 +48,7 @@ type commitIn struct{ revision, environment string }
 type saying struct {
 	words map[string]statusWord
 	due   map[string]bool // the applications whose word was not posted
-	tries int // refusals
+	tries int             // refusals
 	after time.Time
 }
 
