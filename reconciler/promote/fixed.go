@@ -23,6 +23,6 @@ func ofFixed(rules policies.Promotion, facts policies.PromotionFacts, all polici
 		return all
 	}
 	fixed.Fired = all.Fired
-	fixed.Reason += fmt.Sprintf("; %.7s is newer", all.Candidate.Revision)
+	fixed.Reason += fmt.Sprintf("; %.7s is newer: %s", all.Candidate.Revision, all.Reason)
 	return fixed
 }

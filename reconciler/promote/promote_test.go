@@ -43,7 +43,9 @@ func newBench(t *testing.T) bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = git.Close() })
-	show := func(Subject, string, string, []*unstructured.Unstructured, []*unstructured.Unstructured) string { return "" }
+	show := func(Subject, string, string, []*unstructured.Unstructured, []*unstructured.Unstructured) string {
+		return ""
+	}
 	b := bench{t, srv, &Keeper{Git: git, Show: show, Log: slog.New(slog.DiscardHandler)}}
 	b.commit(map[string]string{"sluice.yaml": sluiceYAML, "staging/a.yaml": manifest("1"), "production/a.yaml": manifest("1")})
 	return b
