@@ -8,7 +8,7 @@
 //	guard    whether the application may touch what they name
 //	observe  how the live objects are, from watches alone
 //	plan     the next state and the effects that are due (package policies, pure)
-//	save     the state, before any of its effects
+//	save     the state, before any of its effects; only a way back that was tried before is sent beside it
 //	act      apply, repair, prune
 //	record   say how it is
 //
@@ -28,5 +28,6 @@
 // Around the passes: a source for each repository polls it and makes snapshots; the catalog says which
 // application is where; a site for each cluster holds the lease, the watches and the saved state; the askers take the
 // samples that a canary's stage needs, a few for each provider; the publisher of package record writes to Git in its own
-// time.
+// time. A promoter for each repository keeps its merge requests, by package promote, and statuses puts commit statuses at its
+// forge: what is slow there holds no pass.
 package reconciler
