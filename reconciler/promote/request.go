@@ -105,12 +105,12 @@ func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 	if err != nil {
 		return fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
-	now.asks, now.foreign = l.pinAt(tree), true
-	if len(commit.Parents) != 1 || !strings.HasPrefix(commit.Message, firstLine(l.message(now.asks))) {
-		return nil
+	now.asks = l.pinAt(tree)
+	ours := false
+	if len(commit.Parents) == 1 && strings.HasPrefix(commit.Message, firstLine(l.message(now.asks))) {
+		now.base = commit.Parents[0]
+		ours, err = k.moves(ctx, l.Subject, *now, tree)
 	}
-	now.base = commit.Parents[0]
-	ours, err := k.moves(ctx, l.Subject, *now, tree)
 	if !ours && err == nil { // what was merged with somebody's commits has had its say
 		ours, err = k.Git.IsAncestor(ctx, now.head, l.Tip)
 	}
