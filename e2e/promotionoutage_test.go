@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -63,7 +64,13 @@ func TestPromotionOutlivesItsForge(t *testing.T) {
 		s.Repo.Commit(t, "An unrelated commit")
 		now := p.AwaitMergeRequest(t, "the newest release", proposes(newest))
 		t.Logf("from the end of the outage until the request was there: %s", time.Since(healed).Round(time.Millisecond))
-		p.AwaitStatus(t, now.Head.SHA, "sluice/promotable/shop/production", "success")
+		world.Await(t, 30*time.Second, "the request says that it may be merged", func() error {
+			head := p.MergeRequest(t, now.Number).Head.SHA // it is put on the tip of that time
+			if got := p.Statuses(t, head)["sluice/promotable/shop/production"]; got.State != "success" {
+				return fmt.Errorf("%s is %q: %s, the request was at %s", head, got.State, got.Description, now.Head.SHA)
+			}
+			return nil
+		})
 		for _, name := range sorted(revisions) {
 			p.AwaitStatus(t, revisions[name], "sluice/shop/staging", "success")
 		}
