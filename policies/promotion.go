@@ -40,6 +40,9 @@ type Firing struct {
 	Pick Pinned    `json:"pick,omitzero"`
 }
 
+// Same reports whether nothing happened between two states of a schedule.
+func (f Firing) Same(other Firing) bool { return f.At.Equal(other.At) && f.Pick == other.Pick }
+
 // Arrivals are what came to be proven in an environment that releases come from.
 type Arrivals struct {
 	Releases int       // since the pin was moved last

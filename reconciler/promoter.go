@@ -47,6 +47,7 @@ type sight struct {
 	next  time.Time
 	tries int    // faults in a row
 	said  string // the last word that was logged
+	fired policies.Firing
 }
 
 func (a *Agent) newPromoter(src *source) *promoter {
@@ -154,7 +155,10 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 		return last.next
 	}
 	out, err := p.look(ctx, key, at, *env, moved != last.moved, refs[reverts+key.String()] != "")
-	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said}
+	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said, fired: out.Fired}
+	if err == nil && !out.Fired.Same(status.fired) {
+		p.agent.keepFired(key, out.Fired)
+	}
 	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(env.Promotion.When.Checks) == 0 {
 		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
 	}
@@ -185,19 +189,27 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	a := p.agent
 	served, _ := a.config.Serves(key.Environment)
 	s := a.sites[served.Cluster]
+	status, fired := a.status.get(key), p.seen[key].fired
+	if fired.At.IsZero() { // this process begins
+		fired = status.fired
+	}
 	words, _, err := config.LoadRelease(at.snap.tree, at.dir, key.Environment, env.Was)
 	if err != nil {
-		return promote.Outcome{}, err
+		return promote.Outcome{Fired: fired}, err
 	}
 	if words.Paused {
-		return promote.Outcome{Reason: "paused"}, nil
+		return promote.Outcome{Reason: "paused", Fired: fired}, nil
 	}
 	if may := p.source.repo.WriteBack.Promote; may != nil && !*may {
-		return promote.Outcome{Reason: "writeBack.promote: false in agent.yaml"}, nil
+		return promote.Outcome{Reason: "writeBack.promote: false in agent.yaml", Fired: fired}, nil
+	}
+	if env.Promotion.When.Schedule != "" && !status.read {
+		return promote.Outcome{Reason: "what became of the schedule's last firing was not read yet", Fired: fired, After: time.Second}, nil
 	}
 	subject := promote.Subject{
 		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
 		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
+		Fired: fired,
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
 	for _, from := range env.Promotion.From {
@@ -207,7 +219,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		lines, err := a.notes.of(ctx, p.source, Key{key.Application, from})
 		if err != nil {
-			return promote.Outcome{}, fmt.Errorf("read notes of %s: %w", from, err)
+			return promote.Outcome{Fired: fired}, fmt.Errorf("read notes of %s: %w", from, err)
 		}
 		subject.Lines[from] = record.Counting(lines, record.Verify(lines, a.keyring(s)))
 	}
@@ -223,7 +235,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	var back error
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
-	if status := a.status.get(key); status.Phase != "" && (status.Proven != "" || reverting) {
+	if status.Phase != "" && (status.Proven != "" || reverting) {
 		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
 		_, back = keeper.Revert(ctx, subject, fallen)
 	}
@@ -232,6 +244,15 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		err = back
 	}
 	return out, err
+}
+
+// keepFired has the next pass, which is due now, save what became of a firing. Until then the process remembers it.
+func (a *Agent) keepFired(key Key, fired policies.Firing) {
+	t := a.target(key)
+	t.mu.Lock()
+	t.fired = &fired
+	t.mu.Unlock()
+	a.queue.Add(key)
 }
 
 // shows tells how the objects of an environment differ between two revisions.

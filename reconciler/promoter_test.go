@@ -1,12 +1,14 @@
 package reconciler
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/sluice-cd/sluice/gitsource/gittest"
 	"github.com/sluice-cd/sluice/policies"
 )
 
@@ -73,5 +75,40 @@ func TestRequestToGoBackOutlivesTheProcess(t *testing.T) {
 	}
 	if asked(Status{Key: production, Phase: policies.Healthy, Revision: second}) {
 		t.Error("it is asked for although all is well")
+	}
+}
+
+// TestFiringOutlivesTheProcess: what a schedule's last firing came to is in the saved state, and another process goes on with it.
+func TestFiringOutlivesTheProcess(t *testing.T) {
+	l := newLand(t)
+	pinned := ", follow: pin, promotion: {from: staging, when: {schedule: '0 3 1 1 *'}}}\n"
+	text := strings.TrimSuffix(l.application("shop", "", "staging", "production"), "}\n") + pinned
+	l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/sluice.yaml": text, "shop/deploy/a.yaml": configMap("a", "1")}})
+	production := Key{"shop", "production"}
+	p := l.start("one")
+	var before policies.Firing
+	l.await("it is saved", func() error {
+		saved, _ := l.state(production)
+		if before = saved.Fired; before.At.IsZero() {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	if err := p.stop(); err != nil {
+		t.Fatal(err)
+	}
+	q := l.start("one")
+	l.await("the promotion is looked at", func() error {
+		if !strings.Contains(q.log.String(), "Promotion was looked at") {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	q.again(production)
+	if saved, _ := l.state(production); !saved.Fired.Same(before) {
+		t.Errorf("it is %v, was %v", saved.Fired, before)
+	}
+	if now := q.agent.status.get(production).fired; !now.Same(before) {
+		t.Errorf("the process goes on with %v, want %v", now, before)
 	}
 }

@@ -24,6 +24,9 @@ type Status struct {
 	Objects  int                   `json:"objects"`
 	Since    time.Time             `json:"since,omitzero"`
 	At       time.Time             `json:"at"`
+
+	read  bool            // the state was, in the cluster
+	fired policies.Firing // as it is saved
 }
 
 // board holds the last status of each key. It may be used concurrently.
@@ -82,6 +85,7 @@ func (p *Pass) summary(out Outcome) Status {
 		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: shownPhase(state), Revision: state.Release.Revision,
 		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
 		Drifted: p.Drifted.list(), Since: state.Since, At: p.agent.now(),
+		read: p.target.loaded, fired: p.target.held.saved.Fired,
 	}
 	if state.Phase == policies.RolledBack {
 		s.Proven = state.Proven.Revision

@@ -31,7 +31,6 @@ type Keeper struct {
 	memos memos
 	past  past
 	last  shown
-	fired policies.Firing    // of the schedule; lost with the process, which then begins with the next firing
 	first map[string]arrival // by environment
 }
 
@@ -52,7 +51,9 @@ type Subject struct {
 	Capabilities render.Capabilities
 	// Window says when the target's changes may begin.
 	Window policies.Openness
-	Now    time.Time
+	// Fired is what the last look gave; zero: there was none, and the schedule begins with its next firing.
+	Fired policies.Firing
+	Now   time.Time
 }
 
 // Outcome is what a look came to.
@@ -61,6 +62,7 @@ type Outcome struct {
 	Due       bool   // it may be merged, by what the environment says
 	Reason    string // for people
 	After     time.Duration
+	Fired     policies.Firing    // to be saved, and given with the next look
 	Request   forge.MergeRequest // the open one; zero where there is none
 }
 
@@ -86,23 +88,22 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 	var err error
 	if s.promotion().By == config.ByMergeRequest { // else no request is kept, and a forge that is away keeps no pin from its commit
 		if known, err = k.requests(ctx, lane); err != nil {
-			return Outcome{After: forge.RetryAfter(err, s.Now)}, err
+			return Outcome{After: forge.RetryAfter(err, s.Now), Fired: s.Fired}, err
 		}
 	}
 	facts, err := k.facts(ctx, s, known)
 	if err != nil {
-		return Outcome{After: forge.RetryAfter(err, s.Now)}, err
+		return Outcome{After: forge.RetryAfter(err, s.Now), Fired: s.Fired}, err
 	}
 	rules, err := rulesOf(s.promotion())
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{Fired: s.Fired}, err
 	}
 	decision := rules.Decide(facts)
-	k.fired = decision.Fired
 	if fixed := why(known); fixed != "" && s.promotion().By == config.ByMergeRequest {
 		decision = ofFixed(rules, facts, decision, known.asks)
 	}
-	out := Outcome{Due: decision.Due, Reason: decision.Reason, After: decision.RetryAfter}
+	out := Outcome{Due: decision.Due, Reason: decision.Reason, After: decision.RetryAfter, Fired: decision.Fired}
 	if decision.Candidate != nil {
 		out.Candidate = decision.Candidate.Revision
 	}
@@ -142,7 +143,7 @@ func (k *Keeper) facts(ctx context.Context, s Subject, known known) (policies.Pr
 		}
 	}
 	facts.Arrived = k.arrivals(s)
-	facts.Fired, facts.Window = k.fired, s.Window
+	facts.Fired, facts.Window = s.Fired, s.Window
 	return facts, k.checks(ctx, s, facts.Candidates)
 }
 
