@@ -102,15 +102,14 @@ func (p *Pass) holds(trigger string) Outcome {
 }
 
 // sequence is what was proven here, by the notes that count.
-func (p *Pass) sequence(lines []record.ParsedLine) (proofs []policies.Proof) {
-	counting := record.Counting(lines, record.Verify(lines, p.agent.keyring(p.site)))
+func (p *Pass) sequence(counting []record.Line) (proofs []policies.Proof) {
 	for _, proof := range record.Sequence(counting, record.Subject{Application: p.Application, Environment: p.Environment}) {
 		line, left := proof.Healthy, ""
 		if proof.Left.Phase != "" {
 			left = strings.TrimSuffix(fmt.Sprintf("%s: %s", proof.Left.Phase, proof.Left.Reason), ": ")
 		}
 		proofs = append(proofs, policies.Proof{
-			Release: policies.Release{Revision: line.Revision, Trigger: line.Trigger, Inputs: line.Inputs, Digest: line.Digest},
+			Release: releaseOf(line),
 			At:      line.At, Left: left, Noted: true,
 		})
 	}
@@ -119,3 +118,15 @@ func (p *Pass) sequence(lines []record.ParsedLine) (proofs []policies.Proof) {
 
 // mostProofs bounds what is taken from notes: as many as rules can reach.
 const mostProofs = 50
+
+// quarantined is what failed here and was taken back, by the notes that count.
+func (p *Pass) quarantined(counting []record.Line) (releases []policies.Release) {
+	for _, line := range record.Quarantined(counting, record.Subject{Application: p.Application, Environment: p.Environment}) {
+		releases = append(releases, releaseOf(line))
+	}
+	return slices.Clip(releases[:min(len(releases), policies.MostQuarantined)])
+}
+
+func releaseOf(line record.Line) policies.Release {
+	return policies.Release{Revision: line.Revision, Trigger: line.Trigger, Inputs: line.Inputs, Digest: line.Digest}
+}
