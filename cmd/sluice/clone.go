@@ -42,6 +42,15 @@ func (c *clone) git(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
+// revision is the full hash of what a person names: a commit, branch or tag.
+func (c *clone) revision(ctx context.Context, name string) (string, error) {
+	hash, err := c.git(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	if err != nil {
+		return "", hinted{fmt.Errorf("%q is no commit, branch or tag of this clone", name), "git fetch"}
+	}
+	return hash, nil
+}
+
 // unchanged refuses a file with changes that are not committed: they would go along, and nobody would have meant it.
 func (c *clone) unchanged(ctx context.Context, file string) error {
 	abs, err := filepath.Abs(file)
