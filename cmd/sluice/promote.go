@@ -80,7 +80,10 @@ func promoteTo(cmd *cobra.Command, flags promoteFlags, args []string) error {
 		return err
 	}
 	defer read.close()
-	subject, err := desk.promotion(ctx, read)
+	if _, err := desk.tip(ctx, read.repo, ""); err != nil {
+		return err
+	}
+	subject, err := read.promotion(ctx, desk.clone.branch, desk.place.dir, desk.subject())
 	if err != nil {
 		return err
 	}
@@ -106,39 +109,39 @@ func promoteTo(cmd *cobra.Command, flags promoteFlags, args []string) error {
 	return desk.prepare(cmd, desk.pinning(found, flags.hotfix, needs))
 }
 
-// promotion is what the agent would look at, as the clone's branch has it on the server. A clone that is behind is refused.
-func (d *desk) promotion(ctx context.Context, read *notes) (promote.Subject, error) {
-	branch := "refs/heads/" + d.clone.branch
-	refs, err := read.repo.Fetch(ctx, branch, record.Ref("*"))
-	if err != nil {
-		return promote.Subject{}, err
-	}
+// promotion is what the agent would look at on a branch, as the server has it.
+func (n *notes) promotion(ctx context.Context, branch, dir string, of record.Subject) (promote.Subject, error) {
+	ref := "refs/heads/" + branch
 	s := promote.Subject{
-		Application: d.application, Environment: d.environment, Repository: config.Repository{Branch: d.clone.branch}, Tip: refs[branch],
-		Dir: d.place.dir, Lines: map[string][]record.Line{}, Now: time.Now(),
+		Application: of.Application, Environment: of.Environment, Repository: config.Repository{Branch: branch}, Dir: dir,
+		Lines: map[string][]record.Line{}, Now: time.Now(),
 	}
-	if err := d.clone.has(ctx, "", s.Tip); err != nil {
-		return s, err
-	}
-	tree, err := read.repo.Tree(s.Tip)
+	refs, err := n.repo.Fetch(ctx, ref, record.Ref("*"))
 	if err != nil {
 		return s, err
 	}
-	app, faults := config.Load(tree, s.Dir)
-	if app == nil || len(faults.For(d.environment)) > 0 {
-		return s, fmt.Errorf("branch %s on origin: %w", d.clone.branch, faults)
+	if s.Tip = refs[ref]; s.Tip == "" {
+		return s, fmt.Errorf("origin has no branch %s", branch)
+	}
+	tree, err := n.repo.Tree(s.Tip)
+	if err != nil {
+		return s, err
+	}
+	app, faults := config.Load(tree, dir)
+	if app == nil || len(faults.For(of.Environment)) > 0 {
+		return s, fmt.Errorf("branch %s on origin: %w", branch, faults)
 	}
 	s.Rules = app
-	env, ok := app.Environment(d.environment)
-	if !ok {
-		return s, hinted{fmt.Errorf("branch %s on origin has no environment %q of %q", d.clone.branch, d.environment, d.application), "git push"}
+	env, ok := app.Environment(of.Environment)
+	if !ok || app.Metadata.Name != of.Application {
+		return s, hinted{fmt.Errorf("branch %s on origin has no environment %q of %q", branch, of.Environment, of.Application), "git push"}
 	}
-	if s.Release, _, err = config.LoadRelease(tree, s.Dir, env.Name, env.Was); err != nil {
+	if s.Release, _, err = config.LoadRelease(tree, dir, env.Name, env.Was); err != nil {
 		return s, err
 	}
-	s.Window = policies.Plan{Windows: reconciler.WindowsOf(nil, d.application, *env), Override: reconciler.OverrideOf(s.Release)}.Openness(s.Now)
+	s.Window = policies.Plan{Windows: reconciler.WindowsOf(nil, of.Application, *env), Override: reconciler.OverrideOf(s.Release)}.Openness(s.Now)
 	for _, e := range app.Environments {
-		s.Lines[e.Name] = read.told(record.Subject{Application: d.application, Environment: e.Name})
+		s.Lines[e.Name] = n.told(record.Subject{Application: of.Application, Environment: e.Name})
 	}
 	return s, nil
 }
@@ -199,7 +202,9 @@ func tellPromotion(ctx context.Context, talk io.Writer, d *desk, repo *gitsource
 	if s.Release.Paused || d.env.State == config.Paused {
 		fmt.Fprintln(talk, "  it is paused: nothing begins before it is resumed")
 	}
-	if found.Stages != "" {
+	if left := leftBy(d.env, s, found.Revision); left != "" {
+		fmt.Fprintf(talk, "  it is a roll-back from %.7s: all pods at once, without stages\n", left)
+	} else if found.Stages != "" {
 		fmt.Fprintf(talk, "  %s\n", found.Stages)
 	}
 	commits, total, err := repo.Commits(ctx, gitsource.Range{From: s.Release.Revision, To: found.Revision, Limit: mostTold})
@@ -219,4 +224,15 @@ func tellPromotion(ctx context.Context, talk io.Writer, d *desk, repo *gitsource
 		fmt.Fprintf(talk, "The objects: sluice diff %s %s --against %.7s --revision %.7s\n", d.application, d.environment, s.Release.Revision, found.Revision)
 	}
 	return nil
+}
+
+// leftBy is the revision that a pin would leave by a roll-back; empty: it would be none.
+func leftBy(env *config.Environment, s promote.Subject, revision string) string {
+	state := reconciler.StateOf(s.Lines[s.Environment], record.Subject{Application: s.Application, Environment: s.Environment})
+	for _, proof := range state.Sequence {
+		if proof.Revision == revision {
+			return state.Leaves(policies.Plan{Reach: env.Rollout.RollbackTo}, proof.Release).Revision
+		}
+	}
+	return ""
 }
