@@ -53,6 +53,8 @@ type Subject struct {
 	// Window says when the target's changes may begin.
 	Window policies.Openness
 	Now    time.Time
+	// Links say where sluice/promotable leads to.
+	Links config.Links
 }
 
 // Outcome is what a look came to.
