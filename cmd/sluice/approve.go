@@ -84,8 +84,7 @@ func awaited(ctx context.Context, d *desk, stage int) (approval, error) {
 	if err != nil {
 		return approval{}, err
 	}
-	_, err = d.tip(ctx, read.repo, waits.revision)
-	return waits, err
+	return waits, d.upToDate(ctx, read.repo, waits.revision)
 }
 
 // approvable says which stage of the release that a status is about may be approved.

@@ -74,7 +74,7 @@ func setPaused(cmd *cobra.Command, flags pauseFlags, args []string, paused bool)
 		return err
 	}
 	defer done()
-	if _, err := desk.tip(ctx, repo, ""); err != nil {
+	if err := desk.upToDate(ctx, repo, ""); err != nil {
 		return err
 	}
 	verb, already := "Pause", "pauses "+desk.environment

@@ -70,15 +70,15 @@ func (d *desk) notesFlags() notesFlags {
 	return notesFlags{repository: d.clone.root, keys: d.keys, credentials: d.credentials}
 }
 
-// tip is what the clone's branch has on the server. A clone that is behind is refused: it lacks that, or a revision that is
-// needed; empty: none is.
-func (d *desk) tip(ctx context.Context, repo *gitsource.Repository, needed string) (string, error) {
+// upToDate refuses a clone that is behind: it lacks what its branch has on the server, or a revision that is needed; empty:
+// none is.
+func (d *desk) upToDate(ctx context.Context, repo *gitsource.Repository, needed string) error {
 	branch := "refs/heads/" + d.clone.branch
 	refs, err := repo.Refs(ctx, branch)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return refs[branch], d.clone.has(ctx, needed, refs[branch])
+	return d.clone.has(ctx, needed, refs[branch])
 }
 
 // file is the path of the release file, from where the command was called.

@@ -80,7 +80,7 @@ func promoteTo(cmd *cobra.Command, flags promoteFlags, args []string) error {
 		return err
 	}
 	defer read.close()
-	if _, err := desk.tip(ctx, read.repo, ""); err != nil {
+	if err := desk.upToDate(ctx, read.repo, ""); err != nil {
 		return err
 	}
 	subject, err := read.promotion(ctx, desk.clone.branch, desk.place.dir, desk.subject())

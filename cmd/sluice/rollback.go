@@ -82,8 +82,7 @@ func wordsOf(ctx context.Context, d *desk) ([]record.Line, error) {
 	if len(lines) == 0 {
 		return nil, hinted{fmt.Errorf("no agent has written anything that counts of %s in %s", d.application, d.environment), "sluice status " + d.application}
 	}
-	_, err = d.tip(ctx, read.repo, lines[0].Revision)
-	return lines, err
+	return lines, d.upToDate(ctx, read.repo, lines[0].Revision)
 }
 
 // wayBack is the line of the release that the environment is at, and of the one to go back to.
