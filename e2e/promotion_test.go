@@ -81,7 +81,7 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 		s.Repo.Edit(t, productionDeployment, firstImage, nextImage)
 		second = s.Repo.Commit(t, "Another image in production")
 		request = p.AwaitMergeRequest(t, "the second release", proposes(second))
-		for _, words := range []string{"Another image in production", "Deployment/" + s.Production + "/shop", firstImage, nextImage, "it goes through stages: 1 pods for 1s, all"} {
+		for _, words := range []string{"Another image in production", "Deployment/" + s.Production + "/shop", firstImage, nextImage, "it goes through stages: 1 pod for 1s, all"} {
 			if !strings.Contains(request.Body, words) {
 				t.Errorf("the request does not say %q: %s", words, request.Body)
 			}

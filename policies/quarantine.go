@@ -26,3 +26,13 @@ func (s State) barred(p Plan) Plan {
 	p.Release = Release{}
 	return p
 }
+
+// Fell reports whether a release failed here, whatever brought it, and nothing has proven it since. By what brought it then it
+// is not tried again.
+func (s State) Fell(r Release) bool {
+	if s.Release.Same(r) {
+		return s.Phase == Failed || s.Phase == RolledBack
+	}
+	i := s.proofOf(r)
+	return (i < 0 || s.Sequence[i].Left != "") && slices.ContainsFunc(s.Quarantined, r.Same)
+}

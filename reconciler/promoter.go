@@ -208,8 +208,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	subject := promote.Subject{
 		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
-		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
-		Fired: fired,
+		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(), Links: a.config.Links, Fired: fired,
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
 	for _, from := range env.Promotion.From {

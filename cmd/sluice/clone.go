@@ -42,6 +42,15 @@ func (c *clone) git(ctx context.Context, args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
+// revision is the full hash of what a person names: a commit, branch or tag.
+func (c *clone) revision(ctx context.Context, name string) (string, error) {
+	hash, err := c.git(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	if err != nil {
+		return "", hinted{fmt.Errorf("%q is no commit, branch or tag of this clone", name), "git fetch"}
+	}
+	return hash, nil
+}
+
 // unchanged refuses a file with changes that are not committed: they would go along, and nobody would have meant it.
 func (c *clone) unchanged(ctx context.Context, file string) error {
 	abs, err := filepath.Abs(file)
@@ -55,8 +64,8 @@ func (c *clone) unchanged(ctx context.Context, file string) error {
 	return err
 }
 
-// has refuses a clone that is behind: it lacks the release, or what the branch has on the server. tip is empty where the
-// server has no such branch.
+// has refuses a clone that is behind: it lacks the release, if one is named, or what the branch has on the server. tip is empty
+// where the server has no such branch.
 func (c *clone) has(ctx context.Context, revision, tip string) error {
 	behind := func(what string) error {
 		return hinted{fmt.Errorf("this clone is behind: branch %s has not %s", c.branch, what), "git pull"}
@@ -66,6 +75,9 @@ func (c *clone) has(ctx context.Context, revision, tip string) error {
 	}
 	if _, err := c.git(ctx, "merge-base", "--is-ancestor", tip, "HEAD"); err != nil {
 		return behind(fmt.Sprintf("%.7s, which is on origin", tip))
+	}
+	if revision == "" {
+		return nil
 	}
 	if _, err := c.git(ctx, "cat-file", "-e", revision+"^{commit}"); err != nil {
 		return behind(fmt.Sprintf("the release %.7s", revision))

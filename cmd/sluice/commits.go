@@ -21,7 +21,7 @@ type commits struct {
 	fetched bool
 }
 
-func openCommits(flags statusFlags, repo *gitsource.Repository) *commits {
+func openCommits(flags notesFlags, repo *gitsource.Repository) *commits {
 	c := &commits{repo: repo}
 	abs, err := filepath.Abs(flags.repository)
 	if err != nil {

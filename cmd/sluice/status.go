@@ -17,19 +17,12 @@ import (
 )
 
 type statusFlags struct {
-	repository, keys, credentials, output string
-
+	notesFlags
+	output    string
 	watch     bool
 	namespace string
 	notesOnly bool
 	clusterFlags
-}
-
-// addNotes adds the flags that say where the notes are, how to get in, and whose signatures count.
-func (f *statusFlags) addNotes(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
-	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line")
-	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 }
 
 // environmentStatus is one row: the last line that Git has of an application in an environment.
@@ -88,11 +81,11 @@ and with -o json, each change is a line.`,
 			return printStatus(cmd.OutOrStdout(), flags.output, rows)
 		},
 	}
-	flags.addNotes(cmd)
+	flags.notesFlags.add(cmd)
 	cmd.Flags().BoolVar(&flags.notesOnly, "notes-only", false, "do not read the branch, and say nothing of what is next")
 	cmd.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show one environment as it is in the cluster, and each change")
 	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state, for --watch")
-	flags.add(cmd)
+	flags.clusterFlags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
 }

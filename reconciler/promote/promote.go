@@ -53,6 +53,8 @@ type Subject struct {
 	Window policies.Openness
 	// Fired is what the last look gave; zero: there was none, and the schedule begins with its next firing.
 	Fired policies.Firing
+	// Links say where sluice/promotable leads to.
+	Links config.Links
 	Now   time.Time
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
 // propose has the merge request be as the decision says. upto decides as if what its branch pins were the newest commit.
@@ -46,7 +47,10 @@ func (k *Keeper) kept(ctx context.Context, s Subject, asks string, d, newest pol
 
 // asks is a request for a revision, with what the decision has sluice/promotable say.
 func (s Subject) asks(revision, text string, d policies.PromotionDecision) ask {
-	ready := &forge.Status{Context: forge.Prefix + "promotable/" + s.Application + "/" + s.Environment, State: forge.StatePending, Description: d.Reason}
+	ready := &forge.Status{
+		Context: forge.Prefix + "promotable/" + s.Application + "/" + s.Environment, State: forge.StatePending, Description: d.Reason,
+		TargetURL: s.Links.StatusOf(config.LinkNames{App: s.Application, Env: s.Environment, Revision: revision}),
+	}
 	if d.Due {
 		ready.State = forge.StateSuccess
 	}

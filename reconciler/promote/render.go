@@ -31,13 +31,15 @@ func (m *memo) of(ctx context.Context, tree *gitsource.Tree, req render.Request)
 		}
 	}
 	out, err := render.Render(ctx, tree, req)
-	fresh := made{request: req, trace: out.Trace, inputs: out.Inputs, digest: out.Digest}
-	if err != nil {
+	fresh := made{request: req, fault: err}
+	if err == nil {
+		fresh.trace, fresh.inputs, fresh.digest = out.Trace, out.Inputs, out.Digest
+	} else {
 		trace, known := render.TraceOf(err)
 		if !known || ctx.Err() != nil {
 			return made{}, fmt.Errorf("render %s at %.7s: %w", req.Environment, tree.Revision(), err)
 		}
-		fresh.trace, fresh.fault = trace, err
+		fresh.trace = trace
 	}
 	if m.all = append([]made{fresh}, m.all...); len(m.all) > remembered {
 		m.all = m.all[:remembered]
