@@ -147,6 +147,12 @@ func TestLesson25_ForeignCommits(t *testing.T) {
 		"OnTop": {"a commit of somebody else's lies on ours", func(b *bed, _ string) gittest.Change {
 			return gittest.Change{Branch: "sluice/promote/shop/production", Files: map[string]string{"deploy/a.yaml": value("mine")}}
 		}, true},
+		"Picked": {"somebody took all of it into the polled branch by another commit", func(b *bed, base string) gittest.Change {
+			c := amend(b, base)
+			c.Message = "Mine"
+			b.commit(gittest.Change{Files: c.Files})
+			return c
+		}, false},
 		"Rebased": {"the forge may have put it on a newer tip", func(b *bed, _ string) gittest.Change {
 			return amend(b, b.commit(gittest.Change{Files: map[string]string{"README": "nothing of the shop"}}))
 		}, false},
