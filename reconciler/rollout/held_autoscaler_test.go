@@ -53,28 +53,22 @@ func TestHeldCanary_Autoscaler(t *testing.T) {
 			h.stays("{A14 B4}")
 			h.keeps(proven)
 		}},
-		"IdleCanaryPodsCancelOut": {"nine pods at 100% of eight are as many as eight: what a new pod does not do, the others do", func(h *held) {
-			h.container["a"], h.container["b"] = "resources: {requests: {cpu: 100m}}", "resources: {requests: {cpu: 100m}}"
-			h.settle("a")
-			h.stays("{A8}")
+		"IdleCanaryPodsCancelOut": {"it takes nothing, of nine: what it lowers the average by, it raises the number by", func(h *held) {
 			h.apply("b", surge(policies.Held, 1))
 			h.stays("{A8 B1}")
 			h.uses("a", "100m")
 			h.uses("b", "0")
 			h.autoscale(2)
-			h.untilScaled(88, 8)
+			h.untilScaled("88m", 8)
 			h.stays("{A8 B1}")
 		}},
-		"BusyCanaryPodsCountToo": {"at 150% it asks for half as many again of nine, not of eight", func(h *held) {
-			h.container["a"], h.container["b"] = "resources: {requests: {cpu: 100m}}", "resources: {requests: {cpu: 100m}}"
-			h.settle("a")
-			h.stays("{A8}")
+		"BusyCanaryPodsCountToo": {"it asks for half as many again of nine, not of eight", func(h *held) {
 			h.apply("b", surge(policies.Held, 1))
 			h.stays("{A8 B1}")
 			h.uses("a", "150m")
 			h.uses("b", "150m")
 			h.autoscale(2)
-			h.untilScaled(150, 14)
+			h.untilScaled("150m", 14)
 			h.until("14 replicas", func() bool { return *h.deployment.Spec.Replicas == 14 })
 		}},
 	})
@@ -91,7 +85,7 @@ spec:
   minReplicas: %d
   maxReplicas: 20
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: web}
-  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 100}}}]
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: AverageValue, averageValue: 100m}}}]
 `, h.namespace, least))
 	_, err := h.kube.dynamic.Resource(plural(autoscalers)).Namespace(h.namespace).Apply(h.t.Context(), "web", made, metav1.ApplyOptions{FieldManager: "somebody", Force: true})
 	if err != nil {
@@ -116,8 +110,8 @@ func (h *held) uses(template, cpu string) {
 	}
 }
 
-// untilScaled waits until the autoscaler has measured so much, of all pods, and wants so many.
-func (h *held) untilScaled(percent, want int64) {
+// untilScaled waits until the autoscaler has measured so much of a pod on average, and wants so many.
+func (h *held) untilScaled(average string, want int64) {
 	h.t.Helper()
 	resource := h.kube.dynamic.Resource(plural(autoscalers)).Namespace(h.namespace)
 	events, err := resource.Watch(h.t.Context(), metav1.ListOptions{})
@@ -140,12 +134,12 @@ func (h *held) untilScaled(percent, want int64) {
 			if len(measured) == 0 {
 				continue
 			}
-			used, _, _ := unstructured.NestedInt64(measured[0].(map[string]any), "resource", "current", "averageUtilization")
-			if desired, _, _ := unstructured.NestedInt64(status, "desiredReplicas"); used == percent && desired == want {
+			used, _, _ := unstructured.NestedString(measured[0].(map[string]any), "resource", "current", "averageValue")
+			if desired, _, _ := unstructured.NestedInt64(status, "desiredReplicas"); used == average && desired == want {
 				return
 			}
 		case <-late:
-			h.t.Fatalf("%d%% and %d replicas were not seen; it says %s", percent, want, seen)
+			h.t.Fatalf("%s and %d replicas were not seen; it says %s", average, want, seen)
 		}
 	}
 }
