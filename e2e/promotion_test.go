@@ -139,6 +139,13 @@ func TestPromotionIsRevertedAfterAFailure(t *testing.T) {
 		s.AwaitPhase(t, "production", bad, "RolledBack")
 		p.AwaitStatus(t, bad, "sluice/shop/production", "failure")
 	})
+	t.Run("Lesson23_SuccessWasNeverSaid", func(t *testing.T) {
+		for _, status := range p.StatusLog(t, bad) {
+			if status.Context == "sluice/shop/production" && status.State == "success" {
+				t.Errorf("it was said of a release that never was well: %s", status.Description)
+			}
+		}
+	})
 	t.Run("ARequestToGoBackWaits", func(t *testing.T) {
 		revert = p.AwaitMergeRequest(t, "the way back", func(m world.MergeRequest) bool {
 			return m.State == "open" && m.Head.Ref == "sluice/revert/shop/production"

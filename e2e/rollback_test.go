@@ -75,6 +75,9 @@ func TestRollbackByRevert(t *testing.T) {
 		if !wasStaged(t, s, "staging", again) {
 			t.Error("a release whose proof was withdrawn came back without stages")
 		}
+		s.Repo.AwaitNote(t, world.Patience, "it is explained", "staging", func(n world.Note) bool {
+			return n.On == again && n.Says("stage 1 of 1", "it was proven here before, and left: rolled back from "+second[:7])
+		})
 	})
 	t.Run("Lesson26_ARevertOfAMerge", func(t *testing.T) {
 		proven := replicaSets(t, s, s.Staging)

@@ -27,6 +27,7 @@ type source struct {
 	promote func()           // called after each poll that had an answer
 	// statuses are put on its commits.
 	statuses *statuses
+	pace     *pace // of pushes
 	metrics  *metrics
 
 	credentials *credentials // nil where the repository needs none

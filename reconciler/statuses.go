@@ -17,8 +17,10 @@ const (
 	// statusTries bounds the refusals after which a status is given up. A forge that is away refuses nothing, and is asked
 	// until it is back.
 	statusTries = 10
-	// oldCommits bounds the commits that are remembered.
+	// oldCommits bounds the commits that are remembered, and mostDue those of them that a forge with limits has not been told
+	// of: what GitHub takes in a day.
 	oldCommits = 1000
+	mostDue    = 10_000
 )
 
 // statuses puts commit statuses on the commits of one repository, beside the passes: a slow forge holds no apply. What is lost
@@ -34,6 +36,7 @@ type statuses struct {
 	mu      sync.Mutex
 	commits map[commitIn]*saying
 	order   []commitIn // the oldest first
+	posted  commitIn   // what take was asked for last: it may be put back
 }
 
 // commitIn is a commit in an environment.
@@ -75,10 +78,7 @@ func (s *statuses) want(key Key, phase policies.Phase, release policies.Release,
 		}
 		t.words[key.Application], t.due[key.Application], t.tries = w, true, 0
 	}
-	for len(s.order) > oldCommits {
-		delete(s.commits, s.order[0])
-		s.order = s.order[1:]
-	}
+	s.forget()
 	select {
 	case s.poked <- struct{}{}:
 	default:

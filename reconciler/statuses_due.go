@@ -42,6 +42,7 @@ func (s *statuses) take(at commitIn) saying {
 	if !known {
 		return saying{}
 	}
+	s.posted = at
 	taken := saying{words: maps.Clone(t.words), due: t.due, alone: t.alone}
 	t.due = map[string]bool{}
 	return taken
@@ -68,4 +69,17 @@ func (s *statuses) putBack(at commitIn, due map[string]bool, after time.Time) {
 	}
 	t.after = after
 	maps.Copy(t.due, due)
+}
+
+// forget bounds what is remembered. What is due stays longer.
+func (s *statuses) forget() {
+	for len(s.order) > oldCommits {
+		i := slices.IndexFunc(s.order, func(at commitIn) bool { return len(s.commits[at].due) == 0 && at != s.posted })
+		if i < 0 && len(s.order) <= mostDue {
+			return
+		}
+		i = max(i, 0)
+		delete(s.commits, s.order[i])
+		s.order = slices.Delete(s.order, i, i+1)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
@@ -20,30 +21,40 @@ func (a *Agent) open(repo config.Repository, hosts *gitsource.Hosts) (*source, e
 	if secrets != nil {
 		conf.Credentials = secrets.get
 	}
+	beat := newPace(a.now, repo.WriteBack.Interval.Std())
+	if repo.CountsPushes() {
+		conf.Pace = beat.wait
+	}
 	git, err := gitsource.Open(conf)
 	if err != nil {
 		return nil, err
 	}
 	src := newSource(repo, git, a.log)
-	src.credentials = secrets
+	src.credentials, src.pace = secrets, beat
 	src.served, src.changed, src.tidy, src.metrics = a.serves, a.changed, a.notes.sweep, a.metrics
 	src.statuses = newStatuses(a, src)
+	if of := accountOf(repo); repo.Forge != nil && a.budgets[of] == nil {
+		a.budgets[of] = forge.NewBudget(forge.LimitsOf(forge.Kind(repo.Forge.Kind), 1))
+	}
 	promoter := a.newPromoter(src)
 	src.promote = promoter.poke
 	a.promoters = append(a.promoters, promoter)
 	return src, nil
 }
 
-func (a *Agent) newPublisher() *record.Publisher {
-	return record.New(record.Config{
+// publishing is how status is written.
+func (a *Agent) publishing() record.Config {
+	return record.Config{
 		Log: a.log,
+		// A push waits for its turn at a forge that counts them; how long a server may be silent is for gitsource to say.
+		Timeout: longestWait,
 		ReadOnly: func(err error) bool {
 			return errors.Is(err, gitsource.ErrReadOnly)
 		},
 		OnReadOnly: func(repository string, err error) {
 			a.log.Warn("Status is not written to Git: the credentials may only read", "repository", repository, "err", err)
 		},
-	})
+	}
 }
 
 // notes reports whether status is written to the repository.
@@ -56,7 +67,7 @@ func (a *Agent) write(src *source, environment string, lines []record.Line, t *t
 	}
 	target := record.Target{
 		Repository: src.git.URL(), Environment: environment, Notes: pushes{src.git, src.repo.Name, a.metrics},
-		MinPush: src.repo.WriteBack.Interval.Std(),
+		MinPush: src.pace.every(),
 	}
 	a.publisher.Add(target, lines, t.confirm)
 }

@@ -111,7 +111,8 @@ type WriteBack struct {
 	Commit bool `json:"commit,omitempty"`
 	// Statuses are commit statuses at the forge; without a word they are set where there is one.
 	Statuses *bool `json:"statuses,omitempty"`
-	// Interval is the least time between two pushes; 100ms to 1h.
+	// Interval is the least time between two pushes; 100ms to 1h. At GitHub, which takes six pushes a minute for a repository,
+	// it is 10s for each agent that may push there: this one, and one for every environment that it does not serve.
 	Interval Duration `json:"interval,omitzero"`
 }
 

@@ -112,7 +112,9 @@ func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 		ours, err = k.moves(ctx, l.Subject, *now, tree)
 	}
 	if !ours && err == nil { // what was merged with somebody's commits has had its say
-		ours, err = k.Git.IsAncestor(ctx, now.head, l.Tip)
+		if ours, err = k.Git.IsAncestor(ctx, now.head, l.Tip); !ours && err == nil {
+			ours, err = k.contained(ctx, l, now.head)
+		}
 	}
 	now.foreign = !ours
 	return err
