@@ -108,9 +108,7 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 	}
 	switch s.promotion().By {
 	case config.ByMergeRequest:
-		out.Request, err = k.propose(ctx, lane, known, decision, func(revision string) policies.PromotionDecision {
-			return rules.Decide(facts.Upto(revision))
-		})
+		out.Request, err = k.propose(ctx, lane, known, decision)
 	case config.ByCommit:
 		out.Reason, err = k.commit(ctx, s, decision)
 	case config.ByHand:

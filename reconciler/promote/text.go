@@ -49,7 +49,7 @@ const listed = 30
 func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDecision) (string, error) {
 	c := *d.Candidate
 	var b strings.Builder
-	fmt.Fprintf(&b, "Pins **%s** in **%s** to %s", s.Application, s.Environment, c.Revision)
+	fmt.Fprintf(&b, "Pins **%s** in **%s** to %s", s.Application, s.Environment, orNone(c.Revision))
 	if s.Release.Revision != "" {
 		fmt.Fprintf(&b, ", from %s", s.Release.Revision)
 	}
@@ -61,6 +61,10 @@ func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDe
 		fmt.Fprintf(&b, "- Check `%s`: %s\n", name, orNone(string(c.Checks[name])))
 	}
 	fmt.Fprintf(&b, "\n**%s**\n", d.Reason)
+	if c.Digest == "" { // no candidate: whoever put it there knows what it is
+		fmt.Fprintf(&b, "\n"+askedMark+"\n", c.Revision)
+		return b.String(), nil
+	}
 	if err := k.commits(ctx, s, c.Revision, &b); err != nil {
 		return "", err
 	}
