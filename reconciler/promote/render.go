@@ -31,8 +31,10 @@ func (m *memo) of(ctx context.Context, tree *gitsource.Tree, req render.Request)
 		}
 	}
 	out, err := render.Render(ctx, tree, req)
-	fresh := made{request: req, trace: out.Trace, inputs: out.Inputs, digest: out.Digest}
-	if err != nil {
+	fresh := made{request: req}
+	if err == nil {
+		fresh.trace, fresh.inputs, fresh.digest = out.Trace, out.Inputs, out.Digest
+	} else {
 		trace, known := render.TraceOf(err)
 		if !known || ctx.Err() != nil {
 			return made{}, fmt.Errorf("render %s at %.7s: %w", req.Environment, tree.Revision(), err)
