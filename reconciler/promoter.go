@@ -47,6 +47,7 @@ type sight struct {
 	next  time.Time
 	tries int    // faults in a row
 	said  string // the last word that was logged
+	back  bool   // a release had failed, or there was a branch to go back
 }
 
 func (a *Agent) newPromoter(src *source) *promoter {
@@ -115,8 +116,8 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 	return wait
 }
 
-// subjects are the environments of this repository that are served here and promoted to. Where the file at the tip is
-// faulty for one, nothing new starts.
+// subjects are the environments of this repository that are served here, and promoted to or taken back when a release fails.
+// Where the file at the tip is faulty for one, nothing new starts.
 func (p *promoter) subjects() map[Key]place {
 	found := map[Key]place{}
 	snap := p.source.now.Load()
@@ -130,7 +131,7 @@ func (p *promoter) subjects() map[Key]place {
 		for _, env := range d.app.Environments {
 			key := Key{d.app.Metadata.Name, env.Name}
 			at, err := p.agent.catalog.find(key.Application)
-			if env.Promotion == nil || env.State != config.Present || len(d.faults.For(env.Name)) > 0 || err != nil || at.source != p.source || at.dir != d.dir {
+			if !p.asks(key, env) || env.State != config.Present || len(d.faults.For(env.Name)) > 0 || err != nil || at.source != p.source || at.dir != d.dir {
 				continue
 			}
 			if served, ok := p.agent.config.Serves(env.Name); ok && p.agent.sites[served.Cluster].ready() {
@@ -141,21 +142,42 @@ func (p *promoter) subjects() map[Key]place {
 	return found
 }
 
+// asks reports whether there may be something to ask for in Git: a release that comes from elsewhere, or the way back after one
+// that failed, or that was in an earlier process. Another branch, and tags, are not ours to write. Where nothing failed nobody is
+// asked anything.
+func (p *promoter) asks(key Key, env config.Environment) bool {
+	if env.Promotion != nil || !env.Rollout.TakesBack() || !env.Follow.Pin && !env.Follow.Tip() {
+		return env.Promotion != nil
+	}
+	last, looked := p.seen[key]
+	status := p.agent.status.get(key)
+	return status.Phase != "" && (status.Proven != "" || last.back || !looked)
+}
+
+// comesFrom are the environments that releases come from, and checks what they wait for at the forge.
+func comesFrom(env config.Environment) (from, checks []string) {
+	if env.Promotion == nil {
+		return nil, nil
+	}
+	return env.Promotion.From, env.Promotion.When.Checks
+}
+
 // visit looks at one environment where something moved, or it is due, and returns when it is due again.
 func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string]string) time.Time {
 	env, _ := at.app.Environment(key.Environment)
 	last, now := p.seen[key], p.agent.now()
 	status := p.agent.status.get(key)
+	comes, checks := comesFrom(*env)
 	moved := fmt.Sprint(at.snap.tip, refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
-	for _, from := range env.Promotion.From {
+	for _, from := range comes {
 		moved += " " + refs[record.Ref(from)]
 	}
 	if moved == last.moved && now.Before(last.next) {
 		return last.next
 	}
 	out, err := p.look(ctx, key, at, *env, moved != last.moved, refs[reverts+key.String()] != "")
-	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said}
-	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(env.Promotion.When.Checks) == 0 {
+	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said, back: status.Proven != "" || refs[reverts+key.String()] != ""}
+	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(checks) == 0 {
 		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
 	}
 	if out.After > 0 {
@@ -170,9 +192,14 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	if said != this.said {
 		this.said = said
 		log := p.agent.log.With("app", key.Application, "env", key.Environment, "revision", out.Candidate)
-		if err != nil {
+		switch {
+		case err != nil && env.Promotion == nil:
+			log.Warn("Way back was not looked after", "err", err)
+		case err != nil:
 			log.Warn("Promotion was not looked after", "err", err)
-		} else {
+		case env.Promotion == nil:
+			log.Info("Way back was looked at", "reason", out.Reason, "request", out.Request.URL)
+		default:
 			log.Info("Promotion was looked at", "due", out.Due, "reason", out.Reason, "request", out.Request.URL)
 		}
 	}
@@ -200,7 +227,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
-	for _, from := range env.Promotion.From {
+	comes, _ := comesFrom(env)
+	for _, from := range comes {
 		if fresh && !p.read[from] {
 			a.notes.forget(p.source, from)
 			p.read[from] = true
@@ -221,15 +249,20 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		p.keepers[key] = keeper
 	}
-	var back error
+	var back promote.Outcome
+	var errBack error
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
 	if status := a.status.get(key); status.Phase != "" && (status.Proven != "" || reverting) {
-		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
-		_, back = keeper.Revert(ctx, subject, fallen)
+		back, errBack = keeper.Revert(ctx, subject, promote.Fallen{
+			Revision: status.Revision, Trigger: status.Trigger, Proven: status.Proven, Reason: status.Reason,
+		})
+	}
+	if env.Promotion == nil || back.Committed { // what was committed is looked at after the poll
+		return back, errBack
 	}
 	out, err := keeper.Look(ctx, subject) // a forge that is away keeps no fix from being pinned
 	if err == nil {
-		err = back
+		err = errBack
 	}
 	return out, err
 }

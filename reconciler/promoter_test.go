@@ -75,3 +75,47 @@ func TestRequestToGoBackOutlivesTheProcess(t *testing.T) {
 		t.Error("it is asked for although all is well")
 	}
 }
+
+// TestWayBackOfTheTip: what follows the tip is asked about where a release failed, or a process before this one asked for
+// something, and nobody is asked anything else.
+func TestWayBackOfTheTip(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.serves()
+	staging := Key{"shop", "staging"}
+	file := strings.Replace(twoStages, "{path: deploy}}}", "{path: deploy}}, rollout: {canary: {}}}", 1)
+	first := b.files(map[string]string{"shop/sluice.yaml": file, "shop/deploy/a.yaml": configMap("a", "1")})
+	second := b.files(map[string]string{"shop/deploy/a.yaml": configMap("a", "2")})
+	promoter := b.agent.newPromoter(b.agent.catalog.sources[0])
+	looks := func(status Status) (asked, branch bool) {
+		t.Helper()
+		b.agent.status.set(staging, status)
+		_, asked = promoter.subjects()[staging]
+		promoter.round(t.Context())
+		return asked, b.git.Git(t, "shop", "for-each-ref", reverts+staging.String()) != ""
+	}
+	failed := Status{Key: staging, Phase: policies.RolledBack, Revision: second, Trigger: second, Proven: first, Reason: "it failed"}
+	well := Status{Key: staging, Phase: policies.Healthy, Revision: second}
+	for _, step := range []struct {
+		name          string
+		status        Status
+		asked, branch bool
+	}{
+		{"nothing is known", Status{}, false, false},
+		{"well, and an earlier process may have asked", well, true, false},
+		{"well still", well, false, false},
+		{"it failed", failed, true, true},
+		{"it is withdrawn", well, true, false},
+		{"it is seen that it is", well, true, false},
+		{"nothing is left to look after", well, false, false},
+	} {
+		if asked, branch := looks(step.status); asked != step.asked || branch != step.branch {
+			t.Errorf("%s: it is looked at %v, and a branch is there: %v", step.name, asked, branch)
+		}
+	}
+	no := false
+	promoter.source.repo.WriteBack.Promote = &no
+	if _, branch := looks(failed); branch {
+		t.Error("agent.yaml lets nothing be proposed, and it is")
+	}
+}

@@ -28,11 +28,13 @@ type Keeper struct {
 	Show Shown
 	Log  *slog.Logger
 
-	memos memos
-	past  past
-	last  shown
-	fired policies.Firing    // of the schedule; lost with the process, which then begins with the next firing
-	first map[string]arrival // by environment
+	memos  memos
+	past   past
+	stood  stood
+	beside beside
+	last   shown
+	fired  policies.Firing    // of the schedule; lost with the process, which then begins with the next firing
+	first  map[string]arrival // by environment
 }
 
 // Subject is what a look is about, as Git says it at one moment.
@@ -62,6 +64,7 @@ type Outcome struct {
 	Reason    string // for people
 	After     time.Duration
 	Request   forge.MergeRequest // the open one; zero where there is none
+	Committed bool               // it was written to the polled branch
 }
 
 func (s Subject) promotion() config.Promotion {
@@ -78,10 +81,7 @@ func (s Subject) file() string { return path.Join(s.Dir, config.ReleasePath(s.En
 // Look looks at an environment once and does what is due. The error is one of Git or of the forge: the next look begins anew,
 // not before Outcome.After.
 func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
-	if k.memos == nil {
-		k.memos = memos{}
-	}
-	lane := s.promotionLane()
+	lane := k.promotionLane(s)
 	var known known
 	var err error
 	if s.promotion().By == config.ByMergeRequest { // else no request is kept, and a forge that is away keeps no pin from its commit
@@ -110,7 +110,9 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 	case config.ByMergeRequest:
 		out.Request, err = k.propose(ctx, lane, known, decision)
 	case config.ByCommit:
-		out.Reason, err = k.commit(ctx, s, decision)
+		if decision.Due && decision.Candidate != nil {
+			out.Reason, err = k.commit(ctx, lane, out.Candidate)
+		}
 	case config.ByHand:
 	}
 	if err != nil {
@@ -166,45 +168,21 @@ func (k *Keeper) checks(ctx context.Context, s Subject, candidates []policies.Ca
 	return nil
 }
 
-// commit pins what is due without a person.
-func (k *Keeper) commit(ctx context.Context, s Subject, d policies.PromotionDecision) (string, error) {
-	if d.Candidate == nil || !d.Due {
-		return d.Reason, nil
-	}
+// commit writes what a lane asks for to the polled branch, without a person, and says what became of it.
+func (k *Keeper) commit(ctx context.Context, l lane, revision string) (string, error) {
 	if !k.MayCommit {
 		return "promotion by commit needs writeBack: {commit: true} of the repository in agent.yaml", nil
 	}
-	files, err := k.files(s, d.Candidate.Revision)
+	files, err := l.files(ctx, l.Tip, revision)
 	if err != nil {
-		return d.Reason, err
+		return "", err
 	}
 	written, err := k.Git.AppendCommit(ctx, gitsource.Change{
-		Ref: "refs/heads/" + s.Repository.Branch, Base: s.Tip, Files: files, Message: s.promotes(d.Candidate.Revision), Time: s.Now,
+		Ref: "refs/heads/" + l.Repository.Branch, Base: l.Tip, Files: files, Message: l.message(revision), Time: l.Now,
 	})
 	if err != nil {
-		return d.Reason, fmt.Errorf("pin %.7s in %s: %w", d.Candidate.Revision, s.Environment, err)
+		return "", fmt.Errorf("pin %.7s in %s: %w", revision, l.Environment, err)
 	}
-	k.Log.Info("Release was promoted", "app", s.Application, "env", s.Environment, "revision", d.Candidate.Revision, "commit", written.Commit)
-	return "pinned " + d.Candidate.Revision[:7], nil
-}
-
-// files is the release file with another pin.
-func (k *Keeper) files(s Subject, revision string) (gitsource.Files, error) {
-	tree, err := k.Git.Tree(s.Tip)
-	if err != nil {
-		return nil, fmt.Errorf("read %.7s: %w", s.Tip, err)
-	}
-	return pin(tree, s.file(), revision)
-}
-
-func pin(tree *gitsource.Tree, file, revision string) (gitsource.Files, error) {
-	before, err := readFile(tree, file)
-	if err != nil {
-		return nil, err
-	}
-	after, err := config.Pin(file, before, revision)
-	if err != nil {
-		return nil, err
-	}
-	return gitsource.Files{file: {Content: after}}, nil
+	k.Log.Info("Pin was committed", "app", l.Application, "env", l.Environment, "revision", revision, "commit", written.Commit)
+	return "pinned " + revision[:7], nil
 }
