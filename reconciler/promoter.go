@@ -254,7 +254,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
 	if status := a.status.get(key); status.Phase != "" && (status.Proven != "" || reverting) {
 		back, errBack = keeper.Revert(ctx, subject, promote.Fallen{
-			Revision: status.Revision, Trigger: status.Trigger, Proven: status.Proven, Reason: status.Reason,
+			Revision: status.Revision, Trigger: status.Trigger, Proven: status.Proven, Reason: status.Failure,
 		})
 	}
 	if env.Promotion == nil || back.Committed { // what was committed is looked at after the poll

@@ -61,7 +61,7 @@ func TestRequestToGoBackOutlivesTheProcess(t *testing.T) {
 		promoter.round(t.Context())
 		return b.git.Git(t, "shop", "for-each-ref", reverts+production.String()) != ""
 	}
-	failed := Status{Key: production, Phase: policies.RolledBack, Revision: second, Proven: first, Reason: "it failed"}
+	failed := Status{Key: production, Phase: policies.RolledBack, Revision: second, Proven: first, Failure: "it failed"}
 	if !asked(failed) {
 		t.Error("nobody is asked to move the pin back")
 	}
@@ -94,7 +94,7 @@ func TestWayBackOfTheTip(t *testing.T) {
 		promoter.round(t.Context())
 		return asked, b.git.Git(t, "shop", "for-each-ref", reverts+staging.String()) != ""
 	}
-	failed := Status{Key: staging, Phase: policies.RolledBack, Revision: second, Trigger: second, Proven: first, Reason: "it failed"}
+	failed := Status{Key: staging, Phase: policies.RolledBack, Revision: second, Trigger: second, Proven: first, Failure: "it failed"}
 	well := Status{Key: staging, Phase: policies.Healthy, Revision: second}
 	for _, step := range []struct {
 		name          string
