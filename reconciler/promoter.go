@@ -1,8 +1,10 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +38,7 @@ type promoter struct {
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
 	read    map[string]bool // environments whose notes were read in this round
+	pins    []promote.Pin   // that are due in this round without a person
 
 	mu       sync.Mutex
 	recalled []Key
@@ -101,7 +104,7 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
 	wait := longestWait
-	p.read = map[string]bool{}
+	p.read, p.pins = map[string]bool{}, nil
 	for key, at := range subjects {
 		if ctx.Err() != nil {
 			return wait
@@ -113,6 +116,37 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		next := p.visit(ctx, key, at, refs)
 		wait = min(wait, max(time.Until(next), 100*time.Millisecond))
 	}
+	if len(p.pins) > 0 {
+		wait = min(wait, p.commit(ctx, refs[polled]))
+	}
+	return wait
+}
+
+// commit commits the pins that are due in this round, all together, and returns when those are due again that were not.
+func (p *promoter) commit(ctx context.Context, tip string) time.Duration {
+	slices.SortFunc(p.pins, func(a, b promote.Pin) int {
+		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
+	})
+	log := p.agent.log.With("repository", p.source.repo.Name)
+	to := promote.Commits{Git: p.source.git, Log: log, Now: p.agent.now(), Branch: p.source.repo.Branch, Tip: tip}
+	wait := longestWait
+	for i, err := range to.Push(ctx, p.pins) {
+		key := Key{p.pins[i].Application, p.pins[i].Environment}
+		this := p.seen[key]
+		if err == nil {
+			this.tries = 0
+			p.seen[key] = this
+			continue
+		}
+		after := min(time.Second<<min(this.tries, 6), lookAgain)
+		if this.tries++; err.Error() != this.said {
+			this.said = err.Error()
+			log.Warn("Pin was not committed", "app", key.Application, "env", key.Environment, "revision", p.pins[i].Revision, "err", err)
+		}
+		this.next = to.Now.Add(after)
+		p.seen[key], wait = this, min(wait, after)
+	}
+	p.source.poke()
 	return wait
 }
 
@@ -179,6 +213,9 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said, back: status.Proven != "" || refs[reverts+key.String()] != ""}
 	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(checks) == 0 {
 		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
+	}
+	if out.Pin != nil {
+		p.pins, this.tries = append(p.pins, *out.Pin), last.tries
 	}
 	if out.After > 0 {
 		this.next = now.Add(min(out.After, this.next.Sub(now)))
@@ -257,7 +294,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 			Revision: status.Revision, Trigger: status.Trigger, Proven: status.Proven, Reason: status.Failure,
 		})
 	}
-	if env.Promotion == nil || back.Committed { // what was committed is looked at after the poll
+	if env.Promotion == nil || back.Pin != nil { // what comes next is seen after the poll
 		return back, errBack
 	}
 	out, err := keeper.Look(ctx, subject) // a forge that is away keeps no fix from being pinned

@@ -22,7 +22,7 @@ type Keeper struct {
 	Forge *forge.Client
 	// PushOptions have the push open the merge request, at a GitLab without a token. Nobody sees what becomes of it.
 	PushOptions bool
-	// MayCommit permits commits on the polled branch, for by: commit.
+	// MayCommit permits pins to be committed on the polled branch, for by: commit.
 	MayCommit bool
 	// Show tells of the objects in a request's text; nil: nothing is told of them.
 	Show Shown
@@ -64,7 +64,7 @@ type Outcome struct {
 	Reason    string // for people
 	After     time.Duration
 	Request   forge.MergeRequest // the open one; zero where there is none
-	Committed bool               // it was written to the polled branch
+	Pin       *Pin               // is to be committed, without a person; nil: nothing is
 }
 
 func (s Subject) promotion() config.Promotion {
@@ -78,7 +78,7 @@ func (s Subject) promotion() config.Promotion {
 // file is the path of the release file.
 func (s Subject) file() string { return path.Join(s.Dir, config.ReleasePath(s.Environment)) }
 
-// Look looks at an environment once and does what is due. The error is one of Git or of the forge: the next look begins anew,
+// Look looks at an environment once and does what is due, but for the commits, which are made together. The error is one of Git or of the forge: the next look begins anew,
 // not before Outcome.After.
 func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 	lane := k.promotionLane(s)
@@ -111,7 +111,7 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 		out.Request, err = k.propose(ctx, lane, known, decision)
 	case config.ByCommit:
 		if decision.Due && decision.Candidate != nil {
-			out.Reason, err = k.commit(ctx, lane, out.Candidate)
+			out.Pin, out.Reason, err = k.pin(ctx, lane, out.Candidate, out.Reason)
 		}
 	case config.ByHand:
 	}
@@ -166,23 +166,4 @@ func (k *Keeper) checks(ctx context.Context, s Subject, candidates []policies.Ca
 		}
 	}
 	return nil
-}
-
-// commit writes what a lane asks for to the polled branch, without a person, and says what became of it.
-func (k *Keeper) commit(ctx context.Context, l lane, revision string) (string, error) {
-	if !k.MayCommit {
-		return "promotion by commit needs writeBack: {commit: true} of the repository in agent.yaml", nil
-	}
-	files, err := l.files(ctx, l.Tip, revision)
-	if err != nil {
-		return "", err
-	}
-	written, err := k.Git.AppendCommit(ctx, gitsource.Change{
-		Ref: "refs/heads/" + l.Repository.Branch, Base: l.Tip, Files: files, Message: l.message(revision), Time: l.Now,
-	})
-	if err != nil {
-		return "", fmt.Errorf("pin %.7s in %s: %w", revision, l.Environment, err)
-	}
-	k.Log.Info("Pin was committed", "app", l.Application, "env", l.Environment, "revision", revision, "commit", written.Commit)
-	return "pinned " + revision[:7], nil
 }

@@ -44,8 +44,7 @@ func (k *Keeper) Revert(ctx context.Context, s Subject, fallen Fallen) (Outcome,
 	}
 	out := Outcome{Candidate: fallen.Proven, Due: true, Reason: fmt.Sprintf("%.7s is to be asked for again", fallen.Proven)}
 	if commits {
-		out.Reason, err = k.commit(ctx, l, fallen.Proven)
-		out.Committed = err == nil
+		out.Pin, out.Reason, err = k.pin(ctx, l, fallen.Proven, out.Reason)
 		return out, err
 	}
 	if asked := known.closed; known.request.Number == 0 && asked != "" && (asked == fallen.Revision || known.unsaid && asked == fallen.Proven) {

@@ -229,9 +229,10 @@ func TestRevertOfAPin(t *testing.T) {
 			pinned := b.commit(gittest.Change{Files: map[string]string{"releases/production.yaml": "# ours\nrevision: " + bad + "\n"}})
 			failed := Fallen{Revision: bad, Trigger: pinned, Proven: first}
 			out, err := b.keeper.Revert(t.Context(), b.subject(), failed)
-			if err != nil || out.Committed != c.commits {
+			if err != nil || (out.Pin != nil) != c.commits {
 				t.Fatalf("%s: %+v, %v", c.reason, out, err)
 			}
+			b.pushes(out)
 			at := "refs/heads/sluice/revert/shop/production"
 			if c.commits {
 				at = "refs/heads/main"
@@ -246,11 +247,11 @@ func TestRevertOfAPin(t *testing.T) {
 				return
 			}
 			main := b.git.Git(t, "shop", "rev-parse", at)
-			if out, err = b.keeper.Revert(t.Context(), b.subject(), failed); err != nil || out.Committed {
+			if out, err = b.keeper.Revert(t.Context(), b.subject(), failed); err != nil || out.Pin != nil {
 				t.Errorf("it is committed again: %+v, %v", out, err)
 			}
 			b.commit(gittest.Change{Files: map[string]string{"releases/production.yaml": "revision: " + bad + "\n"}})
-			if out, err = b.keeper.Revert(t.Context(), b.subject(), failed); err != nil || out.Committed {
+			if out, err = b.keeper.Revert(t.Context(), b.subject(), failed); err != nil || out.Pin != nil {
 				t.Errorf("a person pinned it again after %s, and it is taken back before it is tried: %+v, %v", main, out, err)
 			}
 		})
