@@ -7,6 +7,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/policies"
 )
 
@@ -117,5 +118,47 @@ func TestWayBackOfTheTip(t *testing.T) {
 	promoter.source.repo.WriteBack.Promote = &no
 	if _, branch := looks(failed); branch {
 		t.Error("agent.yaml lets nothing be proposed, and it is")
+	}
+}
+
+// TestPinsOfARoundAreOneCommit: what nobody is asked about goes to the branch together, by the next round not once more.
+func TestPinsOfARoundAreOneCommit(t *testing.T) {
+	t.Parallel()
+	b := newBed(t)
+	b.serves()
+	src := b.agent.catalog.sources[0]
+	git, err := gitsource.Open(gitsource.Config{
+		URL: src.repo.URL, Dir: t.TempDir(), Credentials: src.credentials.get, Writes: []string{gitsource.BranchPrefix + "*", "refs/heads/main"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { git.Close() })
+	src.git, src.repo.WriteBack.Commit = git, true
+	files, pins := map[string]string{}, map[string]string{}
+	for _, name := range []string{"a", "b", "c"} {
+		files[name+"/sluice.yaml"] = strings.NewReplacer("name: shop", "name: "+name, "from: staging", "from: staging, by: commit").Replace(twoStages)
+		files[name+"/deploy/a.yaml"] = configMap("a", "1")
+	}
+	first := b.files(files)
+	second := b.files(map[string]string{"a/deploy/a.yaml": configMap("a", "2"), "b/deploy/a.yaml": configMap("a", "2"), "c/deploy/a.yaml": configMap("a", "2")})
+	for _, name := range []string{"a", "b", "c"} {
+		pins[name+"/releases/production.yaml"] = "revision: " + second + "\n"
+		status := Status{Key: Key{name, "production"}, Phase: policies.RolledBack, Revision: second, Proven: first, Failure: "it failed"}
+		b.agent.status.set(status.Key, status)
+	}
+	pinned := b.files(pins)
+	promoter := b.agent.newPromoter(src)
+	for range 2 {
+		promoter.round(t.Context())
+		b.poll()
+	}
+	if n := b.git.Git(t, "shop", "rev-list", "--count", pinned+"..main"); n != "1" {
+		t.Errorf("there are %s commits", n)
+	}
+	for name := range pins {
+		if pin := b.git.Git(t, "shop", "show", "main:"+name); pin != "revision: "+first {
+			t.Errorf("%s is %q, want %s", name, pin, first)
+		}
 	}
 }

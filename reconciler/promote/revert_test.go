@@ -207,6 +207,34 @@ func TestRevertThatNoEditMakes(t *testing.T) {
 	}
 }
 
+// TestRevertOfAChart: a chart at the top of the repository reads all that lies there, and of it neither sluice.yaml, but for the
+// one block, nor a release file goes back.
+func TestRevertOfAChart(t *testing.T) {
+	t.Parallel()
+	f := newFall(t)
+	f.dir = "."
+	file := strings.Replace(tipFile, "    directory: {path: deploy}\n", "    helm: {chart: ., values: [values.yaml]}\n", 1)
+	template := "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {value: '{{ .Values.value }}'}\n"
+	first := f.commit(gittest.Change{Delete: []string{"shop/sluice.yaml"}, Files: map[string]string{
+		"sluice.yaml": file, "Chart.yaml": "apiVersion: v2\nname: shop\nversion: 1.0.0\n", "values.yaml": "value: one\n", "templates/a.yaml": template,
+		"releases/production.yaml": "retry: 1\n",
+	}})
+	bad := f.commit(gittest.Change{Files: map[string]string{
+		"sluice.yaml": strings.NewReplacer("values: [values.yaml]", "values: [values.yaml, more.yaml]", "path: production", "path: elsewhere").Replace(file),
+		"more.yaml":   "value: two\n", "templates/b.yaml": strings.ReplaceAll(template, "name: a", "name: b"), "releases/production.yaml": "retry: 2\n",
+	}})
+	head, out := f.revert(Fallen{Revision: bad, Trigger: bad, Proven: first})
+	if head == "" {
+		t.Fatalf("nothing is asked for: %+v", out)
+	}
+	if got := f.git.Git(t, "shop", "diff", first, head); !strings.Contains(got, "path: elsewhere") || strings.Contains(got, "more.yaml]") {
+		t.Errorf("it differs from what was proven in %s", got)
+	}
+	if got, want := f.differs(bad, head), []string{"more.yaml", "sluice.yaml", "templates/b.yaml"}; !slices.Equal(got, want) {
+		t.Errorf("it changes %v, want %v", got, want)
+	}
+}
+
 // TestRevertOfAPin: an environment that follows a pin goes back by the pin, whether releases come from elsewhere or not, and
 // with by: commit without a person.
 func TestRevertOfAPin(t *testing.T) {
