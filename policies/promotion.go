@@ -2,7 +2,6 @@ package policies
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -66,16 +65,6 @@ type PromotionFacts struct {
 	Blocked string
 	// Window says when the target's changes may begin.
 	Window Openness
-}
-
-// Upto are the facts as if a commit were the newest of the branch. Without it there are no candidates.
-func (f PromotionFacts) Upto(revision string) PromotionFacts {
-	i := slices.IndexFunc(f.Candidates, func(c Candidate) bool { return c.Revision == revision })
-	if i < 0 {
-		i = len(f.Candidates)
-	}
-	f.Candidates = f.Candidates[i:]
-	return f
 }
 
 // PromotionDecision is what a promotion comes to.

@@ -17,7 +17,8 @@ type Status struct {
 	Phase    policies.Phase        `json:"phase,omitempty"`
 	Revision string                `json:"revision,omitempty"`
 	Trigger  string                `json:"trigger,omitempty"`
-	Proven   string                `json:"proven,omitempty"` // the revision that serves, where another release failed
+	Proven   string                `json:"proven,omitempty"`  // the revision that serves, where another release failed
+	Failure  string                `json:"failure,omitempty"` // and why that did
 	Health   policies.HealthStatus `json:"health,omitempty"`
 	NotWell  []string              `json:"notWell,omitempty"`
 	Drifted  []string              `json:"drifted,omitempty"` // objects and fields that differ from Git
@@ -88,7 +89,7 @@ func (p *Pass) summary(out Outcome) Status {
 		read: p.target.loaded, fired: p.target.held.saved.Fired,
 	}
 	if state.Phase == policies.RolledBack {
-		s.Proven = state.Proven.Revision
+		s.Proven, s.Failure = state.Proven.Revision, p.target.secrets.mask(state.Reason)
 	}
 	for _, o := range p.NotWell {
 		s.NotWell = append(s.NotWell, o.Object+": "+p.target.secrets.mask(o.Reason))

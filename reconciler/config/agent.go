@@ -105,9 +105,11 @@ type Credentials struct {
 type WriteBack struct {
 	// Notes are status lines in refs/notes/sluice/<environment>; false writes none.
 	Notes *bool `json:"notes,omitempty"`
-	// Promote lets pins be proposed on branches that begin with sluice/, for environments with a promotion.
+	// Promote lets branches that begin with sluice/ be pushed, and merge requests be opened for them: pins that are proposed, for
+	// environments with a promotion, and the way back after a release that failed and was taken back. false: neither.
 	Promote *bool `json:"promote,omitempty"`
-	// Commit lets pins be pushed to the polled branch, for promotions with by: commit. Nothing else is ever pushed to it.
+	// Commit lets pins be pushed to the polled branch, for promotions with by: commit, forward and, after a release that failed,
+	// back. Nothing else is ever pushed to it.
 	Commit bool `json:"commit,omitempty"`
 	// Statuses are commit statuses at the forge; without a word they are set where there is one.
 	Statuses *bool `json:"statuses,omitempty"`

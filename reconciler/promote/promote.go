@@ -22,16 +22,18 @@ type Keeper struct {
 	Forge *forge.Client
 	// PushOptions have the push open the merge request, at a GitLab without a token. Nobody sees what becomes of it.
 	PushOptions bool
-	// MayCommit permits commits on the polled branch, for by: commit.
+	// MayCommit permits pins to be committed on the polled branch, for by: commit.
 	MayCommit bool
 	// Show tells of the objects in a request's text; nil: nothing is told of them.
 	Show Shown
 	Log  *slog.Logger
 
-	memos memos
-	past  past
-	last  shown
-	first map[string]arrival // by environment
+	memos  memos
+	past   past
+	stood  stood
+	beside beside
+	last   shown
+	first  map[string]arrival // by environment
 }
 
 // Subject is what a look is about, as Git says it at one moment.
@@ -66,6 +68,7 @@ type Outcome struct {
 	After     time.Duration
 	Fired     policies.Firing    // to be saved, and given with the next look
 	Request   forge.MergeRequest // the open one; zero where there is none
+	Pin       *Pin               // is to be committed, without a person; nil: nothing is
 }
 
 func (s Subject) promotion() config.Promotion {
@@ -79,13 +82,10 @@ func (s Subject) promotion() config.Promotion {
 // file is the path of the release file.
 func (s Subject) file() string { return path.Join(s.Dir, config.ReleasePath(s.Environment)) }
 
-// Look looks at an environment once and does what is due. The error is one of Git or of the forge: the next look begins anew,
-// not before Outcome.After.
+// Look looks at an environment once and does what is due, but for the commits, which are made together. The error is one of Git
+// or of the forge: the next look begins anew, not before Outcome.After.
 func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
-	if k.memos == nil {
-		k.memos = memos{}
-	}
-	lane := s.promotionLane()
+	lane := k.promotionLane(s)
 	var known known
 	var err error
 	if s.promotion().By == config.ByMergeRequest { // else no request is kept, and a forge that is away keeps no pin from its commit
@@ -111,11 +111,11 @@ func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
 	}
 	switch s.promotion().By {
 	case config.ByMergeRequest:
-		out.Request, err = k.propose(ctx, lane, known, decision, func(revision string) policies.PromotionDecision {
-			return rules.Decide(facts.Upto(revision))
-		})
+		out.Request, err = k.propose(ctx, lane, known, decision)
 	case config.ByCommit:
-		out.Reason, err = k.commit(ctx, s, decision)
+		if decision.Due && decision.Candidate != nil {
+			out.Pin, out.Reason, err = k.pin(ctx, lane, out.Candidate, out.Reason)
+		}
 	case config.ByHand:
 	}
 	if err != nil {
@@ -169,47 +169,4 @@ func (k *Keeper) checks(ctx context.Context, s Subject, candidates []policies.Ca
 		}
 	}
 	return nil
-}
-
-// commit pins what is due without a person.
-func (k *Keeper) commit(ctx context.Context, s Subject, d policies.PromotionDecision) (string, error) {
-	if d.Candidate == nil || !d.Due {
-		return d.Reason, nil
-	}
-	if !k.MayCommit {
-		return "promotion by commit needs writeBack: {commit: true} of the repository in agent.yaml", nil
-	}
-	files, err := k.files(s, d.Candidate.Revision)
-	if err != nil {
-		return d.Reason, err
-	}
-	written, err := k.Git.AppendCommit(ctx, gitsource.Change{
-		Ref: "refs/heads/" + s.Repository.Branch, Base: s.Tip, Files: files, Message: s.promotes(d.Candidate.Revision), Time: s.Now,
-	})
-	if err != nil {
-		return d.Reason, fmt.Errorf("pin %.7s in %s: %w", d.Candidate.Revision, s.Environment, err)
-	}
-	k.Log.Info("Release was promoted", "app", s.Application, "env", s.Environment, "revision", d.Candidate.Revision, "commit", written.Commit)
-	return "pinned " + d.Candidate.Revision[:7], nil
-}
-
-// files is the release file with another pin.
-func (k *Keeper) files(s Subject, revision string) (gitsource.Files, error) {
-	tree, err := k.Git.Tree(s.Tip)
-	if err != nil {
-		return nil, fmt.Errorf("read %.7s: %w", s.Tip, err)
-	}
-	return pin(tree, s.file(), revision)
-}
-
-func pin(tree *gitsource.Tree, file, revision string) (gitsource.Files, error) {
-	before, err := readFile(tree, file)
-	if err != nil {
-		return nil, err
-	}
-	after, err := config.Pin(file, before, revision)
-	if err != nil {
-		return nil, err
-	}
-	return gitsource.Files{file: {Content: after}}, nil
 }

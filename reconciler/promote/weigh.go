@@ -125,13 +125,13 @@ func (k *Keeper) fault(ctx context.Context, s Subject, revision string) (string,
 
 // asking is the branch of a promotion where it pins a revision; empty: there is none, or it pins another.
 func (k *Keeper) asking(ctx context.Context, s Subject, revision string) (string, error) {
-	branch := s.promotionLane().branch
+	branch := k.promotionLane(s).branch
 	refs, err := k.Git.Fetch(ctx, "refs/heads/"+branch)
 	if err != nil || refs["refs/heads/"+branch] == "" {
 		return "", err
 	}
 	tree, err := k.Git.Tree(refs["refs/heads/"+branch])
-	if err != nil || s.pinAt(tree) != revision {
+	if err != nil || s.wordsAt(tree).Revision != revision {
 		return "", err
 	}
 	return branch, nil
