@@ -39,6 +39,7 @@ func atForge(t *testing.T, name string) (s *world.Story, p *world.Project, first
 	staging.Start(t)
 	s.Agent.Config.Environments = []map[string]any{{"name": "production"}}
 	s.Agent.Config.Keys = []map[string]any{{"environments": []string{"staging"}, "key": s.PublicKey(t, staging)}}
+	s.Agent.Config.Links = map[string]string{"status": "https://dash.example.org/{{.App}}/{{.Env}}?at={{.Revision}}"}
 	s.Agent.Start(t)
 	s.AwaitPhase(t, "staging", first, "Healthy")
 	return s, p, first
@@ -58,12 +59,18 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 				t.Errorf("the request does not say %q: %s", words, request.Body)
 			}
 		}
-		p.AwaitStatus(t, request.Head.SHA, "sluice/promotable/shop/production", "success")
+		status := p.AwaitStatus(t, request.Head.SHA, "sluice/promotable/shop/production", "success")
+		if !strings.HasPrefix(status.URL, "https://dash.example.org/shop/production?at=") {
+			t.Errorf("the status of the request leads to %q", status.URL)
+		}
 	})
 	t.Run("MergedItIsReleased", func(t *testing.T) {
 		p.Merge(t, request.Number, world.Merge)
 		s.AwaitPhase(t, "production", first, "Healthy")
-		p.AwaitStatus(t, first, "sluice/shop/production", "success")
+		status := p.AwaitStatus(t, first, "sluice/shop/production", "success")
+		if want := "https://dash.example.org/shop/production?at=" + first; status.URL != want {
+			t.Errorf("the status leads to %q, want %q", status.URL, want)
+		}
 		p.AwaitStatus(t, first, "sluice/shop/staging", "success")
 	})
 	s.Repo.Run(t, "pull", "-q", "origin", "main")

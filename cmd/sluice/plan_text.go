@@ -159,4 +159,7 @@ func printAsked(out io.Writer, p reconciler.Preview) {
 	if p.Blocked != "" {
 		fmt.Fprintf(out, "The agent would refuse %s: %s\n", that, p.Blocked)
 	}
+	if p.Asked != "" && (p.RollsBack != "" || p.Quarantined != "" || p.Blocked != "") {
+		fmt.Fprintf(out, "What follows is of the working folder; sluice plan --revision %.7s shows what is pinned\n", p.Asked)
+	}
 }

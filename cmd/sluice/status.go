@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -78,7 +79,7 @@ and with -o json, each change is a line.`,
 			rows = slices.DeleteFunc(rows, func(r environmentStatus) bool {
 				return len(args) > 0 && r.Application != args[0] || len(args) > 1 && r.Environment != args[1]
 			})
-			return printStatus(cmd.OutOrStdout(), flags.output, rows)
+			return printStatus(cmd.OutOrStdout(), flags.output, rows, args)
 		},
 	}
 	flags.notesFlags.add(cmd)
@@ -90,7 +91,7 @@ and with -o json, each change is a line.`,
 	return cmd
 }
 
-func printStatus(out io.Writer, format string, rows []environmentStatus) error {
+func printStatus(out io.Writer, format string, rows []environmentStatus, of []string) error {
 	if format == "json" {
 		if rows == nil {
 			rows = []environmentStatus{}
@@ -100,7 +101,11 @@ func printStatus(out io.Writer, format string, rows []environmentStatus) error {
 		return encoder.Encode(rows)
 	}
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(out, "No agent has written anything yet.")
+		said := "No agent has written anything"
+		if len(of) > 0 {
+			said += " of " + strings.Join(of, " in ")
+		}
+		_, err := fmt.Fprintln(out, said+" yet.")
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -112,9 +117,9 @@ func printStatus(out io.Writer, format string, rows []environmentStatus) error {
 	return table.Flush()
 }
 
-// blocked is why an environment is not where it should be: what keeps it, else the last word.
+// blocked is why an environment is not where it should be: what keeps it, else the last word, where that is not that it is well.
 func (r environmentStatus) blocked() string {
-	if r.Blocks != "" {
+	if r.Blocks != "" || r.Phase == policies.Healthy {
 		return r.Blocks
 	}
 	return r.Reason
