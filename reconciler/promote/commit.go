@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 // Pin is a move of a pin that no person is asked for.
 type Pin struct {
 	Application, Environment, Revision string
+	// Group is whose pins go together or not at all; empty: it goes alone as well.
+	Group string
 
 	files   gitsource.Files
 	message string
@@ -29,31 +32,41 @@ type Commits struct {
 	Branch, Tip string
 }
 
-// pin is what a lane asks for, to be committed, or why it may not be.
+// pin is what a lane of one environment asks for, to be committed, or why it may not be.
 func (k *Keeper) pin(ctx context.Context, l lane, revision, reason string) (*Pin, string, error) {
 	if !k.MayCommit {
 		return nil, "promotion by commit needs writeBack: {commit: true} of the repository in agent.yaml", nil
 	}
-	files, err := l.files(ctx, l.Tip, revision)
+	files, err := l.files(ctx, l.Tip, picks{l.file(): revision})
 	if err != nil {
 		return nil, reason, err
 	}
-	return &Pin{l.Application, l.Environment, revision, files, l.message(revision)}, reason, nil
+	return &Pin{
+		Application: l.Application, Environment: l.Environment, Revision: revision, files: files, message: l.message(picks{l.file(): revision}),
+	}, reason, nil
 }
 
-// Push commits pins that are due together, in one commit. Where a rule of the server is against that, each goes alone, so that
-// it keeps none of the others. The errors are those of the pins, in their order; nil is none.
+// Push commits pins that are due together, in one commit. Where a rule of the server is against that, each goes alone, or with
+// its group, so that it keeps none of the others. The errors are those of the pins, in their order; nil is none.
 func (c Commits) Push(ctx context.Context, pins []Pin) []error {
 	errs := make([]error, len(pins))
 	err := c.push(ctx, pins)
-	if len(pins) > 1 && errors.Is(err, gitsource.ErrRefused) {
-		for i, pin := range pins {
+	refused := errors.Is(err, gitsource.ErrRefused)
+	done := map[string]error{}
+	for i, pin := range pins {
+		with := slices.DeleteFunc(slices.Clone(pins), func(p Pin) bool { return p.Group != pin.Group })
+		before, tried := done[pin.Group]
+		switch {
+		case !refused || len(with) == len(pins) && pin.Group != "" || len(pins) == 1:
+			errs[i] = err
+		case pin.Group == "":
 			errs[i] = c.push(ctx, []Pin{pin})
+		case tried:
+			errs[i] = before
+		default:
+			errs[i] = c.push(ctx, with)
+			done[pin.Group] = errs[i]
 		}
-		return errs
-	}
-	for i := range errs {
-		errs[i] = err
 	}
 	return errs
 }
@@ -85,15 +98,24 @@ func pinned(pins []Pin) string {
 	return strings.Join(names, ", ")
 }
 
-// together is the message of one commit for several pins: what each says, and then their trailers, one block after the other.
+// together is the message of one commit for several pins.
 func together(pins []Pin) string {
 	if len(pins) == 1 {
 		return pins[0].message
 	}
-	subject, body, trailers := fmt.Sprintf("Move the pins of %d environments\n\n", len(pins)), "", ""
+	var messages []string
 	for _, pin := range pins {
-		says, rest, _ := strings.Cut(pin.message, "\n\n")
+		messages = append(messages, pin.message)
+	}
+	return joined(fmt.Sprintf("Move the pins of %d environments", len(pins)), messages)
+}
+
+// joined is what several messages say under one subject, and then their trailers, one block after the other.
+func joined(subject string, messages []string) string {
+	body, trailers := "", ""
+	for _, message := range messages {
+		says, rest, _ := strings.Cut(message, "\n\n")
 		body, trailers = body+"- "+says+"\n", trailers+rest
 	}
-	return subject + body + "\n" + trailers
+	return subject + "\n\n" + body + "\n" + trailers
 }

@@ -5,58 +5,115 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"maps"
+	"path"
+	"strings"
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
-// lane is a branch and its merge request: each asks for one revision of an environment, by one commit on the tip.
+// picks are the revisions that are asked for, by the path of the release file of the environment that is to have them.
+type picks map[string]string
+
+// lane is a branch and its merge request: it asks for a revision of an environment, or of several, by one commit on the tip.
 type lane struct {
-	Subject
-	branch  string
-	message func(revision string) string // of the commit
-	// asks is the revision that a commit asks for; empty: nobody can tell.
-	asks func(gitsource.Commit, *gitsource.Tree) string
+	Subject              // of several any of them: they have the repository in common
+	members []Subject    // all that may have a part in it
+	group   string       // empty: it is of one environment alone
+	name    string       // as statuses have it: application/environment, or group/name
+	branch  string       // without refs/heads/
+	log     *slog.Logger // names what it is of
+	message func(picks) string
+	// asks is what a commit asks for; nothing: nobody can tell.
+	asks func(context.Context, gitsource.Commit) (picks, error)
 	// files are what is to be written onto a revision, so that it has what is asked for.
-	files func(ctx context.Context, onto, revision string) (gitsource.Files, error)
+	files func(ctx context.Context, onto string, asked picks) (gitsource.Files, error)
+}
+
+// lane is one of a single environment, that asks by its pin.
+func (k *Keeper) lane(s Subject, kind string, message func(revision string) string) lane {
+	l := lane{
+		Subject: s, members: []Subject{s}, name: s.name(), branch: "sluice/" + kind + "/" + s.name(), log: k.Log.With("app", s.Application, "env", s.Environment),
+		message: func(asked picks) string { return message(asked[s.file()]) },
+	}
+	return k.pins(l)
 }
 
 // promotionLane asks for a candidate.
-func (k *Keeper) promotionLane(s Subject) lane {
-	return k.pins(s, lane{Subject: s, branch: "sluice/promote/" + s.Application + "/" + s.Environment, message: s.promotes})
-}
+func (k *Keeper) promotionLane(s Subject) lane { return k.lane(s, "promote", s.promotes) }
 
 // revertLane asks for the release that was proven before one that failed: where a pin is followed by the pin, and else by what
 // that release was rendered from.
 func (k *Keeper) revertLane(s Subject) lane {
-	l := lane{Subject: s, branch: "sluice/revert/" + s.Application + "/" + s.Environment, message: s.reverts}
+	l := k.lane(s, "revert", s.reverts)
 	if env, ok := s.Rules.Environment(s.Environment); !ok || env.Follow.Pin {
-		return k.pins(s, l)
+		return l
 	}
-	l.asks = func(c gitsource.Commit, _ *gitsource.Tree) string { return named(c.Message) }
-	l.files = func(ctx context.Context, onto, revision string) (gitsource.Files, error) {
-		return k.restored(ctx, s, onto, revision)
+	l.asks = func(_ context.Context, c gitsource.Commit) (picks, error) {
+		return picks{s.file(): named(c.Message)}, nil
+	}
+	l.files = func(ctx context.Context, onto string, asked picks) (gitsource.Files, error) {
+		return k.restored(ctx, s, onto, asked[s.file()])
 	}
 	return l
 }
 
-// pins has a lane ask by the pin in the release file.
-func (k *Keeper) pins(s Subject, l lane) lane {
-	l.asks = func(_ gitsource.Commit, tree *gitsource.Tree) string { return s.wordsAt(tree).Revision }
-	l.files = func(_ context.Context, onto, revision string) (gitsource.Files, error) {
+// pins has a lane ask by the pins in release files. Which it asks for is read from those that its branch changed, so that it is
+// known for ours whoever has a part in it by now.
+func (k *Keeper) pins(l lane) lane {
+	l.asks = func(ctx context.Context, c gitsource.Commit) (picks, error) { return k.pinned(ctx, l.Subject, c) }
+	l.files = func(_ context.Context, onto string, asked picks) (gitsource.Files, error) {
 		tree, err := k.Git.Tree(onto)
 		if err != nil {
 			return nil, fmt.Errorf("read %.7s: %w", onto, err)
 		}
-		before, err := readFile(tree, s.file())
-		if err != nil {
-			return nil, err
+		files := gitsource.Files{}
+		for file, revision := range asked {
+			before, err := readFile(tree, file)
+			if err != nil {
+				return nil, err
+			}
+			after, err := config.Pin(file, before, revision)
+			if err != nil {
+				return nil, err
+			}
+			files[file] = gitsource.File{Content: after}
 		}
-		after, err := config.Pin(s.file(), before, revision)
-		return gitsource.Files{s.file(): {Content: after}}, err
+		return files, nil
 	}
 	return l
+}
+
+// pinned are the pins that a branch has and that what it comes from has not.
+func (k *Keeper) pinned(ctx context.Context, s Subject, head gitsource.Commit) (picks, error) {
+	base, err := k.Git.MergeBase(ctx, s.Tip, head.Hash)
+	if err == nil && base == "" && len(head.Parents) == 1 { // the polled branch was rewritten
+		base = head.Parents[0]
+	}
+	if err != nil || base == "" {
+		return nil, err
+	}
+	paths, err := k.Git.ChangedPaths(ctx, base, head.Hash)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := k.Git.Tree(head.Hash)
+	if err != nil {
+		return nil, fmt.Errorf("read %.7s: %w", head.Hash, err)
+	}
+	asked := picks{}
+	for _, file := range paths {
+		dir, environment := path.Dir(path.Dir(file)), strings.TrimSuffix(path.Base(file), ".yaml")
+		if path.Join(dir, config.ReleasePath(environment)) != file {
+			continue
+		}
+		if words, _, err := config.LoadRelease(tree, dir, environment, nil); err == nil && words.Revision != "" {
+			asked[file] = words.Revision
+		}
+	}
+	return asked, nil
 }
 
 // made reports whether the commit of a branch is what we would make where it stands, and no more.

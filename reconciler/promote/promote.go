@@ -85,43 +85,56 @@ func (s Subject) file() string { return path.Join(s.Dir, config.ReleasePath(s.En
 // Look looks at an environment once and does what is due, but for the commits, which are made together. The error is one of Git
 // or of the forge: the next look begins anew, not before Outcome.After.
 func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
-	lane := k.promotionLane(s)
-	var known known
+	outs, err := k.look(ctx, k.promotionLane(s), []Member{{Keeper: k, Subject: s}})
+	return outs[0], err
+}
+
+// look looks at what may be asked for in a lane. The outcomes are those of the members, in their order, whatever the error.
+func (k *Keeper) look(ctx context.Context, l lane, members []Member) ([]Outcome, error) {
+	outs := make([]Outcome, len(members))
+	for i, m := range members {
+		outs[i].Fired = m.Subject.Fired
+	}
+	fail := func(err error) ([]Outcome, error) {
+		for i := range outs {
+			outs[i].After = forge.RetryAfter(err, l.Now)
+		}
+		return outs, err
+	}
+	var now known
 	var err error
-	if s.promotion().By == config.ByMergeRequest { // else no request is kept, and a forge that is away keeps no pin from its commit
-		if known, err = k.requests(ctx, lane); err != nil {
-			return Outcome{After: forge.RetryAfter(err, s.Now), Fired: s.Fired}, err
+	if l.promotion().By == config.ByMergeRequest { // else no request is kept, and a forge that is away keeps no pin from its commit
+		if now, err = k.requests(ctx, l); err != nil {
+			return fail(err)
 		}
 	}
-	facts, err := k.facts(ctx, s, known)
-	if err != nil {
-		return Outcome{After: forge.RetryAfter(err, s.Now), Fired: s.Fired}, err
+	all := make([]share, len(members))
+	for i, m := range members {
+		if all[i], err = m.weigh(ctx, now); err != nil {
+			return fail(err)
+		}
 	}
-	rules, err := rulesOf(s.promotion())
-	if err != nil {
-		return Outcome{Fired: s.Fired}, err
+	for i, s := range all {
+		outs[i] = Outcome{Due: s.decision.Due, Reason: s.decision.Reason, After: s.decision.RetryAfter, Fired: s.decision.Fired}
+		if s.decision.Candidate != nil {
+			outs[i].Candidate = s.decision.Candidate.Revision
+		}
 	}
-	decision := rules.Decide(facts)
-	if fixed := why(known); fixed != "" && s.promotion().By == config.ByMergeRequest {
-		decision = ofFixed(rules, facts, decision, known.asks)
-	}
-	out := Outcome{Due: decision.Due, Reason: decision.Reason, After: decision.RetryAfter, Fired: decision.Fired}
-	if decision.Candidate != nil {
-		out.Candidate = decision.Candidate.Revision
-	}
-	switch s.promotion().By {
+	switch l.promotion().By {
 	case config.ByMergeRequest:
-		out.Request, err = k.propose(ctx, lane, known, decision)
-	case config.ByCommit:
-		if decision.Due && decision.Candidate != nil {
-			out.Pin, out.Reason, err = k.pin(ctx, lane, out.Candidate, out.Reason)
+		request, errKeep := k.propose(ctx, l, now, all)
+		for i := range outs {
+			outs[i].Request = request
 		}
+		err = errKeep
+	case config.ByCommit:
+		err = k.commit(ctx, l, all, outs)
 	case config.ByHand:
 	}
 	if err != nil {
-		out.After = forge.RetryAfter(err, s.Now)
+		return fail(err)
 	}
-	return out, err
+	return outs, nil
 }
 
 // facts are what the decision rests on.
@@ -136,7 +149,7 @@ func (k *Keeper) facts(ctx context.Context, s Subject, known known) (policies.Pr
 			return facts, err
 		}
 	}
-	if facts.Declined.Revision, err = k.declined(ctx, s, known.closed); err != nil {
+	if facts.Declined.Revision, err = k.declined(ctx, s, known.closed[s.file()]); err != nil {
 		return facts, err
 	}
 	if declined := facts.Declined.Revision; declined != "" {

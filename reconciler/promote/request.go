@@ -3,8 +3,10 @@ package promote
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/forge"
@@ -15,7 +17,7 @@ const holdLabel = "sluice/hold"
 
 // ask is what a lane is to ask for.
 type ask struct {
-	revision    string
+	picks       picks
 	title, text string
 	// ready is what sluice/promotable says of it; nil: nothing.
 	ready *forge.Status
@@ -24,12 +26,12 @@ type ask struct {
 // known is the branch and the request of an environment as they are.
 type known struct {
 	head    string // of the branch; empty: there is none
-	asks    string // the revision that the branch asks for
+	asks    picks  // what the branch asks for
 	base    string // what the branch's one commit stands on
 	foreign bool   // somebody else committed there, and it was not merged or given up yet
 	request forge.MergeRequest
-	closed  string // the revision that the last request asked for, where a person closed it
-	unsaid  bool   // of closed: its text does not say it any more, and it is what its branch had
+	closed  picks // what the last request asked for, where a person closed it
+	unsaid  bool  // of closed: its text does not say it any more, and it is what its branch had
 }
 
 // requests reads the branch and its requests.
@@ -59,42 +61,41 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 		now.foreign = false
 	}
 	if last := found.Last; last.State == forge.RequestClosed && !strings.Contains(last.Text, endedMark) {
-		if now.closed = askedFor(last.Text); now.closed == "" {
-			now.closed, now.unsaid = k.askedBy(l, last.Head), true
+		if now.closed = l.said(last.Text); len(now.closed) == 0 {
+			now.closed, now.unsaid = k.askedBy(ctx, l, last.Head), true
 		}
 	}
 	return now, nil
 }
 
-// askedBy is the revision that a branch asked for that may be gone by now. Empty: nobody knows any more.
-func (k *Keeper) askedBy(l lane, head string) string {
-	revision, _, err := k.asks(l, head)
+// askedBy is what a branch asked for that may be gone by now. Nothing: nobody knows any more.
+func (k *Keeper) askedBy(ctx context.Context, l lane, head string) picks {
+	asked, _, err := k.asks(ctx, l, head)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return revision
+	return asked
 }
 
 // asks is what a head of a branch asks for.
-func (k *Keeper) asks(l lane, head string) (revision string, commit gitsource.Commit, err error) {
+func (k *Keeper) asks(ctx context.Context, l lane, head string) (asked picks, commit gitsource.Commit, err error) {
 	if commit, err = k.Git.Commit(head); err != nil {
-		return "", commit, fmt.Errorf("read branch %q: %w", l.branch, err)
+		return nil, commit, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
-	tree, err := k.Git.Tree(head)
-	if err != nil {
-		return "", commit, fmt.Errorf("read branch %q: %w", l.branch, err)
+	if asked, err = l.asks(ctx, commit); err != nil {
+		return nil, commit, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
-	return l.asks(commit, tree), commit, nil
+	return asked, commit, nil
 }
 
 // read finds out what the branch asks for, and whether it is as we made it: one commit that writes what is asked for and changes
 // nothing else. Its message alone says little, since it stays when a commit is amended.
 func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
-	revision, commit, err := k.asks(l, now.head)
+	asked, commit, err := k.asks(ctx, l, now.head)
 	if err != nil {
 		return err
 	}
-	now.asks = revision
+	now.asks = asked
 	ours := false
 	if len(commit.Parents) == 1 && strings.HasPrefix(commit.Message, firstLine(l.message(now.asks))) {
 		now.base = commit.Parents[0]
@@ -117,14 +118,14 @@ func firstLine(text string) string {
 // keep has branch and request ask for this.
 func (k *Keeper) keep(ctx context.Context, l lane, now known, a ask) (forge.MergeRequest, error) {
 	fixed := why(now)
-	if fixed != "" && now.asks != a.revision {
+	if fixed != "" && !maps.Equal(now.asks, a.picks) {
 		return now.request, nil // what it says is to be what it has
 	}
 	if fixed != "" {
 		a.text += fmt.Sprintf("\nThis request is not moved to newer revisions: %s.\n", fixed)
 	}
 	draft := forge.Draft{Source: l.branch, Target: l.Repository.Branch, Title: a.title, Text: a.text}
-	head, err := k.move(ctx, l, now, a.revision, fixed, draft)
+	head, err := k.move(ctx, l, now, a.picks, fixed, draft)
 	if err != nil || k.Forge == nil {
 		return now.request, err
 	}
@@ -132,7 +133,7 @@ func (k *Keeper) keep(ctx context.Context, l lane, now known, a ask) (forge.Merg
 	if request.Number == 0 {
 		request, err = k.Forge.Create(ctx, draft)
 		if err == nil {
-			k.Log.Info("Merge request was opened", "app", l.Application, "env", l.Environment, "revision", a.revision, "request", request.URL)
+			l.log.Info("Merge request was opened", "title", a.title, "request", request.URL)
 		}
 	} else {
 		request, err = k.Forge.Update(ctx, request, forge.Change{Title: a.title, Text: a.text})
@@ -158,29 +159,35 @@ func why(now known) string {
 	return ""
 }
 
-// move has the branch ask for a revision, on top of the tip, and returns its head. One that asks for it already stays, as long
+// move has the branch ask for this, on top of the tip, and returns its head. One that asks for it already stays, as long
 // as it would be the same there: an unrelated commit moves no request.
-func (k *Keeper) move(ctx context.Context, l lane, now known, revision, fixed string, draft forge.Draft) (string, error) {
+func (k *Keeper) move(ctx context.Context, l lane, now known, asked picks, fixed string, draft forge.Draft) (string, error) {
 	if fixed != "" {
 		return now.head, nil
 	}
-	if now.asks == revision && k.fits(ctx, l, now) {
+	if maps.Equal(now.asks, asked) && k.fits(ctx, l, now) {
 		return now.head, nil
 	}
-	files, err := l.files(ctx, l.Tip, revision)
+	files, err := l.files(ctx, l.Tip, asked)
 	if err != nil {
 		return "", err
 	}
-	asked, err := k.Git.Commit(revision)
-	if err != nil {
-		return "", fmt.Errorf("read %.7s: %w", revision, err)
+	var last time.Time // the same for the same
+	for _, revision := range asked {
+		commit, err := k.Git.Commit(revision)
+		if err != nil {
+			return "", fmt.Errorf("read %.7s: %w", revision, err)
+		}
+		if commit.Time.After(last) {
+			last = commit.Time
+		}
 	}
 	var options []string
 	if k.PushOptions {
 		options = forge.PushOptions(draft)
 	}
 	written, err := k.Git.Publish(ctx, gitsource.Branch{
-		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: l.Tip, Files: files, Message: l.message(revision), Time: asked.Time,
+		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: l.Tip, Files: files, Message: l.message(asked), Time: last,
 	}, options...)
 	if err != nil {
 		return "", fmt.Errorf("push branch %q: %w", l.branch, err)
@@ -201,7 +208,7 @@ func (k *Keeper) withdraw(ctx context.Context, l lane, now known, reason string)
 		if err := k.Forge.Close(ctx, now.request.Number, ""); err != nil { // a comment may need one more right
 			return err
 		}
-		k.Log.Info("Merge request was withdrawn", "app", l.Application, "env", l.Environment, "reason", reason, "request", now.request.URL)
+		l.log.Info("Merge request was withdrawn", "reason", reason, "request", now.request.URL)
 	}
 	if now.head == "" {
 		return nil

@@ -47,7 +47,7 @@ func (k *Keeper) Revert(ctx context.Context, s Subject, fallen Fallen) (Outcome,
 		out.Pin, out.Reason, err = k.pin(ctx, l, fallen.Proven, out.Reason)
 		return out, err
 	}
-	if asked := known.closed; known.request.Number == 0 && asked != "" && (asked == fallen.Revision || known.unsaid && asked == fallen.Proven) {
+	if asked := known.closed[s.file()]; known.request.Number == 0 && asked != "" && (asked == fallen.Revision || known.unsaid && asked == fallen.Proven) {
 		return Outcome{Reason: "a person closed the request to go back"}, nil
 	}
 	text, err := k.wayBack(ctx, l, fallen)
@@ -58,7 +58,7 @@ func (k *Keeper) Revert(ctx context.Context, s Subject, fallen Fallen) (Outcome,
 		return Outcome{}, err
 	}
 	title := fmt.Sprintf("Revert %s in %s to %.7s", s.Application, s.Environment, fallen.Proven)
-	out.Request, err = k.keep(ctx, l, known, ask{revision: fallen.Proven, title: title, text: text})
+	out.Request, err = k.keep(ctx, l, known, ask{picks: picks{s.file(): fallen.Proven}, title: title, text: text})
 	return out, err
 }
 
@@ -85,7 +85,7 @@ func (k *Keeper) wayBack(ctx context.Context, l lane, fallen Fallen) (string, er
 
 // restoring tells which files go back, and whom that concerns too.
 func (k *Keeper) restoring(ctx context.Context, l lane, fallen Fallen, b *strings.Builder) error {
-	files, err := l.files(ctx, l.Tip, fallen.Proven)
+	files, err := l.files(ctx, l.Tip, picks{l.file(): fallen.Proven})
 	if err != nil {
 		return err
 	}

@@ -14,18 +14,30 @@ import (
 // endedMark in the text of a request says that we closed it: one that is closed without it was declined by a person.
 const endedMark = "<!-- sluice: withdrawn -->"
 
-// askedMark in the text of a request is the revision that it asks for.
-const askedMark = "<!-- sluice: candidate %s -->"
+// askedMark in the text of a request is the revision that it asks for, and for whom where that may be several. It comes last in
+// a text, after all that is taken from elsewhere.
+const (
+	askedMark   = "<!-- sluice: candidate %s -->"
+	askedOfMark = "<!-- sluice: candidate %s of %s -->"
+)
 
-var asked = regexp.MustCompile(`<!-- sluice: candidate ([0-9a-f]{40}) -->`)
+var askedMarks = regexp.MustCompile(`<!-- sluice: candidate ([0-9a-f]{40})(?: of ([a-z0-9/-]+))? -->`)
 
-// askedFor is the revision that the text of a request names; empty where somebody took it out.
-func askedFor(text string) string {
-	if m := asked.FindStringSubmatch(text); m != nil {
-		return m[1]
+// said is what the text of a request asks for; nothing where somebody took it out.
+func (l lane) said(text string) picks {
+	asked := picks{}
+	for _, m := range askedMarks.FindAllStringSubmatch(text, -1) {
+		for _, s := range l.members {
+			if m[2] == s.name() || m[2] == "" && len(l.members) == 1 {
+				asked[s.file()] = m[1]
+			}
+		}
 	}
-	return ""
+	return asked
 }
+
+// name is how an environment is called where there are others.
+func (s Subject) name() string { return s.Application + "/" + s.Environment }
 
 // promotes is the message of the commit that pins a candidate, with trailers that a program can read. Nothing decides by them.
 func (s Subject) promotes(revision string) string {
@@ -56,8 +68,17 @@ func (s Subject) trailers(revision string) string {
 // listed is how many commits a text names.
 const listed = 30
 
-// evidence is the text of a promotion's request.
-func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDecision) (string, error) {
+// detail is how much a text tells, where not all of it would fit.
+type detail int
+
+const (
+	whole          detail = iota
+	withoutObjects        // the differences of objects are left out
+	withoutCommits        // and the commits
+)
+
+// evidence is what the text of a request tells of one environment.
+func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDecision, much detail) (string, error) {
 	c := *d.Candidate
 	var b strings.Builder
 	fmt.Fprintf(&b, "Pins **%s** in **%s** to %s", s.Application, s.Environment, orNone(c.Revision))
@@ -73,16 +94,18 @@ func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDe
 	}
 	fmt.Fprintf(&b, "\n**%s**\n", d.Reason)
 	if c.Digest == "" { // no candidate: whoever put it there knows what it is
-		fmt.Fprintf(&b, "\n"+askedMark+"\n", c.Revision)
 		return b.String(), nil
 	}
-	if err := k.commits(ctx, s.Release.Revision, c.Revision, &b); err != nil {
-		return "", err
+	if much < withoutCommits {
+		if err := k.commits(ctx, s.Release.Revision, c.Revision, &b); err != nil {
+			return "", err
+		}
 	}
-	if err := k.objects(ctx, s, c.Revision, &b); err != nil {
-		return "", err
+	if much < withoutObjects {
+		if err := k.objects(ctx, s, c.Revision, &b); err != nil {
+			return "", err
+		}
 	}
-	fmt.Fprintf(&b, "\n"+askedMark+"\n", c.Revision)
 	return b.String(), nil
 }
 
