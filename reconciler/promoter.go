@@ -26,6 +26,7 @@ const lookAgain = time.Minute
 const (
 	promotions = gitsource.BranchPrefix + "promote/"
 	reverts    = gitsource.BranchPrefix + "revert/"
+	groups     = gitsource.BranchPrefix + "group/"
 )
 
 // promoter keeps the promotions of one repository, one environment after the other, beside the passes: a slow forge never holds
@@ -35,13 +36,13 @@ type promoter struct {
 	source  *source
 	forge   *forge.Client // once it was needed
 	poked   chan struct{}
-	keepers map[Key]*promote.Keeper
+	keepers map[Key]*promote.Keeper // of a group by its name alone
 	seen    map[Key]sight
 	read    map[string]bool // environments whose notes were read in this round
 	pins    []promote.Pin   // that are due in this round without a person
 
 	mu       sync.Mutex
-	recalled []Key
+	recalled []Key // one without an application is a group
 }
 
 // sight is what the last look at a key saw, and when the next one is due whatever moves.
@@ -51,7 +52,8 @@ type sight struct {
 	tries int    // faults in a row
 	said  string // the last word that was logged
 	fired policies.Firing
-	back  bool // a release had failed, or there was a branch to go back
+	back  bool   // a release had failed, or there was a branch to go back
+	group string // that it is promoted with
 }
 
 func (a *Agent) newPromoter(src *source) *promoter {
@@ -100,21 +102,23 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		p.forge = client
 	}
 	polled := "refs/heads/" + p.source.repo.Branch
-	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts, polled)
+	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts, groups, polled)
 	if err != nil {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
 	wait := longestWait
 	p.read, p.pins = map[string]bool{}, nil
-	for key, at := range subjects {
-		if ctx.Err() != nil {
-			return wait
-		}
+	for _, at := range subjects {
 		if at.snap.tip != refs[polled] { // what was merged since would be asked for again
 			p.source.poke()
 			return lookAgain // or after the poll
 		}
-		next := p.visit(ctx, key, at, refs)
+	}
+	for _, c := range p.companies(subjects) {
+		if ctx.Err() != nil {
+			return wait
+		}
+		next := p.visit(ctx, c, refs)
 		wait = min(wait, max(time.Until(next), 100*time.Millisecond))
 	}
 	if len(p.pins) > 0 {
@@ -197,27 +201,33 @@ func comesFrom(env config.Environment) (from, checks []string) {
 	return env.Promotion.From, env.Promotion.When.Checks
 }
 
-// visit looks at one environment where something moved, or it is due, and returns when it is due again.
-func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string]string) time.Time {
-	env, _ := at.app.Environment(key.Environment)
-	last, now := p.seen[key], p.agent.now()
+// moved is all of Git that a key depends on, and what is known of its release.
+func (p *promoter) moved(key Key, at place, env config.Environment, refs map[string]string) string {
 	status := p.agent.status.get(key)
-	comes, checks := comesFrom(*env)
 	moved := fmt.Sprint(at.snap.tip, refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
+	comes, _ := comesFrom(env)
 	for _, from := range comes {
 		moved += " " + refs[record.Ref(from)]
 	}
-	if moved == last.moved && now.Before(last.next) {
-		return last.next
+	if group := groupOf(env); group != "" {
+		moved += " " + refs[groups+group]
 	}
-	out, err := p.look(ctx, key, at, *env, moved != last.moved, refs[reverts+key.String()] != "")
+	return moved
+}
+
+// saw notes what a look at a key came to, and returns when it is due again.
+func (p *promoter) saw(key Key, env config.Environment, moved string, refs map[string]string, out promote.Outcome, err error) time.Time {
+	last, now := p.seen[key], p.agent.now()
+	status, group := p.agent.status.get(key), groupOf(env)
+	_, checks := comesFrom(env)
 	this := sight{
 		moved: moved, next: now.Add(lookAgain), said: last.said, back: status.Proven != "" || refs[reverts+key.String()] != "", fired: out.Fired,
+		group: group,
 	}
 	if err == nil && !out.Fired.Same(status.fired) {
 		p.agent.keepFired(key, out.Fired)
 	}
-	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(checks) == 0 {
+	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && refs[groups+group] == "" && len(checks) == 0 {
 		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
 	}
 	if out.Pin != nil {
@@ -250,8 +260,11 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	return this.next
 }
 
+// asking has a promotion looked at, by the keeper of its environment.
+type asking func(context.Context, *promote.Keeper, promote.Subject) (promote.Outcome, error)
+
 // look looks at one environment. fresh: something moved; reverting: there is a request to go back.
-func (p *promoter) look(ctx context.Context, key Key, at place, env config.Environment, fresh, reverting bool) (promote.Outcome, error) {
+func (p *promoter) look(ctx context.Context, key Key, at place, env config.Environment, fresh, reverting bool, ask asking) (promote.Outcome, error) {
 	a := p.agent
 	served, _ := a.config.Serves(key.Environment)
 	s := a.sites[served.Cluster]
@@ -261,7 +274,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	words, _, err := config.LoadRelease(at.snap.tree, at.dir, key.Environment, env.Was)
 	if err != nil {
-		return promote.Outcome{Fired: fired}, err
+		return promote.Outcome{Fired: fired}, brokenError{err}
 	}
 	if words.Paused {
 		return promote.Outcome{Reason: "paused", Fired: fired}, nil
@@ -289,16 +302,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		subject.Lines[from] = record.Counting(lines, record.Verify(lines, a.keyring(s)))
 	}
-	keeper := p.keepers[key]
-	if keeper == nil {
-		f := p.source.repo.Forge
-		keeper = &promote.Keeper{
-			Git: p.source.git, Forge: p.forge, MayCommit: p.source.repo.WriteBack.Commit,
-			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
-			Show:        a.shows(s), Log: a.log.With("repository", p.source.repo.Name),
-		}
-		p.keepers[key] = keeper
-	}
+	keeper := p.keeper(key, s)
 	var back promote.Outcome
 	var errBack error
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
@@ -311,11 +315,24 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		back.Fired = fired
 		return back, errBack
 	}
-	out, err := keeper.Look(ctx, subject) // a forge that is away keeps no fix from being pinned
+	out, err := ask(ctx, keeper, subject) // a forge that is away keeps no fix from being pinned
 	if err == nil {
 		err = errBack
 	}
 	return out, err
+}
+
+// keeper keeps the requests of a key.
+func (p *promoter) keeper(key Key, s *site) *promote.Keeper {
+	if p.keepers[key] == nil {
+		f := p.source.repo.Forge
+		p.keepers[key] = &promote.Keeper{
+			Git: p.source.git, Forge: p.forge, MayCommit: p.source.repo.WriteBack.Commit,
+			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
+			Show:        p.agent.shows(s), Log: p.agent.log.With("repository", p.source.repo.Name),
+		}
+	}
+	return p.keepers[key]
 }
 
 // keepFired has the next pass, which is due now, save what became of a firing. Until then the process remembers it.

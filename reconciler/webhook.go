@@ -84,12 +84,15 @@ func (s *source) heeds(branch string) bool {
 	return slices.Contains(snap.wanted(s.served), "refs/heads/"+branch)
 }
 
-// recall has the environment that a branch is for looked at now, though nothing moved in Git. Branches of other merge requests
+// recall has the environment that a branch is for looked at now, or each of its group, though nothing moved in Git. Branches of other merge requests
 // are nobody's.
 func (p *promoter) recall(branch string) {
-	for _, prefix := range []string{promotions, reverts} {
+	for _, prefix := range []string{promotions, reverts, groups} {
 		name, ours := strings.CutPrefix("refs/heads/"+branch, prefix)
 		application, environment, whole := strings.Cut(name, "/")
+		if prefix == groups {
+			application, environment, whole = "", name, true
+		}
 		if !ours || !whole {
 			continue
 		}
@@ -107,8 +110,9 @@ func (p *promoter) due() {
 	recalled := p.recalled
 	p.recalled = nil
 	p.mu.Unlock()
-	for _, key := range recalled {
-		if last, known := p.seen[key]; known && last.tries == 0 {
+	for key, last := range p.seen {
+		meant := slices.Contains(recalled, key) || last.group != "" && slices.Contains(recalled, Key{"", last.group})
+		if meant && last.tries == 0 {
 			p.seen[key] = sight{moved: last.moved, said: last.said}
 		}
 	}

@@ -17,6 +17,16 @@ type Promotion struct {
 	// commit) or manual (a person moves it). After a release that failed the pin goes back by commit where that is said, and else
 	// by a merge request.
 	By PromotionBy `json:"by,omitempty"`
+	// Group moves the pins of several applications in one request. It is a DNS label that environments of one repository have in
+	// common, all served by one agent and all with the same by, which may not be manual. Each finds its candidate as it would
+	// alone. With by: merge-request one request on branch sluice/group/<group> asks for the candidates of all that have one, by
+	// one commit that moves their pins; it is due, as the status sluice/promotable/group/<group> on it says, when each of these
+	// is, and it names who waits for what. With by: commit the pins go in one commit, when each that has a candidate is due. Who
+	// is paused, or whose file is faulty, is named in the request and not in it, and keeps nobody waiting. Who closes the request
+	// declines for each what it asked for; an approval, a foreign commit, the label sluice/hold or a place in a merge queue holds
+	// all of it where it is, and its text then says what is newer. It is withdrawn when nobody in it has a candidate. After a
+	// release that failed each pin goes back alone.
+	Group string `json:"group,omitempty"`
 	// When says what must be true before. Nothing keeps a person from merging earlier, unless the forge was told to.
 	When PromotionWhen `json:"when,omitzero"`
 }
@@ -108,7 +118,28 @@ func checkPromotion(d *document, at string, e *Environment, known names, circle 
 		d.reject(at+".from", "must not lead back to the environment itself: %s", circle)
 	}
 	d.oneOf(at+".by", string(p.By), string(ByMergeRequest), string(ByCommit), string(ByHand))
+	if p.Group != "" && d.label(at+".group", p.Group) && p.By == ByHand {
+		d.reject(at+".group", "is only for by: merge-request and by: commit %s", got(p.Group))
+	}
 	checkPromotionWhen(d, at+".when", p.When)
+}
+
+// checkGroups faults environments of a group that are promoted in another way than the first of it.
+func checkGroups(d *document, environments []Environment) {
+	first := map[string]*Environment{}
+	for i := range environments {
+		e := &environments[i]
+		if e.Promotion == nil || e.Promotion.Group == "" {
+			continue
+		}
+		if of := first[e.Promotion.Group]; of != nil && of.Promotion.By != e.Promotion.By {
+			d.scope = scope{block: i + 1}
+			d.reject(d.item("environments", i)+".promotion.group", "must have the same by as %s %s", of.Name, got(string(e.Promotion.By)))
+			d.scope = scope{}
+		} else if of == nil {
+			first[e.Promotion.Group] = e
+		}
+	}
 }
 
 // maxPromotionWait is as long as a release may be made to wait; longer is a slip of the pen.

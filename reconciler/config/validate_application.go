@@ -30,6 +30,7 @@ func checkApplication(d *document, a *Application) {
 		checkPromotion(d, at+".promotion", e, known, round[e.Name])
 		d.scope = scope{}
 	}
+	checkGroups(d, a.Environments)
 }
 
 func checkWas(d *document, at string, was []string, name string) {

@@ -10,7 +10,7 @@ import (
 
 // Member is an environment of a group at one moment.
 type Member struct {
-	Keeper  *Keeper // its own, which may look at nothing else meanwhile
+	Keeper  *Keeper // its own; nil where it is out
 	Subject Subject
 	// Out is why it has no part in the group now; empty: it has.
 	Out string
