@@ -57,6 +57,7 @@ func checkRepositories(d *document, repositories []Repository) {
 			places.once(d, at, r.URL+" "+r.Branch+" "+folder, "has the url, branch and path of the repository")
 		}
 	}
+	checkLedgers(d, repositories)
 }
 
 // seen is where each value stood first.
