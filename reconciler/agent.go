@@ -48,6 +48,7 @@ type Agent struct {
 	queue     workqueue.TypedRateLimitingInterface[Key]
 	publisher *record.Publisher
 	promoters []*promoter // one for each repository
+	ledgers   []*source   // those that are repositories of their own
 	notes     *noteReader
 	metrics   *metrics
 	status    *board
@@ -109,7 +110,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			}
 		})
 	}
-	for _, src := range a.catalog.sources {
+	for _, src := range a.polled() {
 		running.Go(func() { src.run(ctx) })
 		running.Go(func() { src.statuses.run(ctx) })
 	}
@@ -127,7 +128,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	running.Wait()
 	stopPublishing()
 	published.Wait()
-	for _, src := range a.catalog.sources {
+	for _, src := range a.polled() {
 		_ = src.git.Close() //nolint:errcheck // the mirror stays as it is
 	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -135,6 +136,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// polled are the repositories with applications, and the ledgers.
+func (a *Agent) polled() []*source { return slices.Concat(a.catalog.sources, a.ledgers) }
 
 // work takes keys from the queue and passes over them, one at a time.
 func (a *Agent) work(ctx context.Context) {

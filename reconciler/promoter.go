@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -31,7 +32,8 @@ const (
 type promoter struct {
 	agent   *Agent
 	source  *source
-	forge   *forge.Client // once it was needed
+	forge   *forge.Client // of the ledger, once it was needed
+	checks  *forge.Client // of the code, which may be the same
 	poked   chan struct{}
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
@@ -86,16 +88,13 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 	if len(subjects) == 0 {
 		return longestWait
 	}
-	if p.forge == nil {
-		client, err := p.agent.openForge(p.source.repo)
-		if err != nil {
-			p.agent.log.Warn("Forge cannot be asked", "repository", p.source.repo.Name, "err", err)
-			return lookAgain
-		}
-		p.forge = client
+	if err := p.openForges(); err != nil {
+		p.agent.log.Warn("Forge cannot be asked", "repository", p.source.repo.Name, "err", err)
+		return lookAgain
 	}
-	polled := "refs/heads/" + p.source.repo.Branch
-	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts, polled)
+	ledger := p.source.ledger
+	polled := "refs/heads/" + ledger.repo.Branch
+	refs, err := ledger.git.Refs(ctx, record.Prefix, promotions, reverts, polled)
 	if err != nil {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
@@ -105,8 +104,8 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		if ctx.Err() != nil {
 			return wait
 		}
-		if at.snap.tip != refs[polled] { // what was merged since would be asked for again
-			p.source.poke()
+		if at.ledger.tip != refs[polled] { // what was merged since would be asked for again
+			ledger.poke()
 			return lookAgain // or after the poll
 		}
 		next := p.visit(ctx, key, at, refs)
@@ -146,7 +145,7 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	env, _ := at.app.Environment(key.Environment)
 	last, now := p.seen[key], p.agent.now()
 	status := p.agent.status.get(key)
-	moved := fmt.Sprint(at.snap.tip, refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
+	moved := fmt.Sprint(at.tips(), refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
 	for _, from := range env.Promotion.From {
 		moved += " " + refs[record.Ref(from)]
 	}
@@ -185,8 +184,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	a := p.agent
 	served, _ := a.config.Serves(key.Environment)
 	s := a.sites[served.Cluster]
-	words, _, err := config.LoadRelease(at.snap.tree, at.dir, key.Environment, env.Was)
-	if err != nil {
+	words, err := at.words(key.Application, key.Environment, env.Was)
+	if err = errors.Join(at.misplaced(key.Application, key.Environment, env.Was), err); err != nil {
 		return promote.Outcome{}, err
 	}
 	if words.Paused {
@@ -197,7 +196,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	subject := promote.Subject{
 		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
-		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
+		Ledger: at.promoted(key.Application), Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
 	for _, from := range env.Promotion.From {
@@ -213,9 +212,9 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	keeper := p.keepers[key]
 	if keeper == nil {
-		f := p.source.repo.Forge
+		f := p.source.ledger.repo.Forge
 		keeper = &promote.Keeper{
-			Git: p.source.git, Forge: p.forge, MayCommit: p.source.repo.WriteBack.Commit,
+			Git: p.source.git, Forge: p.forge, Checks: p.checks, MayCommit: p.source.repo.WriteBack.Commit,
 			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
 			Show:        a.shows(s), Log: a.log.With("repository", p.source.repo.Name),
 		}

@@ -53,7 +53,8 @@ type known struct {
 func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	var now known
 	ref := "refs/heads/" + l.branch
-	refs, err := k.Git.Fetch(ctx, ref)
+	in := k.ledger(l.Subject)
+	refs, err := in.Git.Fetch(ctx, ref)
 	if err != nil {
 		return now, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
@@ -69,7 +70,7 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	if err != nil {
 		return now, err
 	}
-	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == l.Repository.Branch }); i >= 0 {
+	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == in.Branch }); i >= 0 {
 		now.request = found.Open[i]
 	}
 	if now.request.Number == 0 && now.head == found.Last.Head { // the forge keeps with the request what was committed
@@ -87,7 +88,7 @@ func (k *Keeper) askedBy(l lane, last forge.MergeRequest) string {
 	if revision := askedFor(last.Text); revision != "" {
 		return revision
 	}
-	tree, err := k.Git.Tree(last.Head)
+	tree, err := k.ledger(l.Subject).Git.Tree(last.Head)
 	if err != nil {
 		return ""
 	}
@@ -97,11 +98,12 @@ func (k *Keeper) askedBy(l lane, last forge.MergeRequest) string {
 // read finds out what the branch asks for, and whether it is as we made it: one commit that moves the pin and changes nothing
 // else. Its message alone says little, since it stays when a commit is amended.
 func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
-	commit, err := k.Git.Commit(now.head)
+	in := k.ledger(l.Subject)
+	commit, err := in.Git.Commit(now.head)
 	if err != nil {
 		return fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
-	tree, err := k.Git.Tree(now.head)
+	tree, err := in.Git.Tree(now.head)
 	if err != nil {
 		return fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
@@ -112,7 +114,7 @@ func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 		ours, err = k.moves(ctx, l.Subject, *now, tree)
 	}
 	if !ours && err == nil { // what was merged with somebody's commits has had its say
-		ours, err = k.Git.IsAncestor(ctx, now.head, l.Tip)
+		ours, err = in.Git.IsAncestor(ctx, now.head, in.Tip)
 	}
 	now.foreign = !ours
 	return err
@@ -125,11 +127,12 @@ func firstLine(text string) string {
 
 // moves reports whether the commit of a branch is a move of the pin, as we would make it, and no more.
 func (k *Keeper) moves(ctx context.Context, s Subject, now known, tree *gitsource.Tree) (bool, error) {
-	paths, err := k.Git.ChangedPaths(ctx, now.base, now.head)
+	git := k.ledger(s).Git
+	paths, err := git.ChangedPaths(ctx, now.base, now.head)
 	if err != nil || !slices.Equal(paths, []string{s.file()}) {
 		return false, err
 	}
-	base, err := k.Git.Tree(now.base)
+	base, err := git.Tree(now.base)
 	if err != nil {
 		return false, fmt.Errorf("read %.7s: %w", now.base, err)
 	}
@@ -150,7 +153,7 @@ func (k *Keeper) keep(ctx context.Context, l lane, now known, a ask) (forge.Merg
 	if fixed != "" {
 		a.text += fmt.Sprintf("\nThis request is not moved to newer revisions: %s.\n", fixed)
 	}
-	draft := forge.Draft{Source: l.branch, Target: l.Repository.Branch, Title: a.title, Text: a.text}
+	draft := forge.Draft{Source: l.branch, Target: k.ledger(l.Subject).Branch, Title: a.title, Text: a.text}
 	head, err := k.move(ctx, l, now, a.revision, fixed, draft)
 	if err != nil || k.Forge == nil {
 		return now.request, err
@@ -206,8 +209,9 @@ func (k *Keeper) move(ctx context.Context, l lane, now known, revision, fixed st
 	if k.PushOptions {
 		options = forge.PushOptions(draft)
 	}
-	written, err := k.Git.Publish(ctx, gitsource.Branch{
-		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: l.Tip, Files: files, Message: l.message(revision), Time: asked.Time,
+	in := k.ledger(l.Subject)
+	written, err := in.Git.Publish(ctx, gitsource.Branch{
+		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: in.Tip, Files: files, Message: l.message(revision), Time: asked.Time,
 	}, options...)
 	if err != nil {
 		return "", fmt.Errorf("push branch %q: %w", l.branch, err)
@@ -217,11 +221,12 @@ func (k *Keeper) move(ctx context.Context, l lane, now known, revision, fixed st
 
 // mergeable reports whether the release file is still what the branch was made from.
 func (k *Keeper) mergeable(s Subject, now known) bool {
-	tip, err := k.Git.Tree(s.Tip)
+	in := k.ledger(s)
+	tip, err := in.Git.Tree(in.Tip)
 	if err != nil {
 		return false
 	}
-	base, err := k.Git.Tree(now.base)
+	base, err := in.Git.Tree(now.base)
 	if err != nil {
 		return false
 	}
@@ -248,7 +253,7 @@ func (k *Keeper) withdraw(ctx context.Context, l lane, now known, reason string)
 	if now.head == "" {
 		return nil
 	}
-	if err := k.Git.Remove(ctx, gitsource.Removal{Ref: "refs/heads/" + l.branch, Old: now.head}); err != nil {
+	if err := k.ledger(l.Subject).Git.Remove(ctx, gitsource.Removal{Ref: "refs/heads/" + l.branch, Old: now.head}); err != nil {
 		return fmt.Errorf("delete branch %q: %w", l.branch, err)
 	}
 	return nil
