@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -16,9 +15,9 @@ import (
 )
 
 type approveFlags struct {
-	dir, keys, credentials string
-	stage                  int
-	dryRun                 bool
+	dir, ledger, keys, credentials string
+	stage                          int
+	dryRun                         bool
 }
 
 func approveCommand() *cobra.Command {
@@ -29,6 +28,8 @@ func approveCommand() *cobra.Command {
 		Long: `Finds out from Git notes which stage of which release waits for a person, writes approved: into the release file beside
 sluice.yaml, shows the difference, and commits that file alone, by git and on the branch of this folder. Nothing is pushed.
 
+Where the agent keeps a ledger, --ledger names a clone of it: notes and release file are there, and the commit is made there.
+
 With --stage a stage is approved before the release waits for it; that lets the stages before it begin too.`,
 		Example: "  sluice approve shop production\n  sluice approve -C apps/shop shop production --stage 3 --dry-run",
 		Args:    arguments(cobra.ExactArgs(2)),
@@ -37,6 +38,7 @@ With --stage a stage is approved before the release waits for it; that lets the 
 		},
 	}
 	cmd.Flags().StringVarP(&flags.dir, "directory", "C", ".", "folder of sluice.yaml")
+	ledgerFlag(cmd, &flags.ledger)
 	cmd.Flags().IntVar(&flags.stage, "stage", 0, "number of the stage, from 1; without it the one that waits")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only show the difference")
 	cmd.Flags().StringVar(&flags.keys, "keys", "", "file with public keys, one a line: only a signed word counts")
@@ -51,11 +53,11 @@ func approve(cmd *cobra.Command, flags approveFlags, args []string) error {
 		return err
 	}
 	defer place.close()
-	_, env, err := place.environment(args)
+	app, env, err := place.environment(args)
 	if err != nil {
 		return err
 	}
-	clone, err := openClone(ctx, flags.dir)
+	clone, err := openClone(ctx, orDir(flags.ledger, flags.dir))
 	if err != nil {
 		return err
 	}
@@ -63,7 +65,7 @@ func approve(cmd *cobra.Command, flags approveFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(flags.dir, filepath.FromSlash(config.ReleasePath(env.Name)))
+	file := releaseFile(flags.dir, flags.ledger, app, env.Name)
 	if err := clone.unchanged(ctx, file); err != nil {
 		return err
 	}
@@ -128,7 +130,11 @@ func awaited(ctx context.Context, clone *clone, flags approveFlags, args []strin
 	if err != nil {
 		return approval{}, err
 	}
-	return waits, clone.has(ctx, waits.revision, refs["refs/heads/"+clone.branch])
+	revision := waits.revision
+	if flags.ledger != "" {
+		revision = "" // it is one of the code
+	}
+	return waits, clone.has(ctx, revision, refs["refs/heads/"+clone.branch])
 }
 
 // approvable says which stage of the release that a status is about may be approved.

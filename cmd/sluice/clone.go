@@ -56,7 +56,7 @@ func (c *clone) unchanged(ctx context.Context, file string) error {
 }
 
 // has refuses a clone that is behind: it lacks the release, or what the branch has on the server. tip is empty where the
-// server has no such branch.
+// server has no such branch, and revision where the release is of another repository.
 func (c *clone) has(ctx context.Context, revision, tip string) error {
 	behind := func(what string) error {
 		return hinted{fmt.Errorf("this clone is behind: branch %s has not %s", c.branch, what), "git pull"}
@@ -66,6 +66,9 @@ func (c *clone) has(ctx context.Context, revision, tip string) error {
 	}
 	if _, err := c.git(ctx, "merge-base", "--is-ancestor", tip, "HEAD"); err != nil {
 		return behind(fmt.Sprintf("%.7s, which is on origin", tip))
+	}
+	if revision == "" {
+		return nil
 	}
 	if _, err := c.git(ctx, "cat-file", "-e", revision+"^{commit}"); err != nil {
 		return behind(fmt.Sprintf("the release %.7s", revision))

@@ -80,12 +80,12 @@ func readHistory(ctx context.Context, flags historyFlags, of record.Subject) (hi
 	if err != nil {
 		return history{}, err
 	}
-	remote, done, err := openRemote(flags.statusFlags)
+	remotes, done, err := openRemotes(flags.statusFlags)
 	if err != nil {
 		return history{}, err
 	}
 	defer done()
-	lines, err := readLines(ctx, remote, keys)
+	lines, err := readLines(ctx, remotes.ledger, keys)
 	if err != nil {
 		return history{}, err
 	}
@@ -94,7 +94,7 @@ func readHistory(ctx context.Context, flags historyFlags, of record.Subject) (hi
 	slices.Reverse(releases)
 	made := history{Application: of.Application, Environment: of.Environment, Releases: []historyRow{}, NotCounted: badLines(rest)}
 	made.More = max(0, len(releases)-flags.limit)
-	from := openCommits(flags.statusFlags, remote)
+	from := openCommits(flags.statusFlags, remotes)
 	for _, r := range releases[:len(releases)-made.More] {
 		row := historyRow{Release: r}
 		trigger := r.Trigger

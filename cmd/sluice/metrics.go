@@ -92,19 +92,19 @@ func measure(ctx context.Context, flags metricsFlags, of record.Subject, from, t
 	if keys.Empty() {
 		return nil, 0, fmt.Errorf("--keys: %s has no key", flags.keys)
 	}
-	remote, done, err := openRemote(flags.statusFlags)
+	remotes, done, err := openRemotes(flags.statusFlags)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer done()
-	lines, err := readLines(ctx, remote, keys)
+	lines, err := readLines(ctx, remotes.ledger, keys)
 	if err != nil {
 		return nil, 0, err
 	}
 	lines = slices.DeleteFunc(lines, func(j record.Judged) bool { return !concerns(j, of) })
 	releases, rest := record.Releases(lines)
 	var failed error
-	found := openCommits(flags.statusFlags, remote)
+	found := openCommits(flags.statusFlags, remotes)
 	committed := func(revision string) (time.Time, bool) {
 		words, ok, err := found.find(ctx, revision)
 		failed = errors.Join(failed, err)

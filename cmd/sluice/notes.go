@@ -27,16 +27,16 @@ func readStatus(ctx context.Context, talk io.Writer, flags statusFlags) ([]envir
 	if err != nil {
 		return nil, err
 	}
-	remote, done, err := openRemote(flags)
+	remotes, done, err := openRemotes(flags)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	rows, err := readRows(ctx, remote, keys)
+	rows, err := readRows(ctx, remotes.ledger, keys)
 	if err != nil || len(rows) == 0 || flags.notesOnly {
 		return rows, err
 	}
-	branch, err := lookAround(ctx, remote)
+	branch, err := lookAround(ctx, remotes)
 	if err != nil {
 		fmt.Fprintf(talk, "What is next is not known: %v\n", err) // the notes are told all the same
 		return rows, nil
@@ -45,7 +45,7 @@ func readStatus(ctx context.Context, talk io.Writer, flags statusFlags) ([]envir
 	return rows, nil
 }
 
-// openRemote opens the repository that the notes are in, through a mirror that done removes.
+// openRemote opens a repository through a mirror that done removes.
 func openRemote(flags statusFlags) (repo *gitsource.Repository, done func(), err error) {
 	address, credentials, err := notesAddress(flags)
 	if err != nil {

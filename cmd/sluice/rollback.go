@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,8 +18,8 @@ import (
 )
 
 type rollbackFlags struct {
-	dir, to, keys, credentials string
-	push, dryRun               bool
+	dir, ledger, to, keys, credentials string
+	push, dryRun                       bool
 }
 
 func rollbackCommand() *cobra.Command {
@@ -33,12 +32,15 @@ or to the release of --to. What was left by a failure or by a roll-back is not a
 
 Where the environment follows a pin, it is written into the release file, and that file alone is committed, by git and on
 the branch of this folder. Nothing is pushed without --push. Elsewhere the commits are to be reverted that brought the
-releases since, and the commands are printed.`,
+releases since, and the commands are printed.
+
+Where the agent keeps a ledger, --ledger names a clone of it: notes and release file are there, and the commit is made there.`,
 		Example: "  sluice rollback shop production --push\n  sluice rollback -C apps/shop shop production --to 4f1c0c2 --dry-run",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return rollBack(cmd, flags, args) },
 	}
 	cmd.Flags().StringVarP(&flags.dir, "directory", "C", ".", "folder of sluice.yaml")
+	ledgerFlag(cmd, &flags.ledger)
 	cmd.Flags().StringVar(&flags.to, "to", "", "revision to go back to, 7 digits of it at least; without it the one that was proven before")
 	cmd.Flags().BoolVar(&flags.push, "push", false, "push the commit")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only show the difference")
@@ -54,11 +56,11 @@ func rollBack(cmd *cobra.Command, flags rollbackFlags, args []string) error {
 		return err
 	}
 	defer place.close()
-	_, env, err := place.environment(args)
+	app, env, err := place.environment(args)
 	if err != nil {
 		return err
 	}
-	clone, err := openClone(ctx, flags.dir)
+	clone, err := openClone(ctx, orDir(flags.ledger, flags.dir))
 	if err != nil {
 		return err
 	}
@@ -74,9 +76,12 @@ func rollBack(cmd *cobra.Command, flags rollbackFlags, args []string) error {
 		if flags.push {
 			return hinted{usageError{fmt.Errorf("--push: %s follows no pin: what is to be reverted is for you to look at", env.Name)}, "sluice rollback " + strings.Join(args, " ")}
 		}
+		if clone, err = openClone(ctx, flags.dir); err != nil {
+			return err
+		}
 		return clone.printReverts(ctx, cmd.OutOrStdout(), lines, from, to)
 	}
-	return movePin(cmd, clone, flags, args, from, to)
+	return movePin(cmd, clone, releaseFile(flags.dir, flags.ledger, app, env.Name), flags, args, from, to)
 }
 
 // wordsOf are the lines about an environment, where keys are given those that count; a clone that is behind is refused.
@@ -117,7 +122,11 @@ func wordsOf(ctx context.Context, clone *clone, flags rollbackFlags, args []stri
 	if err != nil {
 		return nil, err
 	}
-	return lines, clone.has(ctx, lines[0].Revision, tips[branch])
+	revision := lines[0].Revision
+	if flags.ledger != "" {
+		revision = "" // it is one of the code
+	}
+	return lines, clone.has(ctx, revision, tips[branch])
 }
 
 // wayBack is the line of the release that the environment is at, and of the one to go back to.
@@ -146,8 +155,8 @@ func wayBack(lines []record.Line, to string, args []string) (from, back record.L
 }
 
 // movePin commits the older pin, and pushes it where that is asked for.
-func movePin(cmd *cobra.Command, clone *clone, flags rollbackFlags, args []string, from, to record.Line) error {
-	ctx, file := cmd.Context(), filepath.Join(flags.dir, filepath.FromSlash(config.ReleasePath(args[1])))
+func movePin(cmd *cobra.Command, clone *clone, file string, flags rollbackFlags, args []string, from, to record.Line) error {
+	ctx := cmd.Context()
 	if err := clone.unchanged(ctx, file); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 type statusFlags struct {
-	repository, keys, credentials, output string
+	repository, ledger, keys, credentials, output string
 
 	watch     bool
 	namespace string
@@ -28,6 +28,7 @@ type statusFlags struct {
 // addNotes adds the flags that say where the notes are, how to get in, and whose signatures count.
 func (f *statusFlags) addNotes(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
+	cmd.Flags().StringVar(&f.ledger, "ledger", "", "URL or clone of the ledger, where the agent has one: the notes are there")
 	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line")
 	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 }

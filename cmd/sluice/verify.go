@@ -126,7 +126,7 @@ func verify(cmd *cobra.Command, flags statusFlags, args []string) (verification,
 	if keys.Empty() {
 		return verification{}, fmt.Errorf("--keys: %s has no key", flags.keys)
 	}
-	remote, done, err := openRemote(flags)
+	remote, done, err := openRemote(flags.ofLedger())
 	if err != nil {
 		return verification{}, err
 	}
