@@ -45,7 +45,7 @@ func ledgerOf(repo config.Repository) config.Repository {
 	l := repo.WriteBack.Ledger
 	return config.Repository{
 		Name: repo.Name + ".ledger", URL: l.URL, Branch: l.Branch, Path: ".", Poll: l.Poll, Credentials: l.Credentials, Forge: l.Forge,
-		WriteBack: config.WriteBack{Statuses: repo.WriteBack.Statuses},
+		Webhook: l.Webhook, WriteBack: config.WriteBack{Statuses: repo.WriteBack.Statuses},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/gitsource/gittest"
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/config"
@@ -252,6 +253,29 @@ func TestLedgerGoesBackByAWord(t *testing.T) {
 	b.writes(ledger, map[string]string{"shop/releases/production.yaml": "revision: " + second + "\nretry: 1\n"})
 	if got := b.look(production); got.Revision != second || got.target.held.saved.Told != nil {
 		t.Errorf("a new word in the ledger does not end it: %.7s", got.Revision)
+	}
+}
+
+// TestLedgerHearsItsWebhook: a push to it has it asked, a request the promotions looked at; what is told of requests for code is
+// nobody's.
+func TestLedgerHearsItsWebhook(t *testing.T) {
+	t.Parallel()
+	ledger := gittest.New(t)
+	b := newLedgerBed(t, ledger, ledger, "shop")
+	b.files(map[string]string{"shop/sluice.yaml": twoStages})
+	src, p := b.agent.catalog.sources[0], b.agent.promoters[0]
+	for range len(p.poked) {
+		<-p.poked
+	}
+	b.agent.told(src, forge.Poke{Event: forge.EventMergeRequest, Branch: "sluice/promote/shop/production"})
+	b.agent.told(src.ledger, forge.Poke{Event: forge.EventPush, Branch: "sluice/promote/shop/production"})
+	if len(p.recalled) != 0 || len(src.ledger.poked) != 0 {
+		t.Errorf("%v are recalled, the ledger asked: %d", p.recalled, len(src.ledger.poked))
+	}
+	b.agent.told(src.ledger, forge.Poke{Event: forge.EventMergeRequest, Branch: "sluice/promote/shop/production"})
+	b.agent.told(src.ledger, forge.Poke{Event: forge.EventPush, Branch: "main"})
+	if len(p.recalled) != 1 || p.recalled[0] != production || len(src.ledger.poked) != 1 || len(src.poked) != 0 {
+		t.Errorf("%v are recalled, the ledger asked: %d, the code: %d", p.recalled, len(src.ledger.poked), len(src.poked))
 	}
 }
 

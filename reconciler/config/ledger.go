@@ -37,12 +37,18 @@ type Ledger struct {
 	Credentials *Credentials `json:"credentials,omitempty"`
 	// Forge is what surrounds the ledger: where requests are opened. Without one branches are pushed, and nothing more.
 	Forge *Forge `json:"forge,omitempty"`
+	// Webhook lets its forge tell of pushes and merge requests: it posts to /webhooks/ and the name of the first repository with
+	// this ledger and .ledger, at webhooks.listen; polls go on.
+	Webhook *Webhook `json:"webhook,omitempty"`
 }
 
 func (l *Ledger) credentials() []*Credentials {
 	all := l.Forge.credentials()
 	if l.Credentials != nil {
 		all = append(all, l.Credentials)
+	}
+	if l.Webhook != nil {
+		all = append(all, &l.Webhook.Secret)
 	}
 	return all
 }
