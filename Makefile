@@ -137,6 +137,9 @@ demo: prerequisites e2e/bin/demo ## The whole loop on this machine, until Ctrl-C
 PARTS := vet unit cluster stories
 KILLS ?= 20
 
+# Stories mostly wait for controllers and holds: more of them at once than there are cores.
+AT_ONCE ?= 5
+
 .PHONY: test
 test: ## All tests, from nothing: vet, unit and API server tests with the race detector, the test bed's, the stories
 	@began=$$(date +%s); $(MAKE) prerequisites || exit 1; \
@@ -172,28 +175,51 @@ test-cluster: prerequisites
 .PHONY: test-stories
 test-stories: prerequisites $(CACHE)/prometheus
 	@echo "==> Stories, against a real control plane and Git server ($(KILLS) kills)"
-	@cd e2e && SLUICE_KILLS=$(KILLS) $(GO) test -vet=off -count=1 -timeout 30m ./...
+	@cd e2e && SLUICE_KILLS=$(KILLS) $(GO) test -vet=off -count=1 -parallel $(AT_ONCE) -timeout 30m ./...
 
 .PHONY: e2e
 e2e: prerequisites $(CACHE)/prometheus ## The stories whose names match RUN, told in full
-	@cd e2e && $(GO) test -v -count=1 -timeout 60m -run '$(or $(RUN),.)' .
+	@cd e2e && $(GO) test -v -count=1 -parallel $(AT_ONCE) -timeout 60m -run '$(or $(RUN),.)' .
 
-SEEDS ?= 10
+SEEDS  ?= 10
+ROUNDS ?= 20
 
-# The stories drive bin/sluice; here it is one that ends at the first data race.
+# The stories drive bin/sluice; here it is one that ends at the first data race. Each round has a control plane of its own. It
+# goes on after a failure, so that hours are not lost to the first one, and tells of all at its end.
 .PHONY: soak
-soak: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## The long proofs: 200 kills for each of SEEDS seeds, everything 20 times, an agent with the race detector (hours)
-	@echo "==> Unit and API server tests, 20 times"
-	@CGO_ENABLED=1 $(GO) test -race -count=20 -timeout 4h ./...
-	@trap 'rm -f bin/sluice' EXIT; export GORACE=halt_on_error=1; \
-	echo "==> Building an agent with the race detector"; \
-	CGO_ENABLED=1 $(GO) build -race -o bin/sluice ./cmd/sluice || exit 1; \
-	cd e2e; echo "==> The stories, 20 times"; \
-	$(GO) test -count=20 -timeout 10h . || exit 1; \
+soak: ## The long proofs: everything ROUNDS times, 200 kills for each of SEEDS seeds, an agent with the race detector (hours)
+	@failed=; for part in unit stories kills; do $(MAKE) soak-$$part || failed="$$failed $$part"; done; \
+	[ -z "$$failed" ] || { echo "Error: failed:$$failed" >&2; exit 1; }
+
+.PHONY: soak-unit
+soak-unit: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## Of these: unit and API server tests
+	@echo "==> Unit and API server tests, $(ROUNDS) times"
+	@CGO_ENABLED=1 $(GO) test -race -count=$(ROUNDS) -timeout 4h ./...
+
+.PHONY: soak-stories
+soak-stories: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## Of these: the stories
+	@$(racing); failed=; \
+	for round in $$(seq 1 $(ROUNDS)); do \
+		echo "==> The stories, round $$round of $(ROUNDS)"; \
+		$(GO) test -vet=off -count=1 -parallel $(AT_ONCE) -timeout 1h . || failed="$$failed $$round"; \
+	done; \
+	[ -z "$$failed" ] || { echo "Error: stories failed in rounds:$$failed" >&2; exit 1; }
+
+.PHONY: soak-kills
+soak-kills: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## Of these: the kills
+	@$(racing); failed=; \
 	for seed in $$(seq 1 $(SEEDS)); do \
 		echo "==> 200 kills, SLUICE_SEED=$$seed"; \
-		SLUICE_KILLS=200 SLUICE_SEED=$$seed $(GO) test -v -count=1 -timeout 2h -run 'KilledAtAnyInstant$$' . || exit 1; \
-	done
+		SLUICE_KILLS=200 SLUICE_SEED=$$seed $(GO) test -v -count=1 -parallel $(AT_ONCE) -timeout 2h -run 'KilledAtAnyInstant$$' . || failed="$$failed $$seed"; \
+	done; \
+	[ -z "$$failed" ] || { echo "Error: kills failed with seeds:$$failed" >&2; exit 1; }
+
+# racing has e2e drive an agent with the race detector, until the shell ends.
+define racing
+trap 'rm -f $(CURDIR)/bin/sluice' EXIT; export GORACE=halt_on_error=1; \
+	echo "==> Building an agent with the race detector"; \
+	CGO_ENABLED=1 $(GO) build -race -o bin/sluice ./cmd/sluice && cd e2e || exit 1
+endef
 
 .PHONY: bench
 bench: prerequisites ## The figures, printed and in bench.json (RUN=<regexp>: only those)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,3 +61,70 @@ spec:
   versions:
     - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
 `
+
+// asking is what a chart makes of the kinds that a cluster serves.
+const asking = `{{- if .Capabilities.APIVersions.Has "GROUP/v1" }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: with-widgets}
+{{- else }}
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: without-widgets}
+{{- end }}
+`
+
+// TestCanaryOfAChartOutlivesUpgrades/Lesson45: a chart would render to something else since the cluster was upgraded. No release
+// has begun for that: what runs stays what it was, also when drift is repaired, and the next release takes it along in its stages.
+func TestCanaryOfAChartOutlivesUpgrades(t *testing.T) {
+	s := begin(t, "chart-upgrade")
+	s.Shop(t, "staging")
+	group := s.Name + ".example.com"
+	s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/staging}}\n", strings.Replace(staged, "directory: {path: deploy/staging}", "helm: {chart: deploy}", 1))
+	s.Repo.Copy(t, s.Repo.Dir+"/deploy/staging", "deploy/templates")
+	s.Repo.Remove(t, "deploy/staging")
+	s.Repo.Write(t, "deploy/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n")
+	s.Repo.Write(t, "deploy/templates/asking.yaml", strings.ReplaceAll(asking, "GROUP", group))
+	deployment := "deploy/templates/deployment.yaml"
+	s.Repo.Edit(t, deployment, "    metadata:\n      labels: {app.kubernetes.io/name: shop}",
+		"    metadata:\n      annotations: {widgets: {{ .Capabilities.APIVersions.Has \""+group+"/v1\" | quote }}}\n      labels: {app.kubernetes.io/name: shop}")
+	first := s.Repo.Commit(t, "A chart that asks the cluster")
+	s.Agent.Start(t)
+	s.AwaitPhase(t, "staging", first, "Healthy")
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	before := pods.Live()
+	s.Agent.Stop(t)
+	s.Apply(t, world.ParseObjects(t, []byte(strings.ReplaceAll(newKind, "GROUP", group)))[0])
+	s.Agent.Start(t)
+	t.Run("Lesson45_WhatRunsStays", func(t *testing.T) {
+		s.Agent.AwaitPolls(t)
+		if _, stderr, code := s.CLI(t, s.Dir, "reconcile", "shop", "staging", "--verify", "-n", s.System,
+			"--kubeconfig", filepath.Join(s.Agent.Dir, "kubeconfig")); code != 0 {
+			t.Fatalf("ask for a pass: %s", stderr)
+		}
+		edit(t, s, s.Object("Service", "staging"), `{"metadata":{"labels":{"app.kubernetes.io/name":"other"}}}`)
+		s.Cluster.AwaitObject(t, world.Patience, "repaired", s.Object("Service", "staging"),
+			world.Has("shop", "metadata", "labels", "app.kubernetes.io/name"))
+		if err := world.Has("false", "spec", "template", "metadata", "annotations", "widgets")(s.Cluster.Get(t, s.Object("Deployment", "staging"))); err != nil {
+			t.Error(err)
+		}
+		s.Cluster.AwaitObject(t, world.Patience, "what it was made with", world.Ref{Kind: "ConfigMap", Namespace: s.Staging, Name: "without-widgets"},
+			world.Has("without-widgets", "metadata", "name"))
+		if o := s.Cluster.Get(t, world.Ref{Kind: "ConfigMap", Namespace: s.Staging, Name: "with-widgets"}); o != nil {
+			t.Error("what nobody released is there")
+		}
+		if live := pods.Live(); !maps.Equal(live, before) {
+			t.Errorf("the pods were %v and are %v", before, live)
+		}
+	})
+	t.Run("TheNextReleaseTakesItAlong", func(t *testing.T) {
+		s.Repo.Edit(t, deployment, firstImage, nextImage)
+		next := s.Repo.Commit(t, "Another image")
+		s.AwaitPhase(t, "staging", next, "Healthy")
+		s.Cluster.AwaitObject(t, world.Patience, "what it asks for now", world.Ref{Kind: "ConfigMap", Namespace: s.Staging, Name: "with-widgets"},
+			world.Has("with-widgets", "metadata", "name"))
+		if !slices.ContainsFunc(s.Repo.MustNotes(t, "staging"), func(n world.Note) bool { return n.On == next && n.Says("stage 1 of 2") }) {
+			t.Error("it went without stages")
+		}
+	})
+}

@@ -39,6 +39,7 @@ func atForge(t *testing.T, name string) (s *world.Story, p *world.Project, first
 	staging.Start(t)
 	s.Agent.Config.Environments = []map[string]any{{"name": "production"}}
 	s.Agent.Config.Keys = []map[string]any{{"environments": []string{"staging"}, "key": s.PublicKey(t, staging)}}
+	s.Agent.Config.Links = map[string]string{"status": "https://dash.example.org/{{.App}}/{{.Env}}?at={{.Revision}}"}
 	s.Agent.Start(t)
 	s.AwaitPhase(t, "staging", first, "Healthy")
 	return s, p, first
@@ -58,12 +59,18 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 				t.Errorf("the request does not say %q: %s", words, request.Body)
 			}
 		}
-		p.AwaitStatus(t, request.Head.SHA, "sluice/promotable/shop/production", "success")
+		status := p.AwaitStatus(t, request.Head.SHA, "sluice/promotable/shop/production", "success")
+		if !strings.HasPrefix(status.URL, "https://dash.example.org/shop/production?at=") {
+			t.Errorf("the status of the request leads to %q", status.URL)
+		}
 	})
 	t.Run("MergedItIsReleased", func(t *testing.T) {
 		p.Merge(t, request.Number, world.Merge)
 		s.AwaitPhase(t, "production", first, "Healthy")
-		p.AwaitStatus(t, first, "sluice/shop/production", "success")
+		status := p.AwaitStatus(t, first, "sluice/shop/production", "success")
+		if want := "https://dash.example.org/shop/production?at=" + first; status.URL != want {
+			t.Errorf("the status leads to %q, want %q", status.URL, want)
+		}
 		p.AwaitStatus(t, first, "sluice/shop/staging", "success")
 	})
 	s.Repo.Run(t, "pull", "-q", "origin", "main")
@@ -81,7 +88,7 @@ func TestPromotionGoesThroughTheForge(t *testing.T) {
 		s.Repo.Edit(t, productionDeployment, firstImage, nextImage)
 		second = s.Repo.Commit(t, "Another image in production")
 		request = p.AwaitMergeRequest(t, "the second release", proposes(second))
-		for _, words := range []string{"Another image in production", "Deployment/" + s.Production + "/shop", firstImage, nextImage, "it goes through stages: 1 pods for 1s, all"} {
+		for _, words := range []string{"Another image in production", "Deployment/" + s.Production + "/shop", firstImage, nextImage, "it goes through stages: 1 pod for 1s, all"} {
 			if !strings.Contains(request.Body, words) {
 				t.Errorf("the request does not say %q: %s", words, request.Body)
 			}
@@ -138,6 +145,13 @@ func TestPromotionIsRevertedAfterAFailure(t *testing.T) {
 	t.Run("TheCommitSaysIt", func(t *testing.T) {
 		s.AwaitPhase(t, "production", bad, "RolledBack")
 		p.AwaitStatus(t, bad, "sluice/shop/production", "failure")
+	})
+	t.Run("Lesson23_SuccessWasNeverSaid", func(t *testing.T) {
+		for _, status := range p.StatusLog(t, bad) {
+			if status.Context == "sluice/shop/production" && status.State == "success" {
+				t.Errorf("it was said of a release that never was well: %s", status.Description)
+			}
+		}
 	})
 	t.Run("ARequestToGoBackWaits", func(t *testing.T) {
 		revert = p.AwaitMergeRequest(t, "the way back", func(m world.MergeRequest) bool {

@@ -65,7 +65,7 @@ func TestPromotionMeetsPeople(t *testing.T) {
 	m := &meeting{s, p, firstImage}
 	r := p.AwaitMergeRequest(t, "the first release", proposes(first))
 	p.AwaitStatus(t, r.Head.SHA, "sluice/promotable/shop/production", "success")
-	t.Run("EditedByHandItIsPutRight", func(t *testing.T) {
+	t.Run("Lesson25_EditedByHandItIsPutRight", func(t *testing.T) {
 		p.Reword(t, r.Number, "Something else", "Nothing to see here")
 		m.unrelated(t, "A word to the reader")
 		now := p.AwaitMergeRequest(t, "its words again", func(now world.MergeRequest) bool { return proposes(first)(now) && now.Title == r.Title })
@@ -82,14 +82,14 @@ func TestPromotionMeetsPeople(t *testing.T) {
 		}
 		r = now
 	})
-	t.Run("ApprovedItStays", func(t *testing.T) {
+	t.Run("Lesson25_ApprovedItStays", func(t *testing.T) {
 		p.As(p.Grace).Approve(t, r.Number)
 		third = m.release(t, "1.30.0-alpine")
 		m.told(t, r, second, third, "approval of "+p.Grace.Name)
 		p.Merge(t, r.Number, world.Merge)
 		m.pinned(t, second)
 	})
-	t.Run("WithAHoldItStays", func(t *testing.T) {
+	t.Run("Lesson25_WithAHoldItStays", func(t *testing.T) {
 		r = p.AwaitMergeRequest(t, "the third release", proposes(third))
 		p.Label(t, r.Number, "sluice/hold")
 		fourth = m.release(t, "1.30.1-alpine")
@@ -97,7 +97,7 @@ func TestPromotionMeetsPeople(t *testing.T) {
 		p.Merge(t, r.Number, world.Rebase)
 		m.pinned(t, third)
 	})
-	t.Run("WithAForeignCommitItStays", func(t *testing.T) {
+	t.Run("Lesson25_WithAForeignCommitItStays", func(t *testing.T) {
 		r = p.AwaitMergeRequest(t, "the fourth release", proposes(fourth))
 		s.Repo.Run(t, "fetch", "-q", "origin", proposal)
 		s.Repo.Run(t, "checkout", "-q", "--detach", "FETCH_HEAD")
@@ -111,7 +111,7 @@ func TestPromotionMeetsPeople(t *testing.T) {
 		p.Merge(t, r.Number, world.Squash)
 		m.pinned(t, fourth)
 	})
-	t.Run("WithoutItsBranchItIsDeclined", func(t *testing.T) {
+	t.Run("Lesson25_WithoutItsBranchItIsDeclined", func(t *testing.T) {
 		r = p.AwaitMergeRequest(t, "the fifth release", proposes(fifth))
 		p.DeleteBranch(t, proposal)
 		m.unrelated(t, "Another word to the reader")
@@ -124,7 +124,7 @@ func TestPromotionMeetsPeople(t *testing.T) {
 			t.Errorf("a request is open again: %v", open)
 		}
 	})
-	t.Run("RewordedAndClosedItIsDeclined", func(t *testing.T) {
+	t.Run("Lesson25_RewordedAndClosedItIsDeclined", func(t *testing.T) {
 		r = p.AwaitMergeRequest(t, "the sixth release", proposes(m.release(t, "1.31.1-alpine")))
 		p.Reword(t, r.Number, "Not this one", "Really not")
 		p.CloseMergeRequest(t, r.Number)
@@ -149,7 +149,7 @@ func TestPromotionMeetsPeople(t *testing.T) {
 			return err
 		})
 	})
-	t.Run("NothingGoesRound", func(t *testing.T) {
+	t.Run("Lesson25_NothingGoesRound", func(t *testing.T) {
 		m.unrelated(t, "Only a word more")
 		s.Agent.AwaitPolls(t)
 		opened, changed := len(p.Gate.Requests(http.MethodPost, "/pulls")), len(p.Gate.Requests(http.MethodPatch, "/pulls"))

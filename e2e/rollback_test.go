@@ -75,6 +75,9 @@ func TestRollbackByRevert(t *testing.T) {
 		if !wasStaged(t, s, "staging", again) {
 			t.Error("a release whose proof was withdrawn came back without stages")
 		}
+		s.Repo.AwaitNote(t, world.Patience, "it is explained", "staging", func(n world.Note) bool {
+			return n.On == again && n.Says("stage 1 of 1", "it was proven here before, and left: rolled back from "+second[:7])
+		})
 	})
 	t.Run("Lesson26_ARevertOfAMerge", func(t *testing.T) {
 		proven := replicaSets(t, s, s.Staging)
@@ -133,6 +136,7 @@ func TestRollbackInMidCanary(t *testing.T) {
 
 // TestRollbackByPin: a pin that moves back brings the old release back, also where no change may begin, and it stays.
 func TestRollbackByPin(t *testing.T) {
+	const replicas = 3 // minReplicas of examples/01-plain in production
 	s := begin(t, "rollback-pin")
 	s.Shop(t)
 	first := s.Repo.CommitOnly(t, "The shop")
@@ -148,8 +152,9 @@ func TestRollbackByPin(t *testing.T) {
 	s.Repo.Write(t, "releases/production.yaml", "revision: "+second+"\n")
 	moved := s.Repo.Commit(t, "The pin moves")
 	s.AwaitPhase(t, "production", second, "Healthy")
+	s.Cluster.AwaitObject(t, world.Patience, "as many pods as its autoscaler wants at least", production, world.Has(int64(replicas), "status", "readyReplicas"))
 	pods := s.Cluster.WatchPods(t, production.Namespace)
-	replicas := len(pods.Live())
+	world.AwaitPods(t, "the second release's pods alone", pods, func(images map[string]int) bool { return len(images) == 1 && images[nextImage] == replicas })
 	s.Repo.Edit(t, "sluice.yaml", "    follow: pin\n", "    follow: pin\n"+closed)
 	s.Repo.Commit(t, "Production is frozen")
 	var back string
@@ -171,9 +176,7 @@ func TestRollbackByPin(t *testing.T) {
 	t.Run("AndItStays", func(t *testing.T) {
 		s.Agent.AwaitPolls(t)
 		s.Cluster.AwaitObject(t, world.Patience, "the first image", production, world.Has(firstImage, imagePath()...))
-		if images := pods.Images(); images[firstImage] != replicas || len(images) != 1 {
-			t.Errorf("the pods are %v", images)
-		}
+		world.AwaitPods(t, "the first pods alone", pods, func(images map[string]int) bool { return len(images) == 1 && images[firstImage] == replicas })
 		if least := pods.LeastReady(); least < replicas {
 			t.Errorf("%d pods were Ready at one moment, want %d throughout", least, replicas)
 		}

@@ -288,7 +288,7 @@ func TestOnlyNotesOfOursAreWritten(t *testing.T) {
 	}
 }
 
-func TestKeptRevisionsOutliveARewrittenBranch(t *testing.T) {
+func TestLesson26_KeptRevisionsOutliveARewrittenBranch(t *testing.T) {
 	srv := gittest.New(t)
 	base := srv.Commit(t, "shop", gittest.Change{Files: files(3, "base")})
 	proven := srv.Commit(t, "shop", gittest.Change{Files: files(3, "proven")})

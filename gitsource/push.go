@@ -19,6 +19,13 @@ func (r *Repository) push(ctx context.Context, m *mirror, b *builder, p wire.Pus
 	if p.Pack, err = b.pack(); err != nil {
 		return wire.Pushed{}, err
 	}
+	if r.cfg.Pace != nil {
+		answered, err := r.cfg.Pace(ctx)
+		if err != nil {
+			return wire.Pushed{}, err
+		}
+		defer answered()
+	}
 	leave, err := r.cfg.Hosts.enter(ctx, r.address.Host)
 	if err != nil {
 		return wire.Pushed{}, err

@@ -1,6 +1,7 @@
 package gitsource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -36,6 +37,9 @@ type Config struct {
 	Writes []string
 	// Author signs the commits that are written, as "name <address>". Empty means "Sluice <noreply@sluice.dev>".
 	Author string
+	// Pace is asked before each push, and may wait until one may be sent: some forges count them. What it returns is called
+	// when the push was answered. Nil means at any time.
+	Pace func(ctx context.Context) (pushed func(), err error)
 	// Now is the clock of the commits that are written. Nil means time.Now.
 	Now func() time.Time
 }

@@ -19,8 +19,8 @@ type Analysis struct {
 	// when there are enough good ones, none is any more.
 	Interval time.Duration
 	Once     bool
-	// Failures is how many bad samples make the stage fail, Errors how many without a value in a row make it inconclusive,
-	// and Samples how many good ones the stage needs. Each is at least 1.
+	// Failures is how many bad samples make the stage fail, whatever good ones came in between, Errors how many without a value
+	// in a row make it inconclusive, and Samples how many good ones the stage needs. Each is at least 1.
 	Failures, Errors, Samples int
 }
 

@@ -59,6 +59,22 @@ func TestStagesMeasureWhatTheyName(t *testing.T) {
 	}
 }
 
+// TestBadSamplesAddUp: over the stage, while samples without a value count only in a row.
+func TestBadSamplesAddUp(t *testing.T) {
+	a := Analysis{Name: "errors", Interval: time.Second, Failures: 3, Errors: 2, Samples: 100}
+	tally := Tally{}
+	for n, result := range []Result{Bad, Good, NoData, Good, NoAnswer, Bad, NoData, Good, Good, Bad} {
+		failed, doubtful := a.failed(tally, true)
+		if failed != "" || doubtful != "" {
+			t.Fatalf("after %d samples it is %q, %q", n, failed, doubtful)
+		}
+		tally = tally.take(Sample{Result: result, Says: "1 is above 0", At: start.Add(time.Duration(n) * time.Second)})
+	}
+	if failed, _ := a.failed(tally, true); failed != "analysis errors: 1 is above 0, 3 bad of 10 samples" {
+		t.Errorf("after the third bad one it is %q", failed)
+	}
+}
+
 // TestAnalysisAlwaysEnds: whatever the samples say, a stage whose time is over ends.
 func TestAnalysisAlwaysEnds(t *testing.T) {
 	a := Analysis{Name: "errors", Interval: time.Second, Failures: 3, Errors: 2, Samples: 4}

@@ -113,6 +113,9 @@ func stage(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		s.Form, s.Phase, s.Since, s.Reason = Finishing, Promoting, o.Now, wellText
 	default:
 		s.Form, s.Phase, s.Reason, s.Measured = Held, Progressing, p.Canary.tell(s.Stage)+s.inPlace(p), nil
+		if s.Stage == 1 {
+			s.Reason += s.again(p)
+		}
 	}
 	s, _ = s.unmoved().size(p, o)
 	return s, append(told, Record{Phase: s.Phase, Release: s.Release, Reason: s.Reason, Began: s.Began, Measured: before})

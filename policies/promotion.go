@@ -2,7 +2,6 @@ package policies
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -40,6 +39,9 @@ type Firing struct {
 	Pick Pinned    `json:"pick,omitzero"`
 }
 
+// Same reports whether nothing happened between two states of a schedule.
+func (f Firing) Same(other Firing) bool { return f.At.Equal(other.At) && f.Pick == other.Pick }
+
 // Arrivals are what came to be proven in an environment that releases come from.
 type Arrivals struct {
 	Releases int       // since the pin was moved last
@@ -63,16 +65,6 @@ type PromotionFacts struct {
 	Blocked string
 	// Window says when the target's changes may begin.
 	Window Openness
-}
-
-// Upto are the facts as if a commit were the newest of the branch. Without it there are no candidates.
-func (f PromotionFacts) Upto(revision string) PromotionFacts {
-	i := slices.IndexFunc(f.Candidates, func(c Candidate) bool { return c.Revision == revision })
-	if i < 0 {
-		i = len(f.Candidates)
-	}
-	f.Candidates = f.Candidates[i:]
-	return f
 }
 
 // PromotionDecision is what a promotion comes to.

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -9,6 +10,31 @@ import (
 // LargePrune reports whether so many of the objects that are owned would be pruned that a person has to say so: more than
 // one, and more than limit per cent.
 func LargePrune(stale, owned, limit int) bool { return stale > 1 && stale*100 > limit*owned }
+
+// pruned decides whether what Git no longer has may go: after health, and never a large share of an
+// application without a person's word. So may what only a release that was taken back had.
+func pruned(s State, p Plan, o Observation) (State, bool) {
+	back := s.Phase == RolledBack && s.Applied && s.Scene.Until.IsZero() // what is kept may need what it was started with
+	if s.Phase != Healthy && !back || o.Stale == 0 {
+		s.Held = ""
+		return s, false
+	}
+	if LargePrune(o.Stale, o.Owned, p.PruneLimit) && !permitted(s.Release, p.Permit) {
+		why := "are no longer in Git"
+		if back {
+			why = "are not in " + short(s.Proven.Revision)
+		}
+		s.Held = fmt.Sprintf("%d of %d objects %s, more than %d%%: they stay until the release file "+
+			"says prune: {revision: %s}", o.Stale, o.Owned, why, p.PruneLimit, s.Release.Revision)
+		return s, false
+	}
+	s.Held = ""
+	return s, true
+}
+
+func permitted(r Release, revision string) bool {
+	return revision != "" && (revision == r.Revision || revision == r.Trigger)
+}
 
 // IsVersion reports whether an object is named like what [Versioned] makes.
 func IsVersion(kind, name string) bool {

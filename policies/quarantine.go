@@ -2,15 +2,15 @@ package policies
 
 import "slices"
 
-// mostQuarantined bounds what is remembered of releases that were taken back: older ones are no tip's or tag's any more.
-const mostQuarantined = 10
+// MostQuarantined bounds what is remembered of releases that were taken back: older ones are no tip's or tag's any more.
+const MostQuarantined = 10
 
 // quarantine notes that the release in the state failed and was taken back. By the same trigger it is not tried again, whatever
 // runs meanwhile.
 func (s State) quarantine() State {
 	rest := slices.DeleteFunc(slices.Clone(s.Quarantined), s.Release.asked)
 	s.Quarantined = slices.Insert(rest, 0, s.Release)
-	s.Quarantined = s.Quarantined[:min(len(s.Quarantined), mostQuarantined)]
+	s.Quarantined = s.Quarantined[:min(len(s.Quarantined), MostQuarantined)]
 	return s
 }
 
@@ -25,4 +25,14 @@ func (s State) barred(p Plan) Plan {
 	}
 	p.Release = Release{}
 	return p
+}
+
+// Fell reports whether a release failed here, whatever brought it, and nothing has proven it since. By what brought it then it
+// is not tried again.
+func (s State) Fell(r Release) bool {
+	if s.Release.Same(r) {
+		return s.Phase == Failed || s.Phase == RolledBack
+	}
+	i := s.proofOf(r)
+	return (i < 0 || s.Sequence[i].Left != "") && slices.ContainsFunc(s.Quarantined, r.Same)
 }

@@ -1,25 +1,6 @@
 package policies
 
-import (
-	"fmt"
-	"time"
-)
-
-// Effect is something to carry out. Effects are idempotent.
-type Effect string
-
-// The effects, in the order in which they are carried out.
-const (
-	Assess  Effect = "assess"  // find out, by dry-runs, which workloads a release would replace the pods of
-	Keep    Effect = "keep"    // take a pod or two that failed out of everything that selects them
-	Apply   Effect = "apply"   // apply the objects of the live release, in the form of the state
-	Measure Effect = "measure" // begin to take the samples of [State.Measuring]
-	Repair  Effect = "repair"  // apply again those that drifted
-	Evict   Effect = "evict"   // delete the pods that are [State.Leaving]; not by the eviction API, since sick ones are among them
-	Unsplit Effect = "unsplit" // delete the Services that a route's traffic was split with
-	Prune   Effect = "prune"   // delete owned objects that Git no longer has
-	Clear   Effect = "clear"   // delete the pods that were kept
-)
+import "time"
 
 // Record is a line that Git is to be told. It belongs to the state it was returned with and is saved with
 // it, so that it is told once.
@@ -79,84 +60,6 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 		told = append(told, Record{Phase: Holding, Release: s.Release, Reason: s.Held, Began: s.Began})
 	}
 	return s, effects(s, p, o, prune), s.tell(told)
-}
-
-// arrive lets the release begin that Git asks for: after an unproven one was taken back, and when the windows let it. False:
-// what is live stays as it is.
-func arrive(s State, p Plan, o Observation, told []Record) (State, []Record, bool) {
-	form, back, now := s.Form, s.Back, o.Now
-	s, told, busy := turnBack(s, p, o, told)
-	if !busy && s.waits(p, now) && s.unproven(p) {
-		s.Assess = false
-		s, told = takeBack(s, o, Settled, Superseded, s.supersededText(p), told)
-	}
-	s, told, waits := await(s, p, now, told)
-	if busy || waits {
-		return s, told, s.Form != form || s.Back != back
-	}
-	s, told = begin(s, p, o, told)
-	return s, told, true
-}
-
-// refuse notes that no release can be made of a revision; what runs stays. A later revision that asks for what runs says
-// so, or Git's last word would be that the environment is Blocked.
-func refuse(s State, p Plan, told []Record) (State, []Record) {
-	if p.Refused == s.Refused {
-		return s, told
-	}
-	if p.Refused == (Refusal{}) && p.Release == (Release{}) {
-		return s, told // Git cannot be asked: what was known stays known
-	}
-	s.Refused = p.Refused
-	switch {
-	case p.Refused != (Refusal{}):
-		r := Release{Revision: p.Refused.Revision, Trigger: p.Refused.Trigger}
-		told = append(told, Record{Phase: Blocked, Release: r, Reason: p.Refused.Reason})
-	case !isNew(s, p.Release) && (s.Phase == Healthy || s.Phase == Failed || s.Phase == RolledBack):
-		told = append(told, Record{Phase: s.Phase, Release: p.Release, Reason: s.same()})
-	}
-	return s, told
-}
-
-// begin starts the release that Git asks for and closes the older one.
-func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
-	if s.Phase != "" && !s.Phase.Closing() {
-		reason := fmt.Sprintf("superseded by %s", short(p.Release.Revision))
-		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
-	}
-	// What is live is proven; also where that came back a moment ago.
-	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy || s.goesBack(s.Release) && s.Phase != Failed
-	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = s.Waiting.told(p.Release), Progressing, "", false, "", false
-	s.Scene, s.Soak = s.Scene.end(o.Now), Soak{}
-	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)
-	s.Waiting, s.Overridden = Waiting{}, p.Openness(o.Now).Override
-	if from := s.Leaves(p, s.Release); from != (Release{}) {
-		return s.rollBack(p, from), told
-	}
-	first := s.Proven == (Release{})
-	s.Assess = p.Canary != nil && (proven && !first || first && (p.Adopts || o.Owned > 0)) // pods that run keep their names
-	return s, told
-}
-
-// names are those that the configuration of a new release has until more is known. Versions are read for good, also where
-// the rules stage nothing any more.
-func (s State) names(p Plan) Staging {
-	if p.Canary != nil {
-		return Staging{Versioned: true}
-	}
-	return Staging{Versioned: s.Versioned, Plain: s.Plain}
-}
-
-// isNew reports whether a release is another one than that in the state. A failed one is tried again when a
-// new trigger brings it.
-func isNew(s State, r Release) bool {
-	if !s.Release.Same(r) {
-		return true
-	}
-	if s.Phase == Superseded { // it is on its way back, and Git asks for it again
-		return true
-	}
-	return (s.Phase == Failed || s.Phase == RolledBack) && s.Release.Trigger != r.Trigger
 }
 
 // advance moves the release by what is seen of it.
@@ -253,66 +156,6 @@ func enter(s State, phase Phase, reason string, o Observation, told []Record) (S
 		s = s.withdraw(s.Release, "it failed")
 	}
 	return s, append(told, Record{Phase: phase, Release: s.Release, Reason: reason, Began: s.Began, Measured: s.Measured})
-}
-
-// pruned decides whether what Git no longer has may go: after health, and never a large share of an
-// application without a person's word. So may what only a release that was taken back had.
-func pruned(s State, p Plan, o Observation) (State, bool) {
-	back := s.Phase == RolledBack && s.Applied && s.Scene.Until.IsZero() // what is kept may need what it was started with
-	if s.Phase != Healthy && !back || o.Stale == 0 {
-		s.Held = ""
-		return s, false
-	}
-	if LargePrune(o.Stale, o.Owned, p.PruneLimit) && !permitted(s.Release, p.Permit) {
-		why := "are no longer in Git"
-		if back {
-			why = "are not in " + short(s.Proven.Revision)
-		}
-		s.Held = fmt.Sprintf("%d of %d objects %s, more than %d%%: they stay until the release file "+
-			"says prune: {revision: %s}", o.Stale, o.Owned, why, p.PruneLimit, s.Release.Revision)
-		return s, false
-	}
-	s.Held = ""
-	return s, true
-}
-
-func permitted(r Release, revision string) bool {
-	return revision != "" && (revision == r.Revision || revision == r.Trigger)
-}
-
-func effects(s State, p Plan, o Observation, prune bool) []Effect {
-	var due []Effect
-	over := s.Scene.over(o.Now)
-	if !over && !s.Scene.Until.IsZero() && !s.Scene.Tried && s.Form != Draining { // a route may still send to them
-		due = append(due, Keep)
-	}
-	if s.Assess {
-		if due = append(due, Assess); over {
-			due = append(due, Clear)
-		}
-		return due
-	}
-	if s.seen(o) && len(s.Measuring(p, o.Now)) > 0 {
-		due = append(due, Measure)
-	}
-	if !s.Applied {
-		due = append(due, Apply)
-	} else if o.Drifted > 0 && p.Repair {
-		due = append(due, Repair)
-	}
-	if s.evicts(o) {
-		due = append(due, Evict)
-	}
-	if s.Split.Over && o.Traffic.Services > 0 {
-		due = append(due, Unsplit)
-	}
-	if prune {
-		due = append(due, Prune)
-	}
-	if over { // nothing waits for it
-		due = append(due, Clear)
-	}
-	return due
 }
 
 // leave deletes all that an absent environment owns.

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
@@ -49,6 +50,7 @@ type Agent struct {
 	publisher *record.Publisher
 	promoters []*promoter // one for each repository
 	ledgers   []*source   // those that are repositories of their own
+	budgets   map[account]*forge.Budget
 	notes     *noteReader
 	metrics   *metrics
 	status    *board
@@ -67,11 +69,11 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{
 		config: cfg.Agent, kubeconfig: cfg.Kubeconfig, name: cfg.Agent.Metadata.Name, identity: cfg.Identity,
 		log: cfg.Log, now: time.Now, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
-		targets: map[Key]*target{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
+		targets: map[Key]*target{}, budgets: map[account]*forge.Budget{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
 	}
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
-	a.publisher, a.providers = a.newPublisher(), a.newProviders()
+	a.publisher, a.providers = record.New(a.publishing()), a.newProviders()
 	for _, served := range cfg.Agent.Environments {
 		if _, ok := a.sites[served.Cluster]; !ok {
 			a.sites[served.Cluster] = newSite(a, served.Cluster)
@@ -220,6 +222,7 @@ func (a *Agent) target(key Key) *target {
 // is not in it: what runs of them can be looked after now.
 func (a *Agent) changed(first bool) {
 	keys, gone := a.catalog.update(a.serves)
+	a.divide()
 	if first {
 		a.mu.Lock()
 		gone = slices.AppendSeq(gone, maps.Keys(a.targets))

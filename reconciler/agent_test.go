@@ -37,6 +37,7 @@ type land struct {
 	core  kubernetes.Interface
 	rules *config.Agent
 	file  string // kubeconfig
+	repo  string // whose notes are read
 }
 
 func newLand(t *testing.T, repositories ...string) *land {
@@ -45,7 +46,7 @@ func newLand(t *testing.T, repositories ...string) *land {
 	if len(repositories) == 0 {
 		repositories = []string{"shop"}
 	}
-	l := &land{T: t, git: gittest.New(t), file: filepath.Join(t.TempDir(), "kubeconfig")}
+	l := &land{T: t, git: gittest.New(t), repo: repositories[0], file: filepath.Join(t.TempDir(), "kubeconfig")}
 	if err := os.WriteFile(l.file, serverFile, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -180,11 +181,11 @@ func (l *land) awaitLine(env, application, revision, phase string) record.Line {
 func (l *land) lines(env, revision string) (lines []record.Line) {
 	l.Helper()
 	ref := "refs/notes/sluice/" + env
-	listed := l.git.Git(l.T, "shop", "for-each-ref", ref)
-	if listed == "" || !strings.Contains(l.git.Git(l.T, "shop", "notes", "--ref="+ref, "list"), revision) {
+	listed := l.git.Git(l.T, l.repo, "for-each-ref", ref)
+	if listed == "" || !strings.Contains(l.git.Git(l.T, l.repo, "notes", "--ref="+ref, "list"), revision) {
 		return nil
 	}
-	for _, text := range strings.Split(l.git.Git(l.T, "shop", "notes", "--ref="+ref, "show", revision), "\n") {
+	for _, text := range strings.Split(l.git.Git(l.T, l.repo, "notes", "--ref="+ref, "show", revision), "\n") {
 		if line, err := record.ParseLine(text); err == nil {
 			lines = append(lines, line)
 		}

@@ -18,7 +18,7 @@ func (a *Agent) openForge(repo config.Repository) (*forge.Client, error) {
 	if f == nil || f.Token == nil && f.App == nil {
 		return nil, nil
 	}
-	conf := forge.Config{Kind: forge.Kind(f.Kind), URL: repo.URL, API: f.API, Repository: f.Repository, Pending: f.Pending, Now: a.now}
+	conf := forge.Config{Kind: forge.Kind(f.Kind), URL: repo.URL, API: f.API, Repository: f.Repository, Pending: f.Pending, Budget: a.budgets[accountOf(repo)], Now: a.now}
 	of := fmt.Sprintf("forge of repository %q", repo.Name)
 	where := f.Token
 	if f.App != nil {

@@ -21,9 +21,12 @@ func (a *Agent) openLedger(repo config.Repository, hosts *gitsource.Hosts) (*sou
 	if i := slices.IndexFunc(a.ledgers, func(s *source) bool { return s.repo.URL == l.URL }); i >= 0 {
 		return a.ledgers[i], nil
 	}
-	as := ledgerOf(repo)
-	for _, r := range a.config.Repositories { // whoever may commit pins commits them there
-		as.WriteBack.Commit = as.WriteBack.Commit || r.WriteBack.Commit && r.WriteBack.Ledger != nil && r.WriteBack.Ledger.URL == l.URL
+	as := repo.Ledger()
+	for _, r := range a.config.Repositories {
+		if r.WriteBack.Ledger != nil && r.WriteBack.Ledger.URL == l.URL { // whoever may commit pins commits them there
+			as.WriteBack.Commit = as.WriteBack.Commit || r.WriteBack.Commit
+			as.WriteBack.Interval = max(as.WriteBack.Interval, r.WriteBack.Interval)
+		}
 	}
 	src, err := a.openSource(as, hosts)
 	if err != nil {
@@ -38,15 +41,6 @@ func (a *Agent) openLedger(repo config.Repository, hosts *gitsource.Hosts) (*sou
 	}
 	a.ledgers = append(a.ledgers, src)
 	return src, nil
-}
-
-// ledgerOf is the ledger of a repository as one itself. No repository's name has a dot, so its mirror's folder is its own.
-func ledgerOf(repo config.Repository) config.Repository {
-	l := repo.WriteBack.Ledger
-	return config.Repository{
-		Name: repo.Name + ".ledger", URL: l.URL, Branch: l.Branch, Path: ".", Poll: l.Poll, Credentials: l.Credentials, Forge: l.Forge,
-		Webhook: l.Webhook, WriteBack: config.WriteBack{Statuses: repo.WriteBack.Statuses},
-	}
 }
 
 // at is what a repository and its ledger say now; false: one of them never answered yet. Without release files nobody knows

@@ -74,7 +74,9 @@ func (p *Pass) rebuild(ctx context.Context) (Saved, error) {
 	}
 	chain := record.Chain{Application: p.Application, Environment: p.Environment}
 	fresh.Chain = chain.Resume(lines, p.agent.keyring(p.site)) // a lost state must not begin a second chain
-	fresh.State.Sequence = p.sequence(lines)
+	counting := record.Counting(lines, record.Verify(lines, p.agent.keyring(p.site)))
+	of := record.Subject{Application: p.Application, Environment: p.Environment}
+	fresh.State.Sequence, fresh.State.Quarantined = proofs(counting, of), quarantined(counting, of)
 	names := []Key{p.Key}
 	for _, former := range p.agent.catalog.former(p.Key) {
 		if p.agent.target(former).busy() {

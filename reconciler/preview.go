@@ -37,6 +37,7 @@ type Preview struct {
 	Override string    `json:"override,omitempty"`
 	// Refused is why the agent would not begin the stages as the rules want them.
 	Refused string `json:"refused,omitempty"`
+	PreviewAsked
 }
 
 // Moment is when an object of a release is applied.
@@ -48,6 +49,7 @@ const (
 	BeforeFirst Moment = "before"        // before the first stage
 	BeforeIfNew Moment = "before if new" // before the first stage where the cluster has it not yet, else after the last one
 	InStages    Moment = "stages"        // its pods are replaced stage by stage
+	InWave      Moment = "wave"          // its pods come back all at once: it is a roll-back
 	AfterLast   Moment = "after"         // when the release is proven
 	Pruned      Moment = "pruned"        // last of all: Git no longer has it
 )
@@ -103,6 +105,12 @@ type PreviewOf struct {
 	Windows  []policies.Window
 	Override policies.Override
 	Now      time.Time
+	// Asked is the release that Git would ask for, State what is known of the environment, and Blocked why its pin would be
+	// refused. Pinned: it is what the release file pins, and not what is rendered.
+	Asked   policies.Release
+	State   policies.State
+	Blocked string
+	Pinned  bool
 }
 
 // Preview tells what a release would do. It asks nobody.
@@ -157,7 +165,7 @@ func (of PreviewOf) Preview() Preview {
 		}
 	}
 	made.Objects = append(made.Objects, of.pruned()...)
-	return made
+	return of.ask(made)
 }
 
 // pruned are the owned objects that Git no longer has.

@@ -1,9 +1,11 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +40,7 @@ type promoter struct {
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
 	read    map[string]bool // environments whose notes were read in this round
+	pins    []promote.Pin   // that are due in this round without a person
 
 	mu       sync.Mutex
 	recalled []Key
@@ -49,6 +52,8 @@ type sight struct {
 	next  time.Time
 	tries int    // faults in a row
 	said  string // the last word that was logged
+	fired policies.Firing
+	back  bool // a release had failed, or there was a branch to go back
 }
 
 func (a *Agent) newPromoter(src *source) *promoter {
@@ -99,7 +104,7 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
 	wait := longestWait
-	p.read = map[string]bool{}
+	p.read, p.pins = map[string]bool{}, nil
 	for key, at := range subjects {
 		if ctx.Err() != nil {
 			return wait
@@ -111,11 +116,42 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		next := p.visit(ctx, key, at, refs)
 		wait = min(wait, max(time.Until(next), 100*time.Millisecond))
 	}
+	if len(p.pins) > 0 {
+		wait = min(wait, p.commit(ctx, refs[polled]))
+	}
 	return wait
 }
 
-// subjects are the environments of this repository that are served here and promoted to. Where the file at the tip is
-// faulty for one, nothing new starts.
+// commit commits the pins that are due in this round, all together, and returns when those are due again that were not.
+func (p *promoter) commit(ctx context.Context, tip string) time.Duration {
+	slices.SortFunc(p.pins, func(a, b promote.Pin) int {
+		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
+	})
+	log, ledger := p.agent.log.With("repository", p.source.repo.Name), p.source.ledger
+	to := promote.Commits{Git: ledger.git, Log: log, Now: p.agent.now(), Branch: ledger.repo.Branch, Tip: tip}
+	wait := longestWait
+	for i, err := range to.Push(ctx, p.pins) {
+		key := Key{p.pins[i].Application, p.pins[i].Environment}
+		this := p.seen[key]
+		if err == nil {
+			this.tries = 0
+			p.seen[key] = this
+			continue
+		}
+		after := min(time.Second<<min(this.tries, 6), lookAgain)
+		if this.tries++; err.Error() != this.said {
+			this.said = err.Error()
+			log.Warn("Pin was not committed", "app", key.Application, "env", key.Environment, "revision", p.pins[i].Revision, "err", err)
+		}
+		this.next = to.Now.Add(after)
+		p.seen[key], wait = this, min(wait, after)
+	}
+	ledger.poke()
+	return wait
+}
+
+// subjects are the environments of this repository that are served here, and promoted to or taken back when a release fails.
+// Where the file at the tip is faulty for one, nothing new starts.
 func (p *promoter) subjects() map[Key]place {
 	found := map[Key]place{}
 	snap := p.source.now.Load()
@@ -129,7 +165,7 @@ func (p *promoter) subjects() map[Key]place {
 		for _, env := range d.app.Environments {
 			key := Key{d.app.Metadata.Name, env.Name}
 			at, err := p.agent.catalog.find(key.Application)
-			if env.Promotion == nil || env.State != config.Present || len(d.faults.For(env.Name)) > 0 || err != nil || at.source != p.source || at.dir != d.dir {
+			if !p.asks(key, env) || env.State != config.Present || len(d.faults.For(env.Name)) > 0 || err != nil || at.source != p.source || at.dir != d.dir {
 				continue
 			}
 			if served, ok := p.agent.config.Serves(env.Name); ok && p.agent.sites[served.Cluster].ready() {
@@ -140,22 +176,51 @@ func (p *promoter) subjects() map[Key]place {
 	return found
 }
 
+// asks reports whether there may be something to ask for in Git: a release that comes from elsewhere, or the way back after one
+// that failed, or that was in an earlier process. Another branch, and tags, are not ours to write. Where nothing failed nobody is
+// asked anything.
+func (p *promoter) asks(key Key, env config.Environment) bool {
+	if env.Promotion != nil || !env.Rollout.TakesBack() || !env.Follow.Pin && !env.Follow.Tip() {
+		return env.Promotion != nil
+	}
+	last, looked := p.seen[key]
+	status := p.agent.status.get(key)
+	return status.Phase != "" && (status.Proven != "" || last.back || !looked)
+}
+
+// comesFrom are the environments that releases come from, and checks what they wait for at the forge.
+func comesFrom(env config.Environment) (from, checks []string) {
+	if env.Promotion == nil {
+		return nil, nil
+	}
+	return env.Promotion.From, env.Promotion.When.Checks
+}
+
 // visit looks at one environment where something moved, or it is due, and returns when it is due again.
 func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string]string) time.Time {
 	env, _ := at.app.Environment(key.Environment)
 	last, now := p.seen[key], p.agent.now()
 	status := p.agent.status.get(key)
+	comes, checks := comesFrom(*env)
 	moved := fmt.Sprint(at.tips(), refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
-	for _, from := range env.Promotion.From {
+	for _, from := range comes {
 		moved += " " + refs[record.Ref(from)]
 	}
 	if moved == last.moved && now.Before(last.next) {
 		return last.next
 	}
 	out, err := p.look(ctx, key, at, *env, moved != last.moved, refs[reverts+key.String()] != "")
-	this := sight{moved: moved, next: now.Add(lookAgain), said: last.said}
-	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(env.Promotion.When.Checks) == 0 {
+	this := sight{
+		moved: moved, next: now.Add(lookAgain), said: last.said, back: status.Proven != "" || refs[reverts+key.String()] != "", fired: out.Fired,
+	}
+	if err == nil && !out.Fired.Same(status.fired) {
+		p.agent.keepFired(key, out.Fired)
+	}
+	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && len(checks) == 0 {
 		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
+	}
+	if out.Pin != nil {
+		p.pins, this.tries = append(p.pins, *out.Pin), last.tries
 	}
 	if out.After > 0 {
 		this.next = now.Add(min(out.After, this.next.Sub(now)))
@@ -169,9 +234,14 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	if said != this.said {
 		this.said = said
 		log := p.agent.log.With("app", key.Application, "env", key.Environment, "revision", out.Candidate)
-		if err != nil {
+		switch {
+		case err != nil && env.Promotion == nil:
+			log.Warn("Way back was not looked after", "err", err)
+		case err != nil:
 			log.Warn("Promotion was not looked after", "err", err)
-		} else {
+		case env.Promotion == nil:
+			log.Info("Way back was looked at", "reason", out.Reason, "request", out.Request.URL)
+		default:
 			log.Info("Promotion was looked at", "due", out.Due, "reason", out.Reason, "request", out.Request.URL)
 		}
 	}
@@ -184,29 +254,38 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	a := p.agent
 	served, _ := a.config.Serves(key.Environment)
 	s := a.sites[served.Cluster]
+	status, fired := a.status.get(key), p.seen[key].fired
+	if fired.At.IsZero() { // this process begins
+		fired = status.fired
+	}
 	words, err := at.words(key.Application, key.Environment, env.Was)
 	if err = errors.Join(at.misplaced(key.Application, key.Environment, env.Was), err); err != nil {
-		return promote.Outcome{}, err
+		return promote.Outcome{Fired: fired}, err
 	}
 	if words.Paused {
-		return promote.Outcome{Reason: "paused"}, nil
+		return promote.Outcome{Reason: "paused", Fired: fired}, nil
 	}
 	if may := p.source.repo.WriteBack.Promote; may != nil && !*may {
-		return promote.Outcome{Reason: "writeBack.promote: false in agent.yaml"}, nil
+		return promote.Outcome{Reason: "writeBack.promote: false in agent.yaml", Fired: fired}, nil
+	}
+	if env.Promotion != nil && env.Promotion.When.Schedule != "" && !status.read {
+		return promote.Outcome{Reason: "what became of the schedule's last firing was not read yet", Fired: fired, After: time.Second}, nil
 	}
 	subject := promote.Subject{
 		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
 		Ledger: at.promoted(key.Application), Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
+		Links: a.config.Links, Fired: fired,
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
-	for _, from := range env.Promotion.From {
+	comes, _ := comesFrom(env)
+	for _, from := range comes {
 		if fresh && !p.read[from] {
 			a.notes.forget(p.source, from)
 			p.read[from] = true
 		}
 		lines, err := a.notes.of(ctx, p.source, Key{key.Application, from})
 		if err != nil {
-			return promote.Outcome{}, fmt.Errorf("read notes of %s: %w", from, err)
+			return promote.Outcome{Fired: fired}, fmt.Errorf("read notes of %s: %w", from, err)
 		}
 		subject.Lines[from] = record.Counting(lines, record.Verify(lines, a.keyring(s)))
 	}
@@ -220,17 +299,32 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		p.keepers[key] = keeper
 	}
-	var back error
+	var back promote.Outcome
+	var errBack error
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
-	if status := a.status.get(key); status.Phase != "" && (status.Proven != "" || reverting) {
-		fallen := promote.Fallen{Revision: status.Revision, Proven: status.Proven, Reason: status.Reason}
-		_, back = keeper.Revert(ctx, subject, fallen)
+	if status.Phase != "" && (status.Proven != "" || reverting) {
+		back, errBack = keeper.Revert(ctx, subject, promote.Fallen{
+			Revision: status.Revision, Trigger: status.Trigger, Proven: status.Proven, Reason: status.Failure,
+		})
+	}
+	if env.Promotion == nil || back.Pin != nil { // what comes next is seen after the poll
+		back.Fired = fired
+		return back, errBack
 	}
 	out, err := keeper.Look(ctx, subject) // a forge that is away keeps no fix from being pinned
 	if err == nil {
-		err = back
+		err = errBack
 	}
 	return out, err
+}
+
+// keepFired has the next pass, which is due now, save what became of a firing. Until then the process remembers it.
+func (a *Agent) keepFired(key Key, fired policies.Firing) {
+	t := a.target(key)
+	t.mu.Lock()
+	t.fired = &fired
+	t.mu.Unlock()
+	a.queue.Add(key)
 }
 
 // shows tells how the objects of an environment differ between two revisions.

@@ -126,7 +126,14 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
-	t.objects = p.prepare(made.Objects)
+	if p.keeps(t.release) {
+		if t.objects, err = p.kept(ctx); err != nil {
+			t.trace = render.Trace{}
+			return retry(err)
+		}
+	} else {
+		t.objects = p.prepare(made.Objects)
+	}
 	t.secrets = t.secrets.with(t.objects)
 	t.desire()
 	return next
@@ -170,7 +177,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
 		made, err := render.Render(ctx, p.Tree, p.request())
-		if err == nil {
+		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made.Objects)
 			return t.objects, nil
 		}

@@ -37,7 +37,7 @@ func Rights(ctx context.Context, rules *config.Agent, core typed.CoreV1Interface
 		tried := []config.Repository{repo}
 		if l := repo.WriteBack.Ledger; l != nil && !ledgers[l.URL] {
 			ledgers[l.URL] = true
-			tried = append(tried, ledgerOf(repo))
+			tried = append(tried, repo.Ledger())
 		}
 		for _, repo := range tried {
 			if repo.Forge == nil {

@@ -50,6 +50,9 @@ func (p *Pass) save(ctx context.Context) error {
 		return err
 	}
 	t.ids = append(t.ids, t.takeConfirmed()...)
+	if fired := t.takeFired(); fired != nil {
+		saved.Fired = *fired
+	}
 	_, changed, err := t.held.plain()
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ type source struct {
 	ledger *source
 	// statuses are put on its commits.
 	statuses *statuses
+	pace     *pace // of pushes
 	metrics  *metrics
 
 	credentials *credentials // nil where the repository needs none

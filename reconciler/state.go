@@ -48,6 +48,8 @@ type Saved struct {
 	Untold []policies.Record `json:"untold,omitempty"`
 	// Told is a person's word to go back, which holds until Git brings something new.
 	Told *told `json:"told,omitempty"`
+	// Fired is what became of the last firing of the promotion's schedule.
+	Fired policies.Firing `json:"fired,omitzero"`
 	// Active and Proven name the Secrets with the manifests of the release in the state and of the proven one.
 	Active []string `json:"active,omitempty"`
 	Proven []string `json:"proven,omitempty"`

@@ -17,13 +17,17 @@ type Status struct {
 	Phase    policies.Phase        `json:"phase,omitempty"`
 	Revision string                `json:"revision,omitempty"`
 	Trigger  string                `json:"trigger,omitempty"`
-	Proven   string                `json:"proven,omitempty"` // the revision that serves, where another release failed
+	Proven   string                `json:"proven,omitempty"`  // the revision that serves, where another release failed
+	Failure  string                `json:"failure,omitempty"` // and why that did
 	Health   policies.HealthStatus `json:"health,omitempty"`
 	NotWell  []string              `json:"notWell,omitempty"`
 	Drifted  []string              `json:"drifted,omitempty"` // objects and fields that differ from Git
 	Objects  int                   `json:"objects"`
 	Since    time.Time             `json:"since,omitzero"`
 	At       time.Time             `json:"at"`
+
+	read  bool            // the state was, in the cluster
+	fired policies.Firing // as it is saved
 }
 
 // board holds the last status of each key. It may be used concurrently.
@@ -82,9 +86,10 @@ func (p *Pass) summary(out Outcome) Status {
 		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: shownPhase(state), Revision: state.Release.Revision,
 		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
 		Drifted: p.Drifted.list(), Since: state.Since, At: p.agent.now(),
+		read: p.target.loaded, fired: p.target.held.saved.Fired,
 	}
 	if state.Phase == policies.RolledBack {
-		s.Proven = state.Proven.Revision
+		s.Proven, s.Failure = state.Proven.Revision, p.target.secrets.mask(state.Reason)
 	}
 	for _, o := range p.NotWell {
 		s.NotWell = append(s.NotWell, o.Object+": "+p.target.secrets.mask(o.Reason))

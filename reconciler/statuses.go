@@ -3,8 +3,6 @@ package reconciler
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -16,14 +14,13 @@ import (
 const (
 	// gatherStatuses is how long commit statuses are gathered, so that one commit's many applications are seen together.
 	gatherStatuses = time.Second
-	// mostStatuses are the applications of a commit that each get a status of their own. More of them get one together: forges
-	// allow few writes, and nobody reads so many.
-	mostStatuses = 20
 	// statusTries bounds the refusals after which a status is given up. A forge that is away refuses nothing, and is asked
 	// until it is back.
 	statusTries = 10
-	// oldCommits bounds the commits that are remembered.
+	// oldCommits bounds the commits that are remembered, and mostDue those of them that a forge with limits has not been told
+	// of: what GitHub takes in a day.
 	oldCommits = 1000
+	mostDue    = 10_000
 )
 
 // statuses puts commit statuses on the commits of one repository, beside the passes: a slow forge holds no apply. What is lost
@@ -40,6 +37,7 @@ type statuses struct {
 	mu      sync.Mutex
 	commits map[commitIn]*saying
 	order   []commitIn // the oldest first
+	posted  commitIn   // what take was asked for last: it may be put back
 }
 
 // commitIn is a commit in an environment.
@@ -52,11 +50,6 @@ type saying struct {
 	alone map[string]bool // those that got a status of their own, of run
 	tries int             // refusals
 	after time.Time
-}
-
-type statusWord struct {
-	state forge.State
-	text  string
 }
 
 func newStatuses(a *Agent, src *source) *statuses {
@@ -86,32 +79,11 @@ func (s *statuses) want(key Key, phase policies.Phase, release policies.Release,
 		}
 		t.words[key.Application], t.due[key.Application], t.tries = w, true, 0
 	}
-	for len(s.order) > oldCommits {
-		delete(s.commits, s.order[0])
-		s.order = s.order[1:]
-	}
+	s.forget()
 	select {
 	case s.poked <- struct{}{}:
 	default:
 	}
-}
-
-// statusOf is what a phase is to a commit. Success is never said before health.
-func statusOf(phase policies.Phase, reason string) statusWord {
-	text := string(phase)
-	if reason != "" {
-		text += ": " + reason
-	}
-	switch phase {
-	case policies.Healthy:
-		return statusWord{forge.StateSuccess, text}
-	case policies.Failed, policies.RolledBack, policies.Blocked:
-		return statusWord{forge.StateFailure, text}
-	case policies.Superseded:
-		return statusWord{forge.StateError, text}
-	case policies.Pending, policies.Progressing, policies.Holding, policies.Promoting:
-	}
-	return statusWord{forge.StatePending, text}
 }
 
 // run posts until ctx ends.
@@ -167,7 +139,7 @@ func (s *statuses) flush(ctx context.Context, client *forge.Client) time.Duratio
 	for _, at := range s.pending(now) {
 		said := s.take(at)
 		due := said.due
-		err := post(ctx, client, at, said)
+		err := post(ctx, client, s.agent.config.Links, at, said)
 		if forge.Is(err, forge.RateLimited) || forge.Is(err, forge.Unavailable) { // the others would fare no better
 			s.putBack(at, due, time.Time{})
 			s.until = now.Add(max(forge.RetryAfter(err, now), min(time.Second<<min(s.away, 6), lookAgain)))
@@ -189,118 +161,4 @@ func (s *statuses) flush(ctx context.Context, client *forge.Client) time.Duratio
 		}
 	}
 	return s.next()
-}
-
-// next is how long it is until something may be posted; zero: nothing is due.
-func (s *statuses) next() (wait time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.agent.now()
-	for _, t := range s.commits {
-		if len(t.due) == 0 {
-			continue
-		}
-		if after := max(t.after.Sub(now), time.Millisecond); wait == 0 || after < wait {
-			wait = after
-		}
-	}
-	return wait
-}
-
-// pending are the commits that something is due for, the newest first.
-func (s *statuses) pending(now time.Time) (all []commitIn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, at := range slices.Backward(s.order) {
-		if t := s.commits[at]; len(t.due) > 0 && !now.Before(t.after) {
-			all = append(all, at)
-		}
-	}
-	return all
-}
-
-// take returns what a commit says, and which of it is due; that counts as posted until it is put back.
-func (s *statuses) take(at commitIn) saying {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, known := s.commits[at]
-	if !known {
-		return saying{}
-	}
-	taken := saying{words: maps.Clone(t.words), due: t.due, alone: t.alone}
-	t.due = map[string]bool{}
-	return taken
-}
-
-// news reports whether a refusal is worth a line: that the credentials may set no status is said once, and again after they did.
-func (s *statuses) news(err error) bool {
-	said := s.forbidden
-	s.forbidden = forge.Is(err, forge.NotAllowed)
-	return !said || !s.forbidden
-}
-
-// refused counts a refusal, and reports whether it is the first, to be said.
-func (s *statuses) refused(at commitIn) (first bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, known := s.commits[at]
-	if known {
-		t.tries++
-	}
-	return known && t.tries == 1
-}
-
-// putBack has what was due tried again, not before a time. After many refusals it is given up.
-func (s *statuses) putBack(at commitIn, due map[string]bool, after time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, known := s.commits[at]
-	if !known || t.tries > statusTries {
-		return
-	}
-	t.after = after
-	maps.Copy(t.due, due)
-}
-
-// poster is a forge that takes statuses.
-type poster interface {
-	SetStatus(ctx context.Context, revision string, s forge.Status) error
-}
-
-// post sets the statuses that are due: one for each application, or where there are many one for all. Those that got one of
-// their own before the others came keep it, or it would say for ever what it did then.
-func post(ctx context.Context, to poster, at commitIn, t saying) error {
-	if len(t.words) > mostStatuses {
-		if err := to.SetStatus(ctx, at.revision, together(at.environment, t.words)); err != nil {
-			return err
-		}
-		maps.DeleteFunc(t.due, func(application string, _ bool) bool { return !t.alone[application] })
-	}
-	for _, application := range slices.Sorted(maps.Keys(t.due)) {
-		w := t.words[application]
-		status := forge.Status{Context: forge.Prefix + application + "/" + at.environment, State: w.state, Description: w.text}
-		if err := to.SetStatus(ctx, at.revision, status); err != nil {
-			return err
-		}
-		t.alone[application] = true
-		delete(t.due, application)
-	}
-	return nil
-}
-
-// together is one status for many applications: the worst of theirs, with counts.
-func together(environment string, words map[string]statusWord) forge.Status {
-	counts := map[forge.State]int{}
-	for _, w := range words {
-		counts[w.state]++
-	}
-	status := forge.Status{Context: forge.Prefix + environment, State: forge.StateSuccess}
-	for _, state := range []forge.State{forge.StatePending, forge.StateError, forge.StateFailure} {
-		if counts[state] > 0 {
-			status.State = state
-		}
-	}
-	status.Description = fmt.Sprintf("%d of %d applications are healthy, %d failed, %d superseded, %d under way", counts[forge.StateSuccess],
-		len(words), counts[forge.StateFailure], counts[forge.StateError], counts[forge.StatePending])
-	return status
 }

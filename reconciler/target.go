@@ -35,6 +35,7 @@ type target struct {
 	hurry     bool                    // a person asked: no back-off holds the next pass
 	word      string                  // of a person who has the environment go back,
 	wordBy    string                  // and who that is
+	fired     *policies.Firing        // of the promotion's schedule, to be saved; nil: what is saved stands
 	noticed   time.Time               // when a watch reported what may be drift; zero where none did since
 	measuring                         // what is asked of providers
 
@@ -173,6 +174,15 @@ func (t *target) takeHurry() bool {
 	hurry := t.hurry
 	t.hurry = false
 	return hurry
+}
+
+// takeFired returns, once, what became of a firing.
+func (t *target) takeFired() *policies.Firing {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fired := t.fired
+	t.fired = nil
+	return fired
 }
 
 // notice notes when a watch reported what may be drift.

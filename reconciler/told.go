@@ -101,21 +101,30 @@ func (p *Pass) holds(trigger string) Outcome {
 	return next
 }
 
-// sequence is what was proven here, by the notes that count.
-func (p *Pass) sequence(lines []record.ParsedLine) (proofs []policies.Proof) {
-	counting := record.Counting(lines, record.Verify(lines, p.agent.keyring(p.site)))
-	for _, proof := range record.Sequence(counting, record.Subject{Application: p.Application, Environment: p.Environment}) {
-		line, left := proof.Healthy, ""
+// proofs are what was proven in an environment, by lines that count.
+func proofs(lines []record.Line, of record.Subject) (proofs []policies.Proof) {
+	for _, proof := range record.Sequence(lines, of) {
+		left := ""
 		if proof.Left.Phase != "" {
 			left = strings.TrimSuffix(fmt.Sprintf("%s: %s", proof.Left.Phase, proof.Left.Reason), ": ")
 		}
-		proofs = append(proofs, policies.Proof{
-			Release: policies.Release{Revision: line.Revision, Trigger: line.Trigger, Inputs: line.Inputs, Digest: line.Digest},
-			At:      line.At, Left: left, Noted: true,
-		})
+		proofs = append(proofs, policies.Proof{Release: releaseOf(proof.Healthy), At: proof.Healthy.At, Left: left, Noted: true})
 	}
 	return slices.Clip(proofs[:min(len(proofs), mostProofs)])
 }
 
+// releaseOf is the release that a line is about.
+func releaseOf(l record.Line) policies.Release {
+	return policies.Release{Revision: l.Revision, Trigger: l.Trigger, Inputs: l.Inputs, Digest: l.Digest}
+}
+
 // mostProofs bounds what is taken from notes: as many as rules can reach.
 const mostProofs = 50
+
+// quarantined is what failed in an environment and was taken back, by lines that count.
+func quarantined(lines []record.Line, of record.Subject) (releases []policies.Release) {
+	for _, line := range record.Quarantined(lines, of) {
+		releases = append(releases, releaseOf(line))
+	}
+	return slices.Clip(releases[:min(len(releases), policies.MostQuarantined)])
+}

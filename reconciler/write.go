@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
@@ -40,27 +41,37 @@ func (a *Agent) openSource(repo config.Repository, hosts *gitsource.Hosts) (*sou
 	if secrets != nil {
 		conf.Credentials = secrets.get
 	}
+	beat := newPace(a.now, repo.WriteBack.Interval.Std())
+	if repo.CountsPushes() {
+		conf.Pace = beat.wait
+	}
 	git, err := gitsource.Open(conf)
 	if err != nil {
 		return nil, err
 	}
 	src := newSource(repo, git, a.log)
-	src.credentials = secrets
+	src.credentials, src.pace = secrets, beat
 	src.served, src.changed, src.tidy, src.metrics = a.serves, a.changed, a.notes.sweep, a.metrics
 	src.statuses = newStatuses(a, src)
+	if of := accountOf(repo); repo.Forge != nil && a.budgets[of] == nil {
+		a.budgets[of] = forge.NewBudget(forge.LimitsOf(forge.Kind(repo.Forge.Kind), 1))
+	}
 	return src, nil
 }
 
-func (a *Agent) newPublisher() *record.Publisher {
-	return record.New(record.Config{
+// publishing is how status is written.
+func (a *Agent) publishing() record.Config {
+	return record.Config{
 		Log: a.log,
+		// A push waits for its turn at a forge that counts them; how long a server may be silent is for gitsource to say.
+		Timeout: longestWait,
 		ReadOnly: func(err error) bool {
 			return errors.Is(err, gitsource.ErrReadOnly)
 		},
 		OnReadOnly: func(repository string, err error) {
 			a.log.Warn("Status is not written to Git: the credentials may only read", "repository", repository, "err", err)
 		},
-	})
+	}
 }
 
 // notes reports whether status is written to the repository's ledger.
@@ -75,9 +86,10 @@ func (a *Agent) write(src *source, environment string, lines []record.Line, t *t
 
 // noteTarget is where the lines about the applications of a repository go.
 func (a *Agent) noteTarget(src *source, environment string) record.Target {
+	ledger := src.ledger
 	return record.Target{
-		Repository: src.ledger.git.URL(), Environment: environment, Notes: pushes{src.ledger.git, src.ledger.repo.Name, a.metrics},
-		MinPush: src.repo.WriteBack.Interval.Std(),
+		Repository: ledger.git.URL(), Environment: environment, Notes: pushes{ledger.git, ledger.repo.Name, a.metrics},
+		MinPush: ledger.pace.every(),
 	}
 }
 

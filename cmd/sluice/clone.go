@@ -12,7 +12,11 @@ import (
 )
 
 // clone is a person's working clone. It is written by their own git, so that identity, signature and hooks are theirs.
-type clone struct{ root, branch string }
+type clone struct {
+	root, branch string
+	// named is its folder where that is not the one that the command is about.
+	named string
+}
 
 func openClone(ctx context.Context, dir string) (*clone, error) {
 	abs, err := filepath.Abs(dir)
@@ -29,6 +33,14 @@ func openClone(ctx context.Context, dir string) (*clone, error) {
 	return c, nil
 }
 
+// command is a command of git, as a person may call it here.
+func (c *clone) command(args string) string {
+	if c.named == "" {
+		return "git " + args
+	}
+	return "git -C " + c.named + " " + args
+}
+
 func (c *clone) git(ctx context.Context, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "git", append([]string{"-C", c.root}, args...)...)
@@ -40,6 +52,15 @@ func (c *clone) git(ctx context.Context, args ...string) (string, error) {
 		return "", fmt.Errorf("git %s: %w", args[0], err)
 	}
 	return strings.TrimSpace(stdout.String()), nil
+}
+
+// revision is the full hash of what a person names: a commit, branch or tag.
+func (c *clone) revision(ctx context.Context, name string) (string, error) {
+	hash, err := c.git(ctx, "rev-parse", "--verify", "--quiet", "--end-of-options", name+"^{commit}")
+	if err != nil {
+		return "", hinted{fmt.Errorf("%q is no commit, branch or tag of this clone", name), "git fetch"}
+	}
+	return hash, nil
 }
 
 // unchanged refuses a file with changes that are not committed: they would go along, and nobody would have meant it.
@@ -55,25 +76,31 @@ func (c *clone) unchanged(ctx context.Context, file string) error {
 	return err
 }
 
-// has refuses a clone that is behind: it lacks the release, or what the branch has on the server. tip is empty where the
-// server has no such branch, and revision where the release is of another repository.
-func (c *clone) has(ctx context.Context, revision, tip string) error {
-	behind := func(what string) error {
-		return hinted{fmt.Errorf("this clone is behind: branch %s has not %s", c.branch, what), "git pull"}
-	}
+// reaches refuses a clone that is behind: it lacks what its branch has on the server. tip is empty where the server has no such
+// branch.
+func (c *clone) reaches(ctx context.Context, tip string) error {
 	if tip == "" {
-		return hinted{fmt.Errorf("origin has no branch %s", c.branch), "git switch BRANCH, where BRANCH is the one that the agent polls"}
+		return hinted{fmt.Errorf("origin has no branch %s", c.branch), c.command("switch BRANCH") + ", where BRANCH is the one that the agent polls"}
 	}
 	if _, err := c.git(ctx, "merge-base", "--is-ancestor", tip, "HEAD"); err != nil {
-		return behind(fmt.Sprintf("%.7s, which is on origin", tip))
+		return c.behind(fmt.Sprintf("%.7s, which is on origin", tip))
 	}
+	return nil
+}
+
+// has refuses a clone that lacks a release; empty: none is needed.
+func (c *clone) has(ctx context.Context, revision string) error {
 	if revision == "" {
 		return nil
 	}
 	if _, err := c.git(ctx, "cat-file", "-e", revision+"^{commit}"); err != nil {
-		return behind(fmt.Sprintf("the release %.7s", revision))
+		return c.behind(fmt.Sprintf("the release %.7s", revision))
 	}
 	return nil
+}
+
+func (c *clone) behind(what string) error {
+	return hinted{fmt.Errorf("this clone is behind: branch %s has not %s", c.branch, what), c.command("pull")}
 }
 
 // commit writes a file and commits it, and nothing else, whatever the index has. A commit that git refuses leaves the

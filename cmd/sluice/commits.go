@@ -22,7 +22,7 @@ type commits struct {
 	fetched map[*gitsource.Repository]bool
 }
 
-func openCommits(flags statusFlags, of remotes) *commits {
+func openCommits(flags notesFlags, of remotes) *commits {
 	c := &commits{repos: []*gitsource.Repository{of.ledger}, fetched: map[*gitsource.Repository]bool{}}
 	if of.code != nil && of.code != of.ledger {
 		c.repos = append(c.repos, of.code)

@@ -48,6 +48,7 @@ func askCluster(
 	if err != nil {
 		return of, err
 	}
+	of.Asked = releaseOf(place, made)
 	unsaved := live.saved(ctx, &of, namespace)
 	of.Objects = reconciler.Prepared(live.cluster.Scoped(made.Objects), env.Drift.Leave, env.Rollout.Staged())
 	return of, errors.Join(live.ask(ctx, &of, app.Was), unsaved)

@@ -36,8 +36,9 @@ type historyRow struct {
 }
 
 type historyFlags struct {
-	statusFlags
-	limit int
+	notesFlags
+	output string
+	limit  int
 }
 
 func historyCommand() *cobra.Command {
@@ -62,39 +63,30 @@ notCounted (revision, phase, at, standing, detail).`,
 			if flags.limit < 1 {
 				return hinted{usageError{fmt.Errorf("--limit must be at least 1 (got %d)", flags.limit)}, "sluice history APP ENV --limit 20"}
 			}
-			made, err := readHistory(cmd.Context(), flags, record.Subject{Application: args[0], Environment: args[1]})
+			made, err := readHistory(cmd.Context(), flags, subjectOf(args))
 			if err != nil {
 				return err
 			}
 			return printHistory(cmd.OutOrStdout(), flags.output, made)
 		},
 	}
-	flags.addNotes(cmd)
+	flags.add(cmd)
 	cmd.Flags().IntVar(&flags.limit, "limit", 20, "how many releases are shown")
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
 }
 
 func readHistory(ctx context.Context, flags historyFlags, of record.Subject) (history, error) {
-	keys, err := readKeys(flags.keys)
+	read, err := flags.read(ctx, of)
 	if err != nil {
 		return history{}, err
 	}
-	remotes, done, err := openRemotes(flags.statusFlags)
-	if err != nil {
-		return history{}, err
-	}
-	defer done()
-	lines, err := readLines(ctx, remotes.ledger, keys)
-	if err != nil {
-		return history{}, err
-	}
-	lines = slices.DeleteFunc(lines, func(j record.Judged) bool { return !concerns(j, of) })
-	releases, rest := record.Releases(lines)
+	defer read.close()
+	releases, rest := record.Releases(read.lines)
 	slices.Reverse(releases)
 	made := history{Application: of.Application, Environment: of.Environment, Releases: []historyRow{}, NotCounted: badLines(rest)}
 	made.More = max(0, len(releases)-flags.limit)
-	from := openCommits(flags.statusFlags, remotes)
+	from := openCommits(flags.notesFlags, read.remotes)
 	for _, r := range releases[:len(releases)-made.More] {
 		row := historyRow{Release: r}
 		trigger := r.Trigger
@@ -111,15 +103,6 @@ func readHistory(ctx context.Context, flags historyFlags, of record.Subject) (hi
 		made.Releases = append(made.Releases, row)
 	}
 	return made, nil
-}
-
-// concerns reports whether a line is about a subject, an empty application or environment standing for all of them. What is
-// no line concerns whoever reads the notes that it lies in.
-func concerns(j record.Judged, of record.Subject) bool {
-	if j.Err != nil {
-		return of.Environment == "" || of.Environment == j.Notes
-	}
-	return (of.Application == "" || of.Application == j.Line.Application) && (of.Environment == "" || of.Environment == j.Line.Environment)
 }
 
 func printHistory(out io.Writer, format string, h history) error {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -17,8 +16,8 @@ import (
 )
 
 type metricsFlags struct {
-	statusFlags
-	since, at string
+	notesFlags
+	since, at, output string
 }
 
 func metricsCommand() *cobra.Command {
@@ -61,7 +60,7 @@ failureRate (0 to 1), open.`,
 			return printMetrics(cmd.OutOrStdout(), flags.output, all)
 		},
 	}
-	flags.addNotes(cmd)
+	flags.add(cmd)
 	cmd.Flags().StringVar(&flags.since, "since", "30d", "how far back, such as 12h, 7d or 90d")
 	cmd.Flags().StringVar(&flags.at, "at", "", "up to another time than now, such as 2026-12-24T08:00:00Z")
 	outputFlag(cmd, &flags.output, "text", "json")
@@ -85,26 +84,14 @@ func (f metricsFlags) period() (from, to time.Time, err error) {
 
 // measure computes the metrics of each environment that an agent wrote of, and says how many lines did not count.
 func measure(ctx context.Context, flags metricsFlags, of record.Subject, from, to time.Time) ([]record.Metrics, int, error) {
-	keys, err := readKeys(flags.keys)
+	read, err := flags.read(ctx, of)
 	if err != nil {
 		return nil, 0, err
 	}
-	if keys.Empty() {
-		return nil, 0, fmt.Errorf("--keys: %s has no key", flags.keys)
-	}
-	remotes, done, err := openRemotes(flags.statusFlags)
-	if err != nil {
-		return nil, 0, err
-	}
-	defer done()
-	lines, err := readLines(ctx, remotes.ledger, keys)
-	if err != nil {
-		return nil, 0, err
-	}
-	lines = slices.DeleteFunc(lines, func(j record.Judged) bool { return !concerns(j, of) })
-	releases, rest := record.Releases(lines)
+	defer read.close()
+	releases, rest := record.Releases(read.lines)
 	var failed error
-	found := openCommits(flags.statusFlags, remotes)
+	found := openCommits(flags.notesFlags, read.remotes)
 	committed := func(revision string) (time.Time, bool) {
 		words, ok, err := found.find(ctx, revision)
 		failed = errors.Join(failed, err)

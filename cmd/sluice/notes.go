@@ -1,62 +1,102 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-git/go-git/v5"
+	"github.com/spf13/cobra"
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
-// readStatus reads the last word about each environment, and how it stands towards the branch.
-func readStatus(ctx context.Context, talk io.Writer, flags statusFlags) ([]environmentStatus, error) {
-	keys, err := readKeys(flags.keys)
-	if err != nil {
-		return nil, err
-	}
-	remotes, done, err := openRemotes(flags)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	rows, err := readRows(ctx, remotes.ledger, keys)
-	if err != nil || len(rows) == 0 || flags.notesOnly {
-		return rows, err
-	}
-	branch, err := lookAround(ctx, remotes)
-	if err != nil {
-		fmt.Fprintf(talk, "What is next is not known: %v\n", err) // the notes are told all the same
-		return rows, nil
-	}
-	branch.look(ctx, rows, time.Now())
-	return rows, nil
+// notesFlags say where the notes are, how to get in, and whose signatures count.
+type notesFlags struct{ repository, ledger, keys, credentials string }
+
+func (f *notesFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
+	cmd.Flags().StringVar(&f.ledger, "ledger", "", "URL or clone of the ledger, where the agent has one: the notes are there")
+	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line")
+	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 }
 
-// openRemote opens a repository through a mirror that done removes.
-func openRemote(flags statusFlags) (repo *gitsource.Repository, done func(), err error) {
-	address, credentials, err := notesAddress(flags)
+// notes are the lines that a command reads, each with what it is worth, and the repositories that they are about and lie in.
+type notes struct {
+	remotes
+	lines []record.Judged
+	close func()
+}
+
+// read reads the lines about a subject, an empty application or environment standing for all of them.
+func (f notesFlags) read(ctx context.Context, of record.Subject) (*notes, error) {
+	keys, err := readKeys(f.keys)
+	if err != nil {
+		return nil, err
+	}
+	from, done, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	lines, err := readLines(ctx, from.ledger, keys)
+	if err != nil {
+		done()
+		return nil, err
+	}
+	lines = slices.DeleteFunc(lines, func(j record.Judged) bool { return !concerns(j, of) })
+	return &notes{from, lines, done}, nil
+}
+
+// told are the lines about a subject that may be told as what happened.
+func (n *notes) told(of record.Subject) (told []record.Line) {
+	for _, j := range n.lines {
+		if j.Told() && j.Line.Subject() == of {
+			told = append(told, j.Line)
+		}
+	}
+	return told
+}
+
+// concerns reports whether a line is about a subject, an empty application or environment standing for all of them. What is
+// no line concerns whoever reads the notes that it lies in.
+func concerns(j record.Judged, of record.Subject) bool {
+	if j.Err != nil {
+		return of.Environment == "" || of.Environment == j.Notes
+	}
+	return (of.Application == "" || of.Application == j.Line.Application) && (of.Environment == "" || of.Environment == j.Line.Environment)
+}
+
+// subjectOf is what the arguments name; what they leave out is empty, and stands for all.
+func subjectOf(args []string) (of record.Subject) {
+	if len(args) > 0 {
+		of.Application = args[0]
+	}
+	if len(args) > 1 {
+		of.Environment = args[1]
+	}
+	return of
+}
+
+// mirror opens the repository through a mirror that done removes.
+func (f notesFlags) mirror() (repo *gitsource.Repository, done func(), err error) {
+	address, credentials, err := f.address()
 	if err != nil {
 		return nil, nil, err
 	}
-	mirror, err := os.MkdirTemp("", "sluice-status-")
+	folder, err := os.MkdirTemp("", "sluice-status-")
 	if err != nil {
 		return nil, nil, err
 	}
-	remove := func() { _ = os.RemoveAll(mirror) } //nolint:errcheck // the system tidies its temporary folder
-	repo, err = gitsource.Open(gitsource.Config{URL: address, Dir: mirror, Credentials: credentials})
+	remove := func() { _ = os.RemoveAll(folder) } //nolint:errcheck // the system tidies its temporary folder
+	repo, err = gitsource.Open(gitsource.Config{URL: address, Dir: folder, Credentials: credentials})
 	if err != nil {
 		remove()
 		return nil, nil, err
@@ -65,18 +105,6 @@ func openRemote(flags statusFlags) (repo *gitsource.Repository, done func(), err
 		_ = repo.Close() //nolint:errcheck // it was only read
 		remove()
 	}, nil
-}
-
-func readRows(ctx context.Context, repo *gitsource.Repository, keys record.Keyring) ([]environmentStatus, error) {
-	lines, err := readLines(ctx, repo, keys)
-	if err != nil {
-		return nil, err
-	}
-	rows := lastWords(lines)
-	slices.SortFunc(rows, func(a, b environmentStatus) int {
-		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
-	})
-	return rows, nil
 }
 
 // readLines reads every line of every environment, by the environment's name, with what it is worth.
@@ -99,40 +127,6 @@ func readLines(ctx context.Context, repo *gitsource.Repository, keys record.Keyr
 	return lines, nil
 }
 
-// lastWords is the newest line of each application in each environment. Where some line of it counts, lines that do not are
-// passed over.
-func lastWords(lines []record.Judged) []environmentStatus {
-	last := map[record.Subject]environmentStatus{}
-	for _, j := range lines {
-		if j.Err != nil {
-			continue
-		}
-		l, standing := j.Line, j.Verdict.Standing
-		before, ok := last[l.Subject()]
-		if ok && before.Standing == record.Verified && standing != record.Verified {
-			continue
-		}
-		last[l.Subject()] = environmentStatus{
-			Application: l.Application, Environment: l.Environment, Phase: l.Phase, Revision: l.Revision, Trigger: l.Trigger,
-			Reason: l.Reason, At: l.At, Agent: l.Agent, Cluster: l.Cluster, Standing: standing, Evidence: l.Evidence,
-		}
-	}
-	told := map[record.Subject][]record.Line{}
-	for _, j := range lines {
-		if of := j.Line.Subject(); j.Told() && j.Verdict.Standing == last[of].Standing {
-			told[of] = append(told[of], j.Line)
-		}
-	}
-	rows := make([]environmentStatus, 0, len(last))
-	for of, row := range last {
-		if proven := record.Proven(told[of], of); len(proven) > 0 {
-			row.Runs = proven[0].Revision
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
 func readKeys(file string) (record.Keyring, error) {
 	if file == "" {
 		return record.Keyring{}, nil
@@ -141,13 +135,17 @@ func readKeys(file string) (record.Keyring, error) {
 	if err != nil {
 		return record.Keyring{}, fmt.Errorf("--keys: %w", err)
 	}
-	return record.ParseKeyring(data)
+	keys, err := record.ParseKeyring(data)
+	if err == nil && keys.Empty() { // or nobody would know that nothing was checked
+		err = fmt.Errorf("--keys: %s has no key", file)
+	}
+	return keys, err
 }
 
-// notesAddress finds the repository and how to get in: the folder's remote origin, with the user and password of its
+// address finds the repository and how to get in: the folder's remote origin, with the user and password of its
 // address where it has some, else --repository and --credentials.
-func notesAddress(flags statusFlags) (string, func() (gitsource.Credentials, error), error) {
-	address := flags.repository
+func (f notesFlags) address() (string, func() (gitsource.Credentials, error), error) {
+	address := f.repository
 	if info, err := os.Stat(address); err == nil && info.IsDir() {
 		origin, err := originOf(address)
 		if err != nil {
@@ -155,9 +153,9 @@ func notesAddress(flags statusFlags) (string, func() (gitsource.Credentials, err
 		}
 		address = origin
 	}
-	if flags.credentials != "" {
+	if f.credentials != "" {
 		return address, func() (gitsource.Credentials, error) {
-			values, err := config.LoadCredentials(flags.credentials)
+			values, err := config.LoadCredentials(f.credentials)
 			return gitsource.CredentialsFrom(values), err
 		}, nil
 	}

@@ -3,10 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -18,8 +16,8 @@ import (
 )
 
 type rollbackFlags struct {
-	dir, ledger, to, keys, credentials string
-	push, dryRun                       bool
+	prepareFlags
+	to string
 }
 
 func rollbackCommand() *cobra.Command {
@@ -32,39 +30,26 @@ or to the release of --to. What was left by a failure or by a roll-back is not a
 
 Where the environment follows a pin, it is written into the release file, and that file alone is committed, by git and on
 the branch of this folder. Nothing is pushed without --push. Elsewhere the commits are to be reverted that brought the
-releases since, and the commands are printed.
-
-Where the agent keeps a ledger, --ledger names a clone of it: notes and release file are there, and the commit is made there.`,
+releases since, and the commands are printed.` + ledgerHelp,
 		Example: "  sluice rollback shop production --push\n  sluice rollback -C apps/shop shop production --to 4f1c0c2 --dry-run",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return rollBack(cmd, flags, args) },
 	}
-	cmd.Flags().StringVarP(&flags.dir, "directory", "C", ".", "folder of sluice.yaml")
-	ledgerFlag(cmd, &flags.ledger)
+	flags.add(cmd)
+	flags.addKeys(cmd)
+	flags.addPush(cmd)
 	cmd.Flags().StringVar(&flags.to, "to", "", "revision to go back to, 7 digits of it at least; without it the one that was proven before")
-	cmd.Flags().BoolVar(&flags.push, "push", false, "push the commit")
-	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "only show the difference")
-	cmd.Flags().StringVar(&flags.keys, "keys", "", "file with public keys, one a line: only signed words count")
-	cmd.Flags().StringVar(&flags.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 	return cmd
 }
 
 func rollBack(cmd *cobra.Command, flags rollbackFlags, args []string) error {
 	ctx := cmd.Context()
-	place, err := locate(ctx, flags.dir, "")
+	desk, err := openDesk(ctx, flags.prepareFlags, args)
 	if err != nil {
 		return err
 	}
-	defer place.close()
-	app, env, err := place.environment(args)
-	if err != nil {
-		return err
-	}
-	clone, err := openClone(ctx, orDir(flags.ledger, flags.dir))
-	if err != nil {
-		return err
-	}
-	lines, err := wordsOf(ctx, clone, flags, args)
+	defer desk.close()
+	lines, err := wordsOf(ctx, desk)
 	if err != nil {
 		return err
 	}
@@ -72,61 +57,32 @@ func rollBack(cmd *cobra.Command, flags rollbackFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	if !env.Follow.Pin {
+	if !desk.env.Follow.Pin {
 		if flags.push {
-			return hinted{usageError{fmt.Errorf("--push: %s follows no pin: what is to be reverted is for you to look at", env.Name)}, "sluice rollback " + strings.Join(args, " ")}
+			return hinted{usageError{fmt.Errorf("--push: %s follows no pin: what is to be reverted is for you to look at", desk.environment)}, "sluice rollback " + strings.Join(args, " ")}
 		}
-		if clone, err = openClone(ctx, flags.dir); err != nil {
-			return err
-		}
-		return clone.printReverts(ctx, cmd.OutOrStdout(), lines, from, to)
+		return desk.clones.code.printReverts(ctx, cmd.OutOrStdout(), lines, from, to)
 	}
-	return movePin(cmd, clone, releaseFile(flags.dir, flags.ledger, app, env.Name), flags, args, from, to)
+	return desk.prepare(cmd, edition{
+		edit:    func(file string, before []byte) ([]byte, error) { return config.Pin(file, before, to.Revision) },
+		message: fmt.Sprintf("Roll back %s in %s to %.7s\n\nFrom %s\nTo %s\n", args[0], args[1], to.Revision, from.Revision, to.Revision),
+		already: fmt.Sprintf("pins %.7s", to.Revision),
+	})
 }
 
-// wordsOf are the lines about an environment, where keys are given those that count; a clone that is behind is refused.
-func wordsOf(ctx context.Context, clone *clone, flags rollbackFlags, args []string) ([]record.Line, error) {
-	keys, err := readKeys(flags.keys)
+// wordsOf are the lines about an environment, the newest first, where keys are given those that count; a clone that is behind
+// is refused.
+func wordsOf(ctx context.Context, d *desk) ([]record.Line, error) {
+	read, err := d.notesFlags().read(ctx, d.subject())
 	if err != nil {
 		return nil, err
 	}
-	remote, done, err := openRemote(statusFlags{repository: clone.root, credentials: flags.credentials})
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	notes, branch := record.Ref(args[1]), "refs/heads/"+clone.branch
-	refs, err := remote.Fetch(ctx, notes)
-	if err != nil {
-		return nil, err
-	}
-	var lines []record.Line
-	if _, there := refs[notes]; there {
-		text, err := remote.ReadNotes(ctx, notes)
-		if err != nil {
-			return nil, err
-		}
-		parsed := record.ParseNotes(text)
-		verdicts := record.Verify(parsed, keys)
-		for i, p := range parsed {
-			if p.Err == nil && (flags.keys == "" || verdicts[i].Decisive()) {
-				lines = append(lines, p.Line)
-			}
-		}
-	}
-	lines = record.History(lines, record.Subject{Application: args[0], Environment: args[1]})
+	defer read.close()
+	lines := record.History(read.told(d.subject()), d.subject())
 	if len(lines) == 0 {
-		return nil, hinted{fmt.Errorf("no agent has written anything that counts of %s in %s", args[0], args[1]), "sluice status " + args[0]}
+		return nil, hinted{fmt.Errorf("no agent has written anything that counts of %s in %s", d.application, d.environment), "sluice status " + d.application}
 	}
-	tips, err := remote.Refs(ctx, branch)
-	if err != nil {
-		return nil, err
-	}
-	revision := lines[0].Revision
-	if flags.ledger != "" {
-		revision = "" // it is one of the code
-	}
-	return lines, clone.has(ctx, revision, tips[branch])
+	return lines, d.upToDate(ctx, read.remotes, lines[0].Revision)
 }
 
 // wayBack is the line of the release that the environment is at, and of the one to go back to.
@@ -152,45 +108,6 @@ func wayBack(lines []record.Line, to string, args []string) (from, back record.L
 		return from, back, hinted{fmt.Errorf("%s is not a revision that was proven in %s before %.7s", to, args[1], from.Revision), status}
 	}
 	return from, back, hinted{fmt.Errorf("nothing was proven in %s before %.7s", args[1], from.Revision), status}
-}
-
-// movePin commits the older pin, and pushes it where that is asked for.
-func movePin(cmd *cobra.Command, clone *clone, file string, flags rollbackFlags, args []string, from, to record.Line) error {
-	ctx := cmd.Context()
-	if err := clone.unchanged(ctx, file); err != nil {
-		return err
-	}
-	before, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	after, err := config.Pin(file, before, to.Revision)
-	if err != nil {
-		return err
-	}
-	if string(after) != string(before) {
-		fmt.Fprint(cmd.OutOrStdout(), difference(file, string(before), string(after)))
-		if flags.dryRun {
-			return nil
-		}
-		message := fmt.Sprintf("Roll back %s in %s to %.7s\n\nFrom %s\nTo %s\n", args[0], args[1], to.Revision, from.Revision, to.Revision)
-		commit, err := clone.commit(ctx, file, after, message)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "Committed %.7s to %s\n", commit, clone.branch)
-	} else {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%s pins %.7s already\n", file, to.Revision)
-	}
-	if !flags.push || flags.dryRun {
-		fmt.Fprintln(cmd.ErrOrStderr(), "Try: git push")
-		return nil
-	}
-	if _, err := clone.git(ctx, "push", "--quiet", "origin", "HEAD:refs/heads/"+clone.branch); err != nil {
-		return err
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "Pushed to %s\n", clone.branch)
-	return nil
 }
 
 // printReverts prints what takes back the commits that brought the releases since one that was proven, the newest first.

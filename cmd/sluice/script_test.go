@@ -15,7 +15,9 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/gittest"
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
 )
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": main}) }
@@ -26,7 +28,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": mai
 //	commit REPO FOLDER           commits a folder's files to a repository of the server, and sets $HEAD
 //	note REPO APP ENV PHASE [REASON]  writes what an agent would on $HEAD; its public key is in $WORK/keys. A reason that
 //	             begins with "stage N of M" has the stage as evidence; with the phase Holding it waits for approval.
-//	             $TRIGGER, $DIGEST and $MINUTE, the time after 12:00 instead of a second for each line, are what is set
+//	             $TRIGGER, $DIGEST and $MINUTE, the time after 12:00 instead of a second for each line, are what is set,
+//	             $SOAKED for how long it was well, such as 30m. The inputs are what $HEAD really renders to there
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
@@ -123,12 +126,6 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 	if minute, err := strconv.Atoi(ts.Getenv("MINUTE")); err == nil {
 		at = time.Date(2026, 11, 21, 12, minute, 0, 0, time.UTC)
 	}
-	line, next, err := record.Maker{Signer: b.signer}.Make(chain, record.Line{
-		Phase: policies.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
-		Trigger: ts.Getenv("TRIGGER"), Digest: ts.Getenv("DIGEST"), At: at, Evidence: record.Evidence{Stage: stage},
-	})
-	ts.Check(err)
-	b.chains[subject] = next
 	mirror, err := os.MkdirTemp(ts.Getenv("WORK"), ".mirror-")
 	ts.Check(err)
 	repo, err := gitsource.Open(gitsource.Config{URL: b.git.URL(args[0]), Dir: mirror, Credentials: func() (gitsource.Credentials, error) {
@@ -136,6 +133,40 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 	}})
 	ts.Check(err)
 	defer repo.Close() //nolint:errcheck // it was only written through
+	soaked, _ := time.ParseDuration(ts.Getenv("SOAKED"))
+	line, next, err := record.Maker{Signer: b.signer}.Make(chain, record.Line{
+		Phase: policies.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
+		Trigger: ts.Getenv("TRIGGER"), Digest: ts.Getenv("DIGEST"), At: at, Evidence: record.Evidence{Stage: stage, Soaked: soaked.Seconds()},
+		Inputs: b.inputs(repo, args[1], args[2], ts.Getenv("HEAD")),
+	})
+	ts.Check(err)
+	b.chains[subject] = next
 	_, err = repo.AppendNotes(b.t.Context(), record.Ref(args[2]), map[string][]string{ts.Getenv("HEAD"): {line.Text()}}, nil)
 	ts.Check(err)
+}
+
+// inputs are those that an environment renders from at a revision; none where it does not.
+func (b *scriptBed) inputs(repo *gitsource.Repository, application, environment, revision string) string {
+	if _, err := repo.Fetch(b.t.Context(), "refs/heads/*"); err != nil {
+		return ""
+	}
+	tree, err := repo.Tree(revision)
+	if err != nil {
+		return ""
+	}
+	app, _ := config.Load(tree, ".")
+	if app == nil {
+		return ""
+	}
+	env, ok := app.Environment(environment)
+	if !ok {
+		return ""
+	}
+	request := requestOf(*env, ".")
+	request.Application = application
+	made, err := render.Render(b.t.Context(), tree, request)
+	if err != nil {
+		return ""
+	}
+	return made.Inputs
 }

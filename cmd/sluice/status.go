@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -17,20 +18,12 @@ import (
 )
 
 type statusFlags struct {
-	repository, ledger, keys, credentials, output string
-
+	notesFlags
+	output    string
 	watch     bool
 	namespace string
 	notesOnly bool
 	clusterFlags
-}
-
-// addNotes adds the flags that say where the notes are, how to get in, and whose signatures count.
-func (f *statusFlags) addNotes(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
-	cmd.Flags().StringVar(&f.ledger, "ledger", "", "URL or clone of the ledger, where the agent has one: the notes are there")
-	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line")
-	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 }
 
 // environmentStatus is one row: the last line that Git has of an application in an environment.
@@ -86,19 +79,19 @@ and with -o json, each change is a line.`,
 			rows = slices.DeleteFunc(rows, func(r environmentStatus) bool {
 				return len(args) > 0 && r.Application != args[0] || len(args) > 1 && r.Environment != args[1]
 			})
-			return printStatus(cmd.OutOrStdout(), flags.output, rows)
+			return printStatus(cmd.OutOrStdout(), flags.output, rows, args)
 		},
 	}
-	flags.addNotes(cmd)
+	flags.notesFlags.add(cmd)
 	cmd.Flags().BoolVar(&flags.notesOnly, "notes-only", false, "do not read the branch, and say nothing of what is next")
 	cmd.Flags().BoolVarP(&flags.watch, "watch", "w", false, "show one environment as it is in the cluster, and each change")
 	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state, for --watch")
-	flags.add(cmd)
+	flags.clusterFlags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
 }
 
-func printStatus(out io.Writer, format string, rows []environmentStatus) error {
+func printStatus(out io.Writer, format string, rows []environmentStatus, of []string) error {
 	if format == "json" {
 		if rows == nil {
 			rows = []environmentStatus{}
@@ -108,7 +101,11 @@ func printStatus(out io.Writer, format string, rows []environmentStatus) error {
 		return encoder.Encode(rows)
 	}
 	if len(rows) == 0 {
-		_, err := fmt.Fprintln(out, "No agent has written anything yet.")
+		said := "No agent has written anything"
+		if len(of) > 0 {
+			said += " of " + strings.Join(of, " in ")
+		}
+		_, err := fmt.Fprintln(out, said+" yet.")
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -120,9 +117,9 @@ func printStatus(out io.Writer, format string, rows []environmentStatus) error {
 	return table.Flush()
 }
 
-// blocked is why an environment is not where it should be: what keeps it, else the last word.
+// blocked is why an environment is not where it should be: what keeps it, else the last word, where that is not that it is well.
 func (r environmentStatus) blocked() string {
-	if r.Blocks != "" {
+	if r.Blocks != "" || r.Phase == policies.Healthy {
 		return r.Blocks
 	}
 	return r.Reason

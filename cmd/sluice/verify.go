@@ -63,8 +63,13 @@ func badLines(lines []record.Judged) []badLine {
 	return bad
 }
 
+type verifyFlags struct {
+	notesFlags
+	output string
+}
+
 func verifyCommand() *cobra.Command {
-	var flags statusFlags
+	var flags verifyFlags
 	cmd := &cobra.Command{
 		Use:   "verify [APP [ENV]]",
 		Short: "Check the signature and the chain of every note",
@@ -102,42 +107,18 @@ Exit status: 0 all lines are verified, 3 some are not.`,
 			return nil
 		},
 	}
-	flags.addNotes(cmd)
+	flags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
 }
 
-// subjectOf is what the arguments name; what they leave out is empty, and stands for all.
-func subjectOf(args []string) (of record.Subject) {
-	if len(args) > 0 {
-		of.Application = args[0]
-	}
-	if len(args) > 1 {
-		of.Environment = args[1]
-	}
-	return of
-}
-
-func verify(cmd *cobra.Command, flags statusFlags, args []string) (verification, error) {
-	keys, err := readKeys(flags.keys)
+func verify(cmd *cobra.Command, flags verifyFlags, args []string) (verification, error) {
+	read, err := flags.read(cmd.Context(), subjectOf(args))
 	if err != nil {
 		return verification{}, err
 	}
-	if keys.Empty() {
-		return verification{}, fmt.Errorf("--keys: %s has no key", flags.keys)
-	}
-	remote, done, err := openRemote(flags.ofLedger())
-	if err != nil {
-		return verification{}, err
-	}
-	defer done()
-	lines, err := readLines(cmd.Context(), remote, keys)
-	if err != nil {
-		return verification{}, err
-	}
-	of := subjectOf(args)
-	lines = slices.DeleteFunc(lines, func(j record.Judged) bool { return !concerns(j, of) })
-	return verified(lines), nil
+	defer read.close()
+	return verified(read.lines), nil
 }
 
 // verified sums up what lines are worth.

@@ -106,6 +106,7 @@ func (g *ground) takeBack(tag string) {
 	g.report.Requests["agent-rollback"] = tally(requests)
 	g.release("Images that are there")
 	g.takeTrafficBack()
+	g.reverts()
 }
 
 // asked counts the requests from a moment to the first change of a Deployment. The state is saved beside it, and may come first.

@@ -29,7 +29,7 @@ func smallGroups(size string) []group {
 		{figures: slices.Concat(names("agent-canary", "available", "cpu-per-stage", "requests-per-stage", "memory"),
 			names("agent-rollback", "decided", "decided-worst", "controller", "controller-worst", "requests", "requests-before",
 				"route", "route-worst", "route-pods", "route-pods-worst"),
-			[]string{"floor-round-trip", "floor-round-trip-worst"}),
+			[]string{"floor-round-trip", "floor-round-trip-worst"}, revertFigures()),
 			run: (*ground).canary, agent: true},
 		{figures: names("agent-forced", "time", "cpu", "requests"), run: (*ground).forced, agent: true},
 		{figures: names("agent-idle", "cpu", "requests", "upkeep"), run: (*ground).idle, agent: true},
@@ -50,6 +50,15 @@ func floors(size string) group {
 func cold(size string) group {
 	return group{figures: names("agent"+size+"-cold", "applied", "available", "applied-bare", "available-bare", "cpu",
 		"requests-per-object", "memory", "recorded"), floors: true, agent: true, run: func(*ground) {}}
+}
+
+// revertFigures are those of reverts, each with its worst.
+func revertFigures() (all []string) {
+	for _, name := range slices.Concat(names("agent-revert-mid", "decided", "controller", "alone"),
+		names("agent-revert-complete", "decided", "controller", "alone"), names("floor-revert", "mid-poll", "complete-poll", "wave")) {
+		all = append(all, name, name+"-worst")
+	}
+	return all
 }
 
 func names(prefix string, of ...string) []string {

@@ -57,12 +57,16 @@ func measure(ctx context.Context, o options) error {
 	r := &report{wanted: o.run, out: os.Stdout, Requests: map[string]map[string]int{}}
 	r.Machine = thisMachine(o.applications)
 	small, large, notes := needs(r, smallGroups("")), needs(r, largeGroups()), r.wants(noteFigures()...)
-	if !small && !large && !notes {
+	told := r.wants(toldFigures()...)
+	if !small && !large && !notes && !told {
 		return fmt.Errorf("no figure matches %q", o.run)
 	}
 	var faults []error
 	if notes {
 		faults = append(faults, within(ctx, func(b *bed) { measureNotes(b, r) }))
+	}
+	if told && ctx.Err() == nil {
+		faults = append(faults, within(ctx, func(b *bed) { measureTold(b, r, o) }))
 	}
 	if small {
 		faults = append(faults, within(ctx, func(b *bed) { measureGround(b, r, o, "", o.applications, smallGroups("")) }))

@@ -36,6 +36,7 @@ type Config struct {
 	Permissions    []map[string]any   `json:"permissions"`
 	Providers      []map[string]any   `json:"providers,omitempty"`
 	Keys           []map[string]any   `json:"keys,omitempty"`
+	Links          map[string]string  `json:"links,omitempty"`
 }
 
 // ConfigRepository is a repository in agent.yaml.

@@ -16,7 +16,7 @@ type World struct {
 	Sluice, DevGit string
 	Cluster        *Cluster
 
-	forge sharedForge
+	forge *sharedForge
 	lock  *os.File
 }
 
@@ -27,7 +27,7 @@ func Open(ctx context.Context) (*World, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &World{Root: root}
+	w := &World{Root: root, forge: &sharedForge{}}
 	if w.Sluice = os.Getenv("E2E_SLUICE"); w.Sluice == "" {
 		if w.Sluice, err = binary(root, "bin/sluice"); err != nil {
 			return nil, err

@@ -37,6 +37,13 @@ type Budget struct {
 // NewBudget returns a budget of which nothing is spent.
 func NewBudget(limits Limits) *Budget { return &Budget{limits: limits} }
 
+// Limit has other limits from now on, as when more agents come to use the account. What is spent stays spent.
+func (b *Budget) Limit(limits Limits) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limits = limits
+}
+
 // Free is how many writes may be sent at once now; without limits it is a large number. Where it is none, the time says
 // when to ask again.
 func (b *Budget) Free(now time.Time) (int, time.Time) {

@@ -49,8 +49,8 @@ func (c *counting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, `{"id":1}`)
 }
 
-// TestThousandStatusesOfTwoWriters: none is lost, and the forge's limits are never exceeded.
-func TestThousandStatusesOfTwoWriters(t *testing.T) {
+// TestLesson24_ThousandStatusesOfTwoWriters: none is lost, and the forge's limits are never exceeded.
+func TestLesson24_ThousandStatusesOfTwoWriters(t *testing.T) {
 	clock := newClock()
 	account := &counting{clock: clock, seen: map[string]bool{}}
 	srv := httptest.NewServer(account)

@@ -36,6 +36,8 @@ type Agent struct {
 	Listen string `json:"listen,omitempty"`
 	// Webhooks is the listener for forges that tell of pushes and merge requests; without it there is none.
 	Webhooks *Webhooks `json:"webhooks,omitempty"`
+	// Links are addresses that people are led to.
+	Links Links `json:"links,omitzero"`
 	// Concurrency is how many passes run at once, 1..256.
 	Concurrency int `json:"concurrency,omitempty"`
 	// Audit is how often every object is compared by dry-run although no watch reported anything, spread
@@ -108,13 +110,16 @@ type WriteBack struct {
 	Ledger *Ledger `json:"ledger,omitempty"`
 	// Notes are status lines in refs/notes/sluice/<environment>; false writes none.
 	Notes *bool `json:"notes,omitempty"`
-	// Promote lets pins be proposed on branches that begin with sluice/, for environments with a promotion.
+	// Promote lets branches that begin with sluice/ be pushed, and merge requests be opened for them: pins that are proposed, for
+	// environments with a promotion, and the way back after a release that failed and was taken back. false: neither.
 	Promote *bool `json:"promote,omitempty"`
-	// Commit lets pins be pushed to the polled branch, for promotions with by: commit. Nothing else is ever pushed to it.
+	// Commit lets pins be pushed to the polled branch, for promotions with by: commit, forward and, after a release that failed,
+	// back. Nothing else is ever pushed to it.
 	Commit bool `json:"commit,omitempty"`
 	// Statuses are commit statuses at the forge; without a word they are set where there is one.
 	Statuses *bool `json:"statuses,omitempty"`
-	// Interval is the least time between two pushes; 100ms to 1h.
+	// Interval is the least time between two pushes; 100ms to 1h. At GitHub, which takes six pushes a minute for a repository,
+	// it is 10s for each agent that may push there: this one, and one for every environment that it does not serve.
 	Interval Duration `json:"interval,omitzero"`
 }
 

@@ -39,7 +39,8 @@ type Analysis struct {
 	Compare Comparison `json:"compare,omitempty"`
 	// Interval between two samples, 1s..1d; the first is taken when the pods were Ready for as long, a Job at once.
 	Interval Duration `json:"interval,omitzero"`
-	// Failures is how many bad samples in a stage take the release back. Without it 2; 1 for a Job.
+	// Failures is how many bad samples in a stage take the release back. They add up over the whole stage, and good ones in
+	// between take none away: a stage that is held for days wants more of them, or a longer interval. Without it 2; 1 for a Job.
 	Failures int `json:"failures,omitempty"`
 	// Errors is how many samples without a value, one after the other, take the release back as inconclusive. Without it 4.
 	Errors int `json:"errors,omitempty"`

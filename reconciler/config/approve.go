@@ -37,10 +37,7 @@ func withApproval(text, line string, approved Approval) (string, bool) {
 	}
 	present := child(d.root, "approved")
 	if present == nil {
-		if text != "" && !strings.HasSuffix(text, "\n") {
-			text += "\n"
-		}
-		return text + line + "\n", true
+		return withLine(text, line), true
 	}
 	revision, stage := child(present, "revision"), child(present, "stage")
 	if revision == nil || stage == nil {

@@ -26,7 +26,7 @@ const (
 	// defaultTimeZone leaves nothing to where the agent runs.
 	defaultTimeZone = "UTC"
 	// defaultPushInterval gathers the lines of one second, 60 pushes a minute at most: right for a server of
-	// one's own. Forges that count pushes have their own rule in the publisher.
+	// one's own. A forge that counts pushes has a rule of its own, see Repository.CountsPushes.
 	defaultPushInterval = time.Second
 	// defaultPruneLimit: half. Of 12 objects 6 may go unasked; 10 of 12 (83%) are held.
 	defaultPruneLimit Percent = 50
@@ -93,7 +93,9 @@ func defaultRepository(r *Repository) {
 	}
 	setDefault(&r.WriteBack.Notes, new(true))
 	setDefault(&r.WriteBack.Promote, new(true))
-	setDefault(&r.WriteBack.Interval, Duration(defaultPushInterval))
+	if !r.Ledger().CountsPushes() {
+		setDefault(&r.WriteBack.Interval, Duration(defaultPushInterval))
+	}
 }
 
 func defaultPoll(p *Poll) {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -48,6 +49,15 @@ type ForgeApp struct {
 // PostsStatuses reports whether commit statuses are set at the repository's forge.
 func (r Repository) PostsStatuses() bool {
 	return r.Forge != nil && (r.WriteBack.Statuses == nil || *r.WriteBack.Statuses)
+}
+
+// CountsPushes reports whether the repository's forge takes only so many pushes in a time, which is GitHub.
+func (r Repository) CountsPushes() bool {
+	if r.Forge != nil {
+		return r.Forge.Kind == GitHub
+	}
+	address, err := url.Parse(r.URL)
+	return err == nil && strings.TrimPrefix(address.Hostname(), "ssh.") == "github.com" || strings.HasPrefix(r.URL, "git@github.com:")
 }
 
 // credentials are all that the repository names.

@@ -42,6 +42,19 @@ type Ledger struct {
 	Webhook *Webhook `json:"webhook,omitempty"`
 }
 
+// Ledger is the repository that what is written about this one goes to: itself, or the one that it names as its ledger. No
+// repository's name has a dot, so a ledger's mirror has a folder of its own.
+func (r Repository) Ledger() Repository {
+	l := r.WriteBack.Ledger
+	if l == nil {
+		return r
+	}
+	return Repository{
+		Name: r.Name + ".ledger", URL: l.URL, Branch: l.Branch, Path: ".", Poll: l.Poll, Credentials: l.Credentials, Forge: l.Forge,
+		Webhook: l.Webhook, WriteBack: WriteBack{Statuses: r.WriteBack.Statuses, Interval: r.WriteBack.Interval},
+	}
+}
+
 func (l *Ledger) credentials() []*Credentials {
 	all := l.Forge.credentials()
 	if l.Credentials != nil {

@@ -27,6 +27,24 @@ func Pin(file string, data []byte, revision string) ([]byte, error) {
 	return sigsyaml.Marshal(want)
 }
 
+// PinHotfix is Pin of a revision that may go without having been where releases come from.
+func PinHotfix(file string, data []byte, revision string) ([]byte, error) {
+	text, err := Pin(file, data, revision)
+	if err != nil {
+		return nil, err
+	}
+	want, err := ParseRelease(file, text)
+	if err != nil {
+		return nil, err
+	}
+	want.Hotfix = &Permit{Revision: revision}
+	edited := []byte(withLine(string(text), "hotfix: {revision: "+revision+"}"))
+	if after, err := ParseRelease(file, edited); err == nil && reflect.DeepEqual(want, after) {
+		return edited, nil
+	}
+	return sigsyaml.Marshal(want)
+}
+
 // permissions are the keys that count for one release alone.
 func permissions() []string { return []string{"approved", "hotfix", "prune"} }
 

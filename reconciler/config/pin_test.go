@@ -29,4 +29,15 @@ func TestPin(t *testing.T) {
 	if _, err := Pin("releases/production.yaml", []byte("revison: x\n"), newer); err == nil {
 		t.Error("a faulty file was pinned")
 	}
+	for have, want := range map[string]string{
+		"": "revision: " + newer + "\nhotfix: {revision: " + newer + "}\n",
+		"hotfix: {revision: " + older + "}\n# ours\n": "revision: " + newer + "\n# ours\nhotfix: {revision: " + newer + "}\n",
+	} {
+		if got, err := PinHotfix("releases/production.yaml", []byte(have), newer); err != nil || string(got) != want {
+			t.Errorf("a hotfix over %q gives %q, %v", have, got, err)
+		}
+	}
+	if got, err := PinHotfix("releases/production.yaml", nil, number); err != nil || string(got) != "hotfix:\n  revision: \""+number+"\"\nrevision: \""+number+"\"\n" {
+		t.Errorf("a hotfix of digits alone gives %q, %v", got, err)
+	}
 }

@@ -13,7 +13,9 @@ type Promotion struct {
 	// From is the environment that a release must have been proven in, or a list of them, where it must have been in each.
 	From OneOrMore `json:"from"`
 	// By is merge-request (the agent keeps one open that moves the pin, and a person merges it), commit (the agent moves the
-	// pin, for which agent.yaml must let it push to the polled branch) or manual (a person moves it).
+	// pin, for which agent.yaml must let it push to the polled branch; those of a repository that are due together go into one
+	// commit) or manual (a person moves it). After a release that failed the pin goes back by commit where that is said, and else
+	// by a merge request.
 	By PromotionBy `json:"by,omitempty"`
 	// When says what must be true before. Nothing keeps a person from merging earlier, unless the forge was told to.
 	When PromotionWhen `json:"when,omitzero"`

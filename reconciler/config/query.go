@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"text/template"
 	"text/template/parse"
@@ -13,27 +14,32 @@ type Names struct{ App, Env, Canary, Stable string }
 
 var errQuery = errors.New("must have nothing but {{.App}}, {{.Env}}, {{.Canary}} and {{.Stable}} in double braces")
 
-// queryNames are the names that a query uses. Anything else in double braces is an error: a template can loop.
+// queryNames are the names that a query uses.
 func queryNames(query string) ([]string, error) {
-	t, err := template.New("").Parse(query)
-	if err != nil {
+	names, ok := bracedNames(query, "App", "Env", "Canary", "Stable")
+	if !ok {
 		return nil, errQuery
 	}
-	if t.Tree == nil || len(t.Templates()) > 1 {
-		return nil, errQuery
+	return names, nil
+}
+
+// bracedNames are the names that a text has in double braces. Anything else there is not permitted: a template can loop.
+func bracedNames(text string, known ...string) (names []string, ok bool) {
+	t, err := template.New("").Parse(text)
+	if err != nil || t.Tree == nil || len(t.Templates()) > 1 {
+		return nil, false
 	}
-	var names []string
 	for _, node := range t.Root.Nodes {
 		if node.Type() == parse.NodeText {
 			continue
 		}
 		name, ok := printed(node)
-		if !ok {
-			return nil, errQuery
+		if !ok || !slices.Contains(known, name) {
+			return nil, false
 		}
 		names = append(names, name)
 	}
-	return names, nil
+	return names, true
 }
 
 // printed is the one field that an action prints.
@@ -46,11 +52,7 @@ func printed(node parse.Node) (string, bool) {
 	if !ok || len(field.Ident) != 1 {
 		return "", false
 	}
-	switch name := field.Ident[0]; name {
-	case "App", "Env", "Canary", "Stable":
-		return name, true
-	}
-	return "", false
+	return field.Ident[0], true
 }
 
 // Uses reports whether the query has {{.name}}.

@@ -30,6 +30,7 @@ func checkAgent(d *document, a *Agent) {
 		checkPermission(d, d.item("permissions", i), &a.Permissions[i], a.StateNamespace)
 	}
 	checkProviders(d, a.Providers)
+	checkLinks(d, "links", a.Links)
 	for i, w := range a.Windows {
 		checkBinding(d, d.item("windows", i), w)
 	}
@@ -95,7 +96,7 @@ func checkRepository(d *document, at string, r *Repository) {
 		checkForge(d, at+".forge", r.Forge)
 	}
 	checkWriteBack(d, at+".writeBack", r)
-	if every := r.WriteBack.Interval.Std(); every < 100*time.Millisecond || every > time.Hour {
+	if every := r.WriteBack.Interval.Std(); (every != 0 || !r.Ledger().CountsPushes()) && (every < 100*time.Millisecond || every > time.Hour) {
 		d.reject(at+".writeBack.interval", "must be 100ms..1h %s", got(r.WriteBack.Interval.String()))
 	}
 }

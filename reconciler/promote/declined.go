@@ -48,7 +48,7 @@ func (k *Keeper) pinsBefore(s Subject) []string {
 		if err != nil {
 			break
 		}
-		if pin := s.pinAt(tree); pin != last && pin != "" {
+		if pin := s.wordsAt(tree).Revision; pin != last && pin != "" {
 			pins, last = append(pins, pin), pin
 		}
 		revision = parent
@@ -63,20 +63,20 @@ type past struct {
 	pins []string
 }
 
-// pinAt is the pin of the release file at a revision, wherever the application lay then; empty where there is none, or the
-// file makes no sense.
-func (s Subject) pinAt(tree *gitsource.Tree) string {
+// wordsAt is the release file at a revision, wherever the application lay then; nothing where there is none, or it makes no
+// sense.
+func (s Subject) wordsAt(tree *gitsource.Tree) config.Release {
 	var was []string
 	if env, ok := s.Rules.Environment(s.Environment); ok {
 		was = env.Was
 	}
 	dir, err := s.dirAt(tree)
 	if err != nil {
-		return ""
+		return config.Release{}
 	}
 	words, _, err := config.LoadRelease(tree, dir, s.Environment, was)
 	if err != nil {
-		return ""
+		return config.Release{}
 	}
-	return words.Revision
+	return words
 }

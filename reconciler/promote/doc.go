@@ -15,6 +15,12 @@
 //	decide       which of them is due, by [policies.Promotion]; why not, and until when
 //	keep         branch and merge request are as they should be: opened, moved, told of, closed; or the pin is committed
 //
+// [Keeper.Revert] is the other way: after a release that failed and was taken back it keeps a request that has Git say what
+// serves again. Where a pin is followed the pin goes back. Where the tip is, the files go back that the failed release was
+// rendered from, and of sluice.yaml what shapes its objects; the request names every other environment that renders to
+// something else with that, and it is never committed without a person. Both kinds of request are a lane: a branch of one
+// commit, known as our own by being just what we would make in its place.
+//
 // It refuses to move a request that a person has touched: one with an approval, a foreign commit, the label sluice/hold, or
 // a place in a merge queue.
 package promote

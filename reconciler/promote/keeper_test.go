@@ -119,8 +119,8 @@ func (b *bed) head() string {
 	return b.git.Git(b.T, "shop", "for-each-ref", "--format=%(objectname)", promoteBranch)
 }
 
-// TestForeignCommits: what somebody else did to the branch stays, whatever its message says.
-func TestForeignCommits(t *testing.T) {
+// TestLesson25_ForeignCommits: what somebody else did to the branch stays, whatever its message says.
+func TestLesson25_ForeignCommits(t *testing.T) {
 	amend := func(b *bed, parent string) gittest.Change {
 		message := b.git.Git(b.T, "shop", "log", "-1", "--format=%B", promoteBranch)
 		pin := b.git.Git(b.T, "shop", "show", promoteBranch+":releases/production.yaml")
@@ -147,6 +147,12 @@ func TestForeignCommits(t *testing.T) {
 		"OnTop": {"a commit of somebody else's lies on ours", func(b *bed, _ string) gittest.Change {
 			return gittest.Change{Branch: "sluice/promote/shop/production", Files: map[string]string{"deploy/a.yaml": value("mine")}}
 		}, true},
+		"Picked": {"somebody took all of it into the polled branch by another commit", func(b *bed, base string) gittest.Change {
+			c := amend(b, base)
+			c.Message = "Mine"
+			b.commit(gittest.Change{Files: c.Files})
+			return c
+		}, false},
 		"Rebased": {"the forge may have put it on a newer tip", func(b *bed, _ string) gittest.Change {
 			return amend(b, b.commit(gittest.Change{Files: map[string]string{"README": "nothing of the shop"}}))
 		}, false},
@@ -204,8 +210,8 @@ func TestSoakOfAWithdrawnProof(t *testing.T) {
 	}
 }
 
-// TestRewrittenBranch: what is pinned is not in the branch any more, and what the branch has now is promoted all the same.
-func TestRewrittenBranch(t *testing.T) {
+// TestLesson26_RewrittenBranch: what is pinned is not in the branch any more, and what the branch has now is promoted all the same.
+func TestLesson26_RewrittenBranch(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	b.tell(policies.Healthy, 0)
@@ -227,8 +233,8 @@ func TestRewrittenBranch(t *testing.T) {
 	}
 }
 
-// TestRequestThatIsNotMoved: what is said of it is of the release that it asks for, and a newer one is told of.
-func TestRequestThatIsNotMoved(t *testing.T) {
+// TestLesson25_RequestThatIsNotMoved: what is said of it is of the release that it asks for, and a newer one is told of.
+func TestLesson25_RequestThatIsNotMoved(t *testing.T) {
 	t.Parallel()
 	b := newBed(t)
 	b.commit(gittest.Change{Files: map[string]string{"sluice.yaml": strings.ReplaceAll(shopFile, "from: staging", "from: staging, when: {healthyFor: 1h}")}})

@@ -1,6 +1,7 @@
 package promote
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -126,7 +127,15 @@ func TestLedgerIsCommittedTo(t *testing.T) {
 	b.k.MayCommit = true
 	rules := strings.Replace(sluiceYAML, "promotion: {from: staging, ", "promotion: {from: staging, by: commit, ", 1)
 	first := b.commit(map[string]string{"sluice.yaml": rules, "production/a.yaml": manifest("2")})
-	b.look(b.subject(b.healthy(first, time.Hour)))
+	s := b.subject(b.healthy(first, time.Hour))
+	out := b.look(s)
+	if out.Pin == nil {
+		t.Fatalf("nothing is due: %s", out.Reason)
+	}
+	to := Commits{Git: s.Ledger.Git, Log: b.k.Log, Now: s.Now, Branch: s.Ledger.Branch, Tip: s.Ledger.Tip}
+	if err := errors.Join(to.Push(t.Context(), []Pin{*out.Pin})...); err != nil {
+		t.Fatal(err)
+	}
 	if pinned := b.srv.Git(t, "ledger", "show", "trunk:shop/releases/production.yaml"); pinned != "revision: "+first {
 		t.Errorf("it pins %q", pinned)
 	}
@@ -140,8 +149,9 @@ func TestLedgerTakesTheRevert(t *testing.T) {
 	b := newLedgerBench(t)
 	first := b.commit(map[string]string{"production/a.yaml": manifest("2")})
 	bad := b.commit(map[string]string{"production/a.yaml": manifest("3")})
-	b.pin(bad)
-	if _, err := b.k.Revert(t.Context(), b.subject(), Fallen{Revision: bad, Proven: first, Reason: "it crashes"}); err != nil {
+	pinned := b.writes(map[string]string{"shop/releases/production.yaml": "revision: " + bad + "\n"})
+	b.writes(map[string]string{"README.md": "Of others\n"})
+	if _, err := b.k.Revert(t.Context(), b.subject(), Fallen{Revision: bad, Trigger: pinned, Proven: first, Reason: "it crashes"}); err != nil {
 		t.Fatal(err)
 	}
 	const branch = "sluice/revert/shop/production"
@@ -150,5 +160,23 @@ func TestLedgerTakesTheRevert(t *testing.T) {
 	}
 	if _, err := b.k.Revert(t.Context(), b.subject(), Fallen{}); err != nil || strings.Contains(b.srv.Git(t, "ledger", "for-each-ref"), branch) {
 		t.Errorf("it is not withdrawn: %v", err)
+	}
+}
+
+// TestLedgerKeepsTheCodeFromReverts: where the tip is followed the way back is a change of the code, which is for people then.
+func TestLedgerKeepsTheCodeFromReverts(t *testing.T) {
+	b := newLedgerBench(t)
+	first := b.commit(map[string]string{"staging/a.yaml": manifest("2")})
+	bad := b.commit(map[string]string{"staging/a.yaml": manifest("3")})
+	s := b.subject()
+	s.Environment = "staging"
+	out, err := b.k.Revert(t.Context(), s, Fallen{Revision: bad, Trigger: bad, Proven: first})
+	if err != nil || out.Candidate != "" || !strings.HasPrefix(out.Reason, bad[:7]+" is to be reverted by hand: ") {
+		t.Errorf("it asks for %q, and says %q: %v", out.Candidate, out.Reason, err)
+	}
+	for _, repository := range []string{"shop", "ledger"} {
+		if refs := b.srv.Git(t, repository, "for-each-ref", "refs/heads/sluice"); refs != "" {
+			t.Errorf("%s has %s", repository, refs)
+		}
 	}
 }

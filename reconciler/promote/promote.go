@@ -23,17 +23,18 @@ type Keeper struct {
 	Checks *forge.Client
 	// PushOptions have the push open the merge request, at a GitLab without a token. Nobody sees what becomes of it.
 	PushOptions bool
-	// MayCommit permits commits on the polled branch, for by: commit.
+	// MayCommit permits pins to be committed on the polled branch that has them, for by: commit.
 	MayCommit bool
 	// Show tells of the objects in a request's text; nil: nothing is told of them.
 	Show Shown
 	Log  *slog.Logger
 
-	memos memos
-	past  past
-	last  shown
-	fired policies.Firing    // of the schedule; lost with the process, which then begins with the next firing
-	first map[string]arrival // by environment
+	memos  memos
+	past   past
+	stood  stood
+	beside beside
+	last   shown
+	first  map[string]arrival // by environment
 }
 
 // Subject is what a look is about, as Git says it at one moment.
@@ -55,7 +56,11 @@ type Subject struct {
 	Capabilities render.Capabilities
 	// Window says when the target's changes may begin.
 	Window policies.Openness
-	Now    time.Time
+	// Fired is what the last look gave; zero: there was none, and the schedule begins with its next firing.
+	Fired policies.Firing
+	// Links say where sluice/promotable leads to.
+	Links config.Links
+	Now   time.Time
 }
 
 // Outcome is what a look came to.
@@ -64,7 +69,9 @@ type Outcome struct {
 	Due       bool   // it may be merged, by what the environment says
 	Reason    string // for people
 	After     time.Duration
+	Fired     policies.Firing    // to be saved, and given with the next look
 	Request   forge.MergeRequest // the open one; zero where there is none
+	Pin       *Pin               // is to be committed, without a person; nil: nothing is
 }
 
 func (s Subject) promotion() config.Promotion {
@@ -75,44 +82,40 @@ func (s Subject) promotion() config.Promotion {
 	return *env.Promotion
 }
 
-// Look looks at an environment once and does what is due. The error is one of Git or of the forge: the next look begins anew,
-// not before Outcome.After.
+// Look looks at an environment once and does what is due, but for the commits, which are made together. The error is one of Git
+// or of the forge: the next look begins anew, not before Outcome.After.
 func (k *Keeper) Look(ctx context.Context, s Subject) (Outcome, error) {
-	if k.memos == nil {
-		k.memos = memos{}
-	}
-	lane := s.promotionLane()
+	lane := k.promotionLane(s)
 	var known known
 	var err error
 	if s.promotion().By == config.ByMergeRequest { // else no request is kept, and a forge that is away keeps no pin from its commit
 		if known, err = k.requests(ctx, lane); err != nil {
-			return Outcome{After: forge.RetryAfter(err, s.Now)}, err
+			return Outcome{After: forge.RetryAfter(err, s.Now), Fired: s.Fired}, err
 		}
 	}
 	facts, err := k.facts(ctx, s, known)
 	if err != nil {
-		return Outcome{After: forge.RetryAfter(err, s.Now)}, err
+		return Outcome{After: forge.RetryAfter(err, s.Now), Fired: s.Fired}, err
 	}
 	rules, err := rulesOf(s.promotion())
 	if err != nil {
-		return Outcome{}, err
+		return Outcome{Fired: s.Fired}, err
 	}
 	decision := rules.Decide(facts)
-	k.fired = decision.Fired
 	if fixed := why(known); fixed != "" && s.promotion().By == config.ByMergeRequest {
 		decision = ofFixed(rules, facts, decision, known.asks)
 	}
-	out := Outcome{Due: decision.Due, Reason: decision.Reason, After: decision.RetryAfter}
+	out := Outcome{Due: decision.Due, Reason: decision.Reason, After: decision.RetryAfter, Fired: decision.Fired}
 	if decision.Candidate != nil {
 		out.Candidate = decision.Candidate.Revision
 	}
 	switch s.promotion().By {
 	case config.ByMergeRequest:
-		out.Request, err = k.propose(ctx, lane, known, decision, func(revision string) policies.PromotionDecision {
-			return rules.Decide(facts.Upto(revision))
-		})
+		out.Request, err = k.propose(ctx, lane, known, decision)
 	case config.ByCommit:
-		out.Reason, err = k.commit(ctx, s, decision)
+		if decision.Due && decision.Candidate != nil {
+			out.Pin, out.Reason, err = k.pin(ctx, lane, out.Candidate, out.Reason)
+		}
 	case config.ByHand:
 	}
 	if err != nil {
@@ -142,7 +145,7 @@ func (k *Keeper) facts(ctx context.Context, s Subject, known known) (policies.Pr
 		}
 	}
 	facts.Arrived = k.arrivals(s)
-	facts.Fired, facts.Window = k.fired, s.Window
+	facts.Fired, facts.Window = s.Fired, s.Window
 	return facts, k.checks(ctx, s, facts.Candidates)
 }
 
@@ -166,49 +169,4 @@ func (k *Keeper) checks(ctx context.Context, s Subject, candidates []policies.Ca
 		}
 	}
 	return nil
-}
-
-// commit pins what is due without a person.
-func (k *Keeper) commit(ctx context.Context, s Subject, d policies.PromotionDecision) (string, error) {
-	if d.Candidate == nil || !d.Due {
-		return d.Reason, nil
-	}
-	if !k.MayCommit {
-		return "promotion by commit needs writeBack: {commit: true} of the repository in agent.yaml", nil
-	}
-	files, err := k.files(s, d.Candidate.Revision)
-	if err != nil {
-		return d.Reason, err
-	}
-	in := k.ledger(s)
-	written, err := in.Git.AppendCommit(ctx, gitsource.Change{
-		Ref: "refs/heads/" + in.Branch, Base: in.Tip, Files: files, Message: s.promotes(d.Candidate.Revision), Time: s.Now,
-	})
-	if err != nil {
-		return d.Reason, fmt.Errorf("pin %.7s in %s: %w", d.Candidate.Revision, s.Environment, err)
-	}
-	k.Log.Info("Release was promoted", "app", s.Application, "env", s.Environment, "revision", d.Candidate.Revision, "commit", written.Commit)
-	return "pinned " + d.Candidate.Revision[:7], nil
-}
-
-// files is the release file with another pin.
-func (k *Keeper) files(s Subject, revision string) (gitsource.Files, error) {
-	in := k.ledger(s)
-	tree, err := in.Git.Tree(in.Tip)
-	if err != nil {
-		return nil, fmt.Errorf("read %.7s: %w", in.Tip, err)
-	}
-	return pin(tree, s.file(), revision)
-}
-
-func pin(tree *gitsource.Tree, file, revision string) (gitsource.Files, error) {
-	before, err := readFile(tree, file)
-	if err != nil {
-		return nil, err
-	}
-	after, err := config.Pin(file, before, revision)
-	if err != nil {
-		return nil, err
-	}
-	return gitsource.Files{file: {Content: after}}, nil
 }

@@ -158,6 +158,21 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// TestCommitThatDoesNotRender: it is no candidate, and what is older is.
+func TestCommitThatDoesNotRender(t *testing.T) {
+	b := newBench(t)
+	first := b.commit(map[string]string{"production/a.yaml": manifest("2")})
+	soaked := b.healthy(first, time.Hour)
+	b.commit(map[string]string{"production/a.yaml": "a: [typo"})
+	if out := b.look(b.subject(soaked)); out.Candidate != first || b.asks() != first {
+		t.Errorf("it asks for %q, want %s: %s", b.asks(), first, out.Reason)
+	}
+	b.commit(map[string]string{"staging/a.yaml": "a: [typo"})
+	if out := b.look(b.subject(soaked)); out.Candidate != first {
+		t.Errorf("where staging does not render it asks for %q, want %s: %s", out.Candidate, first, out.Reason)
+	}
+}
+
 // TestLesson40_APinThatMovedBackDeclines: what a person left by moving the pin back is not asked for again, a newer one is.
 func TestLesson40_APinThatMovedBackDeclines(t *testing.T) {
 	b := newBench(t)

@@ -17,6 +17,11 @@ type made struct {
 	fault          error
 }
 
+// same reports whether two renders came to the same, as two releases do.
+func (m made) same(o made) bool {
+	return m.fault == nil && o.fault == nil && (m.inputs == o.inputs || m.digest == o.digest)
+}
+
 // memo remembers the last renders of an environment, by what they read: of hundreds of commits few render to something new.
 type memo struct{ all []made }
 
@@ -31,13 +36,15 @@ func (m *memo) of(ctx context.Context, tree *gitsource.Tree, req render.Request)
 		}
 	}
 	out, err := render.Render(ctx, tree, req)
-	fresh := made{request: req, trace: out.Trace, inputs: out.Inputs, digest: out.Digest}
-	if err != nil {
+	fresh := made{request: req, fault: err}
+	if err == nil {
+		fresh.trace, fresh.inputs, fresh.digest = out.Trace, out.Inputs, out.Digest
+	} else {
 		trace, known := render.TraceOf(err)
 		if !known || ctx.Err() != nil {
 			return made{}, fmt.Errorf("render %s at %.7s: %w", req.Environment, tree.Revision(), err)
 		}
-		fresh.trace, fresh.fault = trace, err
+		fresh.trace = trace
 	}
 	if m.all = append([]made{fresh}, m.all...); len(m.all) > remembered {
 		m.all = m.all[:remembered]
@@ -48,11 +55,28 @@ func (m *memo) of(ctx context.Context, tree *gitsource.Tree, req render.Request)
 // memos are those of several environments.
 type memos map[string]*memo
 
-func (m memos) of(environment string) *memo {
-	if m[environment] == nil {
-		m[environment] = &memo{}
+func (m *memos) of(environment string) *memo {
+	if *m == nil {
+		*m = memos{}
 	}
-	return m[environment]
+	if (*m)[environment] == nil {
+		(*m)[environment] = &memo{}
+	}
+	return (*m)[environment]
+}
+
+// render is what an environment of the application came to at a revision; false where it was not there.
+func (k *Keeper) render(ctx context.Context, s Subject, revision string) (made, render.Request, bool, error) {
+	tree, err := k.Git.Tree(revision)
+	if err != nil {
+		return made{}, render.Request{}, false, fmt.Errorf("read %.7s: %w", revision, err)
+	}
+	req, ok := s.at(tree, s.Environment)
+	if !ok {
+		return made{}, req, false, nil
+	}
+	rendered, err := k.memos.of(s.Environment).of(ctx, tree, req)
+	return rendered, req, true, err
 }
 
 // at is how an environment of an application was rendered at a revision, by the file of then; false where it was not there.
@@ -67,13 +91,19 @@ func (s Subject) at(tree *gitsource.Tree, environment string) (render.Request, b
 	req.Dir = dir
 	if rules.Follow.Tip() {
 		app, faults := config.Load(tree, dir)
-		if app == nil || len(faults.For(environment)) > 0 {
+		if app == nil {
 			return req, false
 		}
-		if rules, known = app.Environment(environment); !known {
+		then, known := app.Environment(environment)
+		for _, was := range rules.Was {
+			if !known {
+				then, known = app.Environment(was)
+			}
+		}
+		if !known || len(faults.For(then.Name)) > 0 {
 			return req, false
 		}
-		req.Source = rules.Source
+		rules, req.Source = then, then.Source
 	} else if req.Source, err = config.LoadSource(tree, dir, environment, rules.Was...); err != nil {
 		return req, false
 	}

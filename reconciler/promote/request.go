@@ -2,9 +2,7 @@ package promote
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 
@@ -14,22 +12,6 @@ import (
 
 // holdLabel on a request keeps it where it is.
 const holdLabel = "sluice/hold"
-
-// lane is a branch and its merge request: each asks for one move of the pin.
-type lane struct {
-	Subject
-	branch  string
-	message func(revision string) string // of the commit that moves the pin there
-}
-
-// promotion asks for a candidate, and revert for the release that was proven before one that failed.
-func (s Subject) promotionLane() lane {
-	return lane{s, "sluice/promote/" + s.Application + "/" + s.Environment, s.promotes}
-}
-
-func (s Subject) revertLane() lane {
-	return lane{s, "sluice/revert/" + s.Application + "/" + s.Environment, s.reverts}
-}
 
 // ask is what a lane is to ask for.
 type ask struct {
@@ -42,24 +24,24 @@ type ask struct {
 // known is the branch and the request of an environment as they are.
 type known struct {
 	head    string // of the branch; empty: there is none
-	asks    string // the revision that the branch pins
+	asks    string // the revision that the branch asks for
 	base    string // what the branch's one commit stands on
 	foreign bool   // somebody else committed there, and it was not merged or given up yet
 	request forge.MergeRequest
 	closed  string // the revision that the last request asked for, where a person closed it
+	unsaid  bool   // of closed: its text does not say it any more, and it is what its branch had
 }
 
 // requests reads the branch and its requests.
 func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	var now known
 	ref := "refs/heads/" + l.branch
-	in := k.ledger(l.Subject)
-	refs, err := in.Git.Fetch(ctx, ref)
+	refs, err := l.in.Git.Fetch(ctx, ref)
 	if err != nil {
 		return now, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
 	if now.head = refs[ref]; now.head != "" {
-		if err := k.read(ctx, l, &now); err != nil {
+		if err := l.read(ctx, &now); err != nil {
 			return now, err
 		}
 	}
@@ -70,51 +52,58 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	if err != nil {
 		return now, err
 	}
-	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == in.Branch }); i >= 0 {
+	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == l.in.Branch }); i >= 0 {
 		now.request = found.Open[i]
 	}
 	if now.request.Number == 0 && now.head == found.Last.Head { // the forge keeps with the request what was committed
 		now.foreign = false
 	}
 	if last := found.Last; last.State == forge.RequestClosed && !strings.Contains(last.Text, endedMark) {
-		now.closed = k.askedBy(l, last)
+		if now.closed = askedFor(last.Text); now.closed == "" {
+			now.closed, now.unsaid = l.askedBy(last.Head), true
+		}
 	}
 	return now, nil
 }
 
-// askedBy is the revision that a request asked for: by its text, or where somebody took that out by the branch that it had.
-// Empty: nobody knows any more.
-func (k *Keeper) askedBy(l lane, last forge.MergeRequest) string {
-	if revision := askedFor(last.Text); revision != "" {
-		return revision
-	}
-	tree, err := k.ledger(l.Subject).Git.Tree(last.Head)
+// askedBy is the revision that its branch asked for, which may be gone by now. Empty: nobody knows any more.
+func (l lane) askedBy(head string) string {
+	revision, _, err := l.asksAt(head)
 	if err != nil {
 		return ""
 	}
-	return l.pinAt(tree)
+	return revision
 }
 
-// read finds out what the branch asks for, and whether it is as we made it: one commit that moves the pin and changes nothing
-// else. Its message alone says little, since it stays when a commit is amended.
-func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
-	in := k.ledger(l.Subject)
-	commit, err := in.Git.Commit(now.head)
-	if err != nil {
-		return fmt.Errorf("read branch %q: %w", l.branch, err)
+// asksAt is what a head of its branch asks for.
+func (l lane) asksAt(head string) (revision string, commit gitsource.Commit, err error) {
+	if commit, err = l.in.Git.Commit(head); err != nil {
+		return "", commit, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
-	tree, err := in.Git.Tree(now.head)
+	tree, err := l.in.Git.Tree(head)
 	if err != nil {
-		return fmt.Errorf("read branch %q: %w", l.branch, err)
+		return "", commit, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
-	now.asks = l.pinAt(tree)
+	return l.asks(commit, tree), commit, nil
+}
+
+// read finds out what the branch asks for, and whether it is as we made it: one commit that writes what is asked for and changes
+// nothing else. Its message alone says little, since it stays when a commit is amended.
+func (l lane) read(ctx context.Context, now *known) error {
+	revision, commit, err := l.asksAt(now.head)
+	if err != nil {
+		return err
+	}
+	now.asks = revision
 	ours := false
 	if len(commit.Parents) == 1 && strings.HasPrefix(commit.Message, firstLine(l.message(now.asks))) {
 		now.base = commit.Parents[0]
-		ours, err = k.moves(ctx, l.Subject, *now, tree)
+		ours, err = l.made(ctx, *now)
 	}
 	if !ours && err == nil { // what was merged with somebody's commits has had its say
-		ours, err = in.Git.IsAncestor(ctx, now.head, in.Tip)
+		if ours, err = l.in.Git.IsAncestor(ctx, now.head, l.in.Tip); !ours && err == nil {
+			ours, err = l.contained(ctx, now.head)
+		}
 	}
 	now.foreign = !ours
 	return err
@@ -123,25 +112,6 @@ func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 func firstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return line
-}
-
-// moves reports whether the commit of a branch is a move of the pin, as we would make it, and no more.
-func (k *Keeper) moves(ctx context.Context, s Subject, now known, tree *gitsource.Tree) (bool, error) {
-	git := k.ledger(s).Git
-	paths, err := git.ChangedPaths(ctx, now.base, now.head)
-	if err != nil || !slices.Equal(paths, []string{s.file()}) {
-		return false, err
-	}
-	base, err := git.Tree(now.base)
-	if err != nil {
-		return false, fmt.Errorf("read %.7s: %w", now.base, err)
-	}
-	files, err := pin(base, s.file(), now.asks)
-	if err != nil {
-		return false, nil //nolint:nilerr // where we could not have made it, it is not ours
-	}
-	content, err := readFile(tree, s.file())
-	return string(content) == string(files[s.file()].Content), err
 }
 
 // keep has branch and request ask for this.
@@ -153,7 +123,7 @@ func (k *Keeper) keep(ctx context.Context, l lane, now known, a ask) (forge.Merg
 	if fixed != "" {
 		a.text += fmt.Sprintf("\nThis request is not moved to newer revisions: %s.\n", fixed)
 	}
-	draft := forge.Draft{Source: l.branch, Target: k.ledger(l.Subject).Branch, Title: a.title, Text: a.text}
+	draft := forge.Draft{Source: l.branch, Target: l.in.Branch, Title: a.title, Text: a.text}
 	head, err := k.move(ctx, l, now, a.revision, fixed, draft)
 	if err != nil || k.Forge == nil {
 		return now.request, err
@@ -189,15 +159,15 @@ func why(now known) string {
 }
 
 // move has the branch ask for a revision, on top of the tip, and returns its head. One that asks for it already stays, as long
-// as it can be merged: an unrelated commit moves no request.
+// as it would be the same there: an unrelated commit moves no request.
 func (k *Keeper) move(ctx context.Context, l lane, now known, revision, fixed string, draft forge.Draft) (string, error) {
 	if fixed != "" {
 		return now.head, nil
 	}
-	if now.asks == revision && k.mergeable(l.Subject, now) {
+	if now.asks == revision && l.fits(ctx, now) {
 		return now.head, nil
 	}
-	files, err := k.files(l.Subject, revision)
+	files, err := l.files(ctx, l.in.Tip, revision)
 	if err != nil {
 		return "", err
 	}
@@ -209,30 +179,13 @@ func (k *Keeper) move(ctx context.Context, l lane, now known, revision, fixed st
 	if k.PushOptions {
 		options = forge.PushOptions(draft)
 	}
-	in := k.ledger(l.Subject)
-	written, err := in.Git.Publish(ctx, gitsource.Branch{
-		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: in.Tip, Files: files, Message: l.message(revision), Time: asked.Time,
+	written, err := l.in.Git.Publish(ctx, gitsource.Branch{
+		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: l.in.Tip, Files: files, Message: l.message(revision), Time: asked.Time,
 	}, options...)
 	if err != nil {
 		return "", fmt.Errorf("push branch %q: %w", l.branch, err)
 	}
 	return written.Commit, nil
-}
-
-// mergeable reports whether the release file is still what the branch was made from.
-func (k *Keeper) mergeable(s Subject, now known) bool {
-	in := k.ledger(s)
-	tip, err := in.Git.Tree(in.Tip)
-	if err != nil {
-		return false
-	}
-	base, err := in.Git.Tree(now.base)
-	if err != nil {
-		return false
-	}
-	a, errA := readFile(tip, s.file())
-	b, errB := readFile(base, s.file())
-	return errA == nil && errB == nil && string(a) == string(b)
 }
 
 // withdraw closes a request that is not right any more, and takes its branch away. What somebody else committed stays.
@@ -253,19 +206,8 @@ func (k *Keeper) withdraw(ctx context.Context, l lane, now known, reason string)
 	if now.head == "" {
 		return nil
 	}
-	if err := k.ledger(l.Subject).Git.Remove(ctx, gitsource.Removal{Ref: "refs/heads/" + l.branch, Old: now.head}); err != nil {
+	if err := l.in.Git.Remove(ctx, gitsource.Removal{Ref: "refs/heads/" + l.branch, Old: now.head}); err != nil {
 		return fmt.Errorf("delete branch %q: %w", l.branch, err)
 	}
 	return nil
-}
-
-func readFile(tree *gitsource.Tree, file string) ([]byte, error) {
-	data, err := fs.ReadFile(tree, file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", file, err)
-	}
-	return data, nil
 }

@@ -73,11 +73,14 @@ func stages(env config.Environment) string {
 	var steps []string
 	for _, step := range c.Steps {
 		text := fmt.Sprintf("%d%%", step.Weight)
-		if step.Weight == 0 {
-			text = fmt.Sprintf("%d pods", max(step.Instances, 1))
+		switch {
+		case step.Weight == 0 && step.Instances > 1:
+			text = fmt.Sprintf("%d pods", step.Instances)
+		case step.Weight == 0:
+			text = "1 pod"
 		}
-		if hold := step.Hold.Std(); hold > 0 {
-			text += " for " + hold.String()
+		if step.Hold > 0 {
+			text += " for " + step.Hold.String()
 		}
 		if step.Approve {
 			text += " once approved"

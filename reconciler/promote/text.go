@@ -33,7 +33,18 @@ func (s Subject) promotes(revision string) string {
 		strings.Join(s.promotion().From, ", "))
 }
 
-// reverts is the message of the commit that pins the release before one that failed.
+// trailer is what a program reads of a commit of ours: the revision that it asks for.
+var trailer = regexp.MustCompile(`(?m)^Sluice-Revision: ([0-9a-f]{40})$`)
+
+// named is the revision that a commit of ours names; empty where it names none.
+func named(message string) string {
+	if m := trailer.FindStringSubmatch(message); m != nil {
+		return m[1]
+	}
+	return ""
+}
+
+// reverts is the message of the commit that goes back to the release before one that failed.
 func (s Subject) reverts(revision string) string {
 	return fmt.Sprintf("Revert %s in %s to %.7s\n\n%s", s.Application, s.Environment, revision, s.trailers(revision))
 }
@@ -49,7 +60,7 @@ const listed = 30
 func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDecision) (string, error) {
 	c := *d.Candidate
 	var b strings.Builder
-	fmt.Fprintf(&b, "Pins **%s** in **%s** to %s", s.Application, s.Environment, c.Revision)
+	fmt.Fprintf(&b, "Pins **%s** in **%s** to %s", s.Application, s.Environment, orNone(c.Revision))
 	if s.Release.Revision != "" {
 		fmt.Fprintf(&b, ", from %s", s.Release.Revision)
 	}
@@ -64,7 +75,11 @@ func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDe
 		fmt.Fprintf(&b, "- Check `%s`: %s\n", name, orNone(string(c.Checks[name])))
 	}
 	fmt.Fprintf(&b, "\n**%s**\n", d.Reason)
-	if err := k.commits(ctx, s, c.Revision, &b); err != nil {
+	if c.Digest == "" { // no candidate: whoever put it there knows what it is
+		fmt.Fprintf(&b, "\n"+askedMark+"\n", c.Revision)
+		return b.String(), nil
+	}
+	if err := k.commits(ctx, s.Release.Revision, c.Revision, &b); err != nil {
 		return "", err
 	}
 	if err := k.objects(ctx, s, c.Revision, &b); err != nil {
@@ -88,11 +103,11 @@ func orNone(state string) string {
 	return state
 }
 
-// commits lists what comes with the pin.
-func (k *Keeper) commits(ctx context.Context, s Subject, revision string, b *strings.Builder) error {
-	commits, total, err := k.Git.Commits(ctx, gitsource.Range{From: s.Release.Revision, To: revision, Limit: listed})
+// commits lists what one revision has and another one has not.
+func (k *Keeper) commits(ctx context.Context, from, to string, b *strings.Builder) error {
+	commits, total, err := k.Git.Commits(ctx, gitsource.Range{From: from, To: to, Limit: listed})
 	if err != nil {
-		return fmt.Errorf("list commits up to %.7s: %w", revision, err)
+		return fmt.Errorf("list commits up to %.7s: %w", to, err)
 	}
 	if total == 1 {
 		b.WriteString("\nOne commit:\n\n")

@@ -35,3 +35,20 @@ func Sequence(lines []Line, of Subject) (sequence []Proof) {
 	}
 	return sequence
 }
+
+// Quarantined returns the RolledBack line of each release that failed in an environment and was taken back, the newest first. A
+// release that was tried again since by the same trigger is none of them. lines must be those that count ([Counting]).
+func Quarantined(lines []Line, of Subject) (quarantined []Line) {
+	history := History(lines, of)
+	for i, line := range history {
+		asked := func(other Line) bool { return other.Trigger == line.Trigger && line.SameRelease(other) }
+		if line.Phase != policies.RolledBack || slices.ContainsFunc(history[:i], asked) {
+			continue
+		}
+		before := slices.IndexFunc(history[i+1:], asked)
+		if before >= 0 && history[i+1+before].Phase == policies.Failed {
+			quarantined = append(quarantined, line)
+		}
+	}
+	return quarantined
+}

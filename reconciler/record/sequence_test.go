@@ -43,3 +43,39 @@ func TestSequence(t *testing.T) {
 		})
 	}
 }
+
+// TestQuarantined: what a lost state is told of the releases that failed, so that none of them is tried again by itself.
+func TestQuarantined(t *testing.T) {
+	signer := newKey(t)
+	line := func(phase policies.Phase, revision, trigger string) Line {
+		return Line{Phase: phase, Revision: revision, Inputs: revision[:1], Trigger: trigger}
+	}
+	cases := map[string]struct {
+		reason string
+		story  []Line
+		want   []string
+	}{
+		"NewestFirst": {"each that failed and was taken back", []Line{
+			line(policies.Failed, revA, revA), line(policies.RolledBack, revA, revA), line(policies.Failed, revB, revB), line(policies.RolledBack, revB, revB),
+		}, []string{revB, revA}},
+		"LeftByAPerson": {"what a person left did not fail", []Line{line(policies.Healthy, revA, revA), line(policies.RolledBack, revA, revA)}, nil},
+		"NotTakenBack":  {"it is tried still", []Line{line(policies.Failed, revA, revA)}, nil},
+		"TriedAgain": {"it was well at last", []Line{
+			line(policies.Failed, revA, revA), line(policies.RolledBack, revA, revA), line(policies.Healthy, revA, revA),
+		}, nil},
+		"ByAnotherTrigger": {"what failed by the first stays barred by the first", []Line{
+			line(policies.Failed, revA, revA), line(policies.RolledBack, revA, revA), line(policies.Healthy, revA, revC),
+		}, []string{revA}},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, line := range Quarantined(story(t, signer, "shop", tc.story...), Subject{"shop", "production"}) {
+				got = append(got, line.Trigger)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}

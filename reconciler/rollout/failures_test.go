@@ -137,6 +137,14 @@ func TestFailures_Job(t *testing.T) {
 	if o, _ := w.observer.Get(w.id(jobs, "bad")); o.Status != Failed || got.Message != `container "app" ends with exit code 1` {
 		t.Errorf("status %s (%s), finding %q", o.Status, o.Message, got.Message)
 	}
+	w.apply(strings.Replace(job("late", "dev.sluice/fail: never-ready"), "backoffLimit: 0", "activeDeadlineSeconds: 1", 1))
+	w.until("job that took too long", func() bool {
+		o, _ := w.observer.Get(w.id(jobs, "late"))
+		return o.Status == Failed
+	})
+	if o, _ := w.observer.Get(w.id(jobs, "late")); !strings.Contains(o.Message, "active longer than specified deadline") {
+		t.Errorf("it is %q", o.Message)
+	}
 }
 
 // TestDiagnoseJob: why the pod failed and what it said, by asking alone.
