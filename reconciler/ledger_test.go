@@ -15,7 +15,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
-// newLedgerBed is a bed whose repositories share a ledger, which begins with one commit, at a server.
+// newLedgerBed is a bed whose repositories share a ledger, which begins with one commit, at a server. Pins may be committed there.
 func newLedgerBed(t *testing.T, git, ledger *gittest.Server, repositories ...string) *bed {
 	t.Helper()
 	b := &bed{T: t, git: git}
@@ -23,6 +23,7 @@ func newLedgerBed(t *testing.T, git, ledger *gittest.Server, repositories ...str
 	made := rules(t, b.git, "bed", "", repositories...)
 	for i := range made.Repositories {
 		r := &made.Repositories[i]
+		r.WriteBack.Commit = true
 		r.WriteBack.Ledger = &config.Ledger{URL: ledger.URL("ledger"), Branch: "main", Poll: r.Poll, Credentials: r.Credentials}
 	}
 	b.begin(made)
@@ -215,6 +216,69 @@ func TestLedgerHasTheNotes(t *testing.T) {
 	}
 	if made := b.git.Requests(); made["push"].Requests+made["refused"].Requests != 0 {
 		t.Errorf("the code's server saw %v", made)
+	}
+}
+
+// TestLedgerTakesThePinsOfARound: where a release failed the pins go back there, in one commit. The code, whose tip is followed, is
+// left to people, who are told.
+func TestLedgerTakesThePinsOfARound(t *testing.T) {
+	t.Parallel()
+	ledger := gittest.New(t) // of the code too: its clock is one
+	b := newLedgerBed(t, ledger, ledger, "shop")
+	b.serves()
+	rules := strings.NewReplacer("from: staging", "from: staging, by: commit", "{path: deploy}}}", "{path: deploy}}, rollout: {canary: {}}}").Replace(twoStages)
+	code, pins := map[string]string{}, map[string]string{}
+	for _, name := range []string{"a", "b"} {
+		code[name+"/sluice.yaml"] = strings.Replace(rules, "name: shop", "name: "+name, 1)
+		code[name+"/deploy/a.yaml"] = configMap("a", "1")
+	}
+	first := b.files(code)
+	second := b.files(map[string]string{"a/deploy/a.yaml": configMap("a", "2"), "b/deploy/a.yaml": configMap("a", "2")})
+	for _, name := range []string{"a", "b"} {
+		pins[name+"/releases/production.yaml"] = "revision: " + second + "\n"
+	}
+	pinned := b.writes(ledger, pins)
+	for key, trigger := range map[Key]string{{"a", "production"}: pinned, {"b", "production"}: pinned, {"a", "staging"}: second} {
+		b.agent.status.set(key, Status{Key: key, Phase: policies.RolledBack, Revision: second, Trigger: trigger, Proven: first, Failure: "it failed"})
+	}
+	promoter := b.agent.promoters[0]
+	for range 2 {
+		promoter.round(t.Context())
+		b.poll()
+	}
+	if n := ledger.Git(t, "ledger", "rev-list", "--count", pinned+"..main"); n != "1" {
+		t.Errorf("there are %s commits", n)
+	}
+	for file := range pins {
+		if pin := ledger.Git(t, "ledger", "show", "main:"+file); pin != "revision: "+first {
+			t.Errorf("%s is %q, want %s", file, pin, first)
+		}
+	}
+	if said := promoter.seen[Key{"a", "staging"}].said; !strings.Contains(said, "is to be reverted by hand: the code is only read") {
+		t.Errorf("of the tip it says %q", said)
+	}
+	if refs := b.git.Git(t, "shop", "for-each-ref", "--format=%(refname)"); refs != "refs/heads/main" {
+		t.Errorf("the code has %s", refs)
+	}
+}
+
+// TestLedgerSharesItsPushes: the pace of pushes to it is for all agents that write to it, as the code tells of them.
+func TestLedgerSharesItsPushes(t *testing.T) {
+	t.Parallel()
+	ledger := gittest.New(t)
+	b := newLedgerBed(t, gittest.New(t), ledger, "shop", "web")
+	b.git.Commit(t, "web", gittest.Change{Files: map[string]string{"web/sluice.yaml": strings.Replace(twoStages, "name: shop", "name: web", 1)}})
+	books := b.agent.ledgers[0]
+	if every := books.pace.every(); every != time.Second {
+		t.Errorf("by default it is pushed to every %s", every)
+	}
+	books.repo.WriteBack.Interval = 0 // as at a forge that counts
+	b.files(map[string]string{"shop/sluice.yaml": twoStages + "- {name: elsewhere, namespace: bed-elsewhere, source: {directory: {path: deploy}}}\n"})
+	if every := books.pace.every(); every != 2*countedPush {
+		t.Errorf("with another agent it is pushed to every %s", every)
+	}
+	if target := b.agent.noteTarget(b.agent.catalog.sources[1], "staging"); target.MinPush != 2*countedPush {
+		t.Errorf("notes of the other repository are pushed every %s", target.MinPush)
 	}
 }
 
