@@ -3,6 +3,7 @@ package reconciler
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -33,7 +34,8 @@ const (
 type promoter struct {
 	agent   *Agent
 	source  *source
-	forge   *forge.Client // once it was needed
+	forge   *forge.Client // of the ledger, once it was needed
+	checks  *forge.Client // of the code, which may be the same
 	poked   chan struct{}
 	keepers map[Key]*promote.Keeper
 	seen    map[Key]sight
@@ -91,16 +93,13 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 	if len(subjects) == 0 {
 		return longestWait
 	}
-	if p.forge == nil {
-		client, err := p.agent.openForge(p.source.repo)
-		if err != nil {
-			p.agent.log.Warn("Forge cannot be asked", "repository", p.source.repo.Name, "err", err)
-			return lookAgain
-		}
-		p.forge = client
+	if err := p.openForges(); err != nil {
+		p.agent.log.Warn("Forge cannot be asked", "repository", p.source.repo.Name, "err", err)
+		return lookAgain
 	}
-	polled := "refs/heads/" + p.source.repo.Branch
-	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts, polled)
+	ledger := p.source.ledger
+	polled := "refs/heads/" + ledger.repo.Branch
+	refs, err := ledger.git.Refs(ctx, record.Prefix, promotions, reverts, polled)
 	if err != nil {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
@@ -110,8 +109,8 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		if ctx.Err() != nil {
 			return wait
 		}
-		if at.snap.tip != refs[polled] { // what was merged since would be asked for again
-			p.source.poke()
+		if at.ledger.tip != refs[polled] { // what was merged since would be asked for again
+			ledger.poke()
 			return lookAgain // or after the poll
 		}
 		next := p.visit(ctx, key, at, refs)
@@ -128,8 +127,8 @@ func (p *promoter) commit(ctx context.Context, tip string) time.Duration {
 	slices.SortFunc(p.pins, func(a, b promote.Pin) int {
 		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
 	})
-	log := p.agent.log.With("repository", p.source.repo.Name)
-	to := promote.Commits{Git: p.source.git, Log: log, Now: p.agent.now(), Branch: p.source.repo.Branch, Tip: tip}
+	log, ledger := p.agent.log.With("repository", p.source.repo.Name), p.source.ledger
+	to := promote.Commits{Git: ledger.git, Log: log, Now: p.agent.now(), Branch: ledger.repo.Branch, Tip: tip}
 	wait := longestWait
 	for i, err := range to.Push(ctx, p.pins) {
 		key := Key{p.pins[i].Application, p.pins[i].Environment}
@@ -147,7 +146,7 @@ func (p *promoter) commit(ctx context.Context, tip string) time.Duration {
 		this.next = to.Now.Add(after)
 		p.seen[key], wait = this, min(wait, after)
 	}
-	p.source.poke()
+	ledger.poke()
 	return wait
 }
 
@@ -203,7 +202,7 @@ func (p *promoter) visit(ctx context.Context, key Key, at place, refs map[string
 	last, now := p.seen[key], p.agent.now()
 	status := p.agent.status.get(key)
 	comes, checks := comesFrom(*env)
-	moved := fmt.Sprint(at.snap.tip, refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
+	moved := fmt.Sprint(at.tips(), refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
 	for _, from := range comes {
 		moved += " " + refs[record.Ref(from)]
 	}
@@ -259,8 +258,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	if fired.At.IsZero() { // this process begins
 		fired = status.fired
 	}
-	words, _, err := config.LoadRelease(at.snap.tree, at.dir, key.Environment, env.Was)
-	if err != nil {
+	words, err := at.words(key.Application, key.Environment, env.Was)
+	if err = errors.Join(at.misplaced(key.Application, key.Environment, env.Was), err); err != nil {
 		return promote.Outcome{Fired: fired}, err
 	}
 	if words.Paused {
@@ -274,7 +273,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	subject := promote.Subject{
 		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
-		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(), Links: a.config.Links, Fired: fired,
+		Ledger: at.promoted(key.Application), Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(),
+		Links: a.config.Links, Fired: fired,
 	}
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
 	comes, _ := comesFrom(env)
@@ -291,9 +291,9 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	}
 	keeper := p.keepers[key]
 	if keeper == nil {
-		f := p.source.repo.Forge
+		f := p.source.ledger.repo.Forge
 		keeper = &promote.Keeper{
-			Git: p.source.git, Forge: p.forge, MayCommit: p.source.repo.WriteBack.Commit,
+			Git: p.source.git, Forge: p.forge, Checks: p.checks, MayCommit: p.source.repo.WriteBack.Commit,
 			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
 			Show:        a.shows(s), Log: a.log.With("repository", p.source.repo.Name),
 		}

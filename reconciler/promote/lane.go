@@ -14,6 +14,7 @@ import (
 // lane is a branch and its merge request: each asks for one revision of an environment, by one commit on the tip.
 type lane struct {
 	Subject
+	in      Ledger // where the branch is, and what it is merged into
 	branch  string
 	message func(revision string) string // of the commit
 	// asks is the revision that a commit asks for; empty: nobody can tell.
@@ -24,15 +25,15 @@ type lane struct {
 
 // promotionLane asks for a candidate.
 func (k *Keeper) promotionLane(s Subject) lane {
-	return k.pins(s, lane{Subject: s, branch: "sluice/promote/" + s.Application + "/" + s.Environment, message: s.promotes})
+	return pins(lane{Subject: s, in: k.ledger(s), branch: "sluice/promote/" + s.Application + "/" + s.Environment, message: s.promotes})
 }
 
 // revertLane asks for the release that was proven before one that failed: where a pin is followed by the pin, and else by what
 // that release was rendered from.
 func (k *Keeper) revertLane(s Subject) lane {
-	l := lane{Subject: s, branch: "sluice/revert/" + s.Application + "/" + s.Environment, message: s.reverts}
+	l := lane{Subject: s, in: k.ledger(s), branch: "sluice/revert/" + s.Application + "/" + s.Environment, message: s.reverts}
 	if env, ok := s.Rules.Environment(s.Environment); !ok || env.Follow.Pin {
-		return k.pins(s, l)
+		return pins(l)
 	}
 	l.asks = func(c gitsource.Commit, _ *gitsource.Tree) string { return named(c.Message) }
 	l.files = func(ctx context.Context, onto, revision string) (gitsource.Files, error) {
@@ -42,34 +43,34 @@ func (k *Keeper) revertLane(s Subject) lane {
 }
 
 // pins has a lane ask by the pin in the release file.
-func (k *Keeper) pins(s Subject, l lane) lane {
-	l.asks = func(_ gitsource.Commit, tree *gitsource.Tree) string { return s.wordsAt(tree).Revision }
+func pins(l lane) lane {
+	l.asks = func(_ gitsource.Commit, tree *gitsource.Tree) string { return l.wordsAt(tree).Revision }
 	l.files = func(_ context.Context, onto, revision string) (gitsource.Files, error) {
-		tree, err := k.Git.Tree(onto)
+		tree, err := l.in.Git.Tree(onto)
 		if err != nil {
 			return nil, fmt.Errorf("read %.7s: %w", onto, err)
 		}
-		before, err := readFile(tree, s.file())
+		before, err := readFile(tree, l.file())
 		if err != nil {
 			return nil, err
 		}
-		after, err := config.Pin(s.file(), before, revision)
-		return gitsource.Files{s.file(): {Content: after}}, err
+		after, err := config.Pin(l.file(), before, revision)
+		return gitsource.Files{l.file(): {Content: after}}, err
 	}
 	return l
 }
 
 // made reports whether the commit of a branch is what we would make where it stands, and no more.
-func (k *Keeper) made(ctx context.Context, l lane, now known) (bool, error) {
+func (l lane) made(ctx context.Context, now known) (bool, error) {
 	files, err := l.files(ctx, now.base, now.asks)
 	if err != nil {
 		return false, ctx.Err() // where we could not have made it, it is not ours
 	}
-	draft, err := k.Git.Draft(ctx, now.base, files)
+	draft, err := l.in.Git.Draft(ctx, now.base, files)
 	if err != nil {
 		return false, ctx.Err()
 	}
-	head, err := k.Git.Tree(now.head)
+	head, err := l.in.Git.Tree(now.head)
 	if err != nil {
 		return false, fmt.Errorf("read %.7s: %w", now.head, err)
 	}
@@ -79,31 +80,31 @@ func (k *Keeper) made(ctx context.Context, l lane, now known) (bool, error) {
 }
 
 // fits reports whether the commit of a branch would change just the same on top of the tip.
-func (k *Keeper) fits(ctx context.Context, l lane, now known) bool {
-	files, err := l.files(ctx, l.Tip, now.asks)
+func (l lane) fits(ctx context.Context, now known) bool {
+	files, err := l.files(ctx, l.in.Tip, now.asks)
 	if err != nil {
 		return false
 	}
-	draft, err := k.Git.Draft(ctx, l.Tip, files)
+	draft, err := l.in.Git.Draft(ctx, l.in.Tip, files)
 	if err != nil {
 		return false
 	}
-	want, errWant := k.changes(ctx, l.Tip, draft.Revision())
-	have, errHave := k.changes(ctx, now.base, now.head)
+	want, errWant := l.in.changes(ctx, l.in.Tip, draft.Revision())
+	have, errHave := l.in.changes(ctx, now.base, now.head)
 	return errWant == nil && errHave == nil && maps.Equal(want, have)
 }
 
 // changes are the paths that differ between two revisions, with what they were and what they are.
-func (k *Keeper) changes(ctx context.Context, from, to string) (map[string][2]string, error) {
-	paths, err := k.Git.ChangedPaths(ctx, from, to)
+func (in Ledger) changes(ctx context.Context, from, to string) (map[string][2]string, error) {
+	paths, err := in.Git.ChangedPaths(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}
-	before, err := k.Git.Tree(from)
+	before, err := in.Git.Tree(from)
 	if err != nil {
 		return nil, err
 	}
-	after, err := k.Git.Tree(to)
+	after, err := in.Git.Tree(to)
 	if err != nil {
 		return nil, err
 	}
