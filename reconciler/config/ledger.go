@@ -16,6 +16,9 @@ import (
 // ledger, and requests are opened at its forge. It is polled like any repository, so a pin that moves there is released at
 // once; while it cannot be reached its last words hold, and nothing of what runs changes.
 //
+// A pin goes back there too, after a release that failed. Where the tip is followed, going back in Git is a change of the code:
+// nobody is asked for it by a request then, the agent's log says that it is for people.
+//
 // Commit statuses are set and checks are read at the forge of the code, where the repository names one. Of pins, which are
 // commits of the ledger, the ledger's forge is told.
 //
