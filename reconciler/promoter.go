@@ -41,6 +41,7 @@ type promoter struct {
 	seen    map[Key]sight
 	read    map[string]bool // environments whose notes were read in this round
 	pins    []promote.Pin   // that are due in this round without a person
+	tidied  string          // the environments that were asked for when what others had asked for was withdrawn
 
 	mu       sync.Mutex
 	recalled []Key
@@ -59,6 +60,7 @@ type sight struct {
 func (a *Agent) newPromoter(src *source) *promoter {
 	return &promoter{
 		agent: a, source: src, poked: make(chan struct{}, 1), keepers: map[Key]*promote.Keeper{}, seen: map[Key]sight{},
+		tidied: "not yet",
 	}
 }
 
@@ -90,7 +92,8 @@ func (p *promoter) run(ctx context.Context) {
 func (p *promoter) round(ctx context.Context) time.Duration {
 	p.due()
 	subjects := p.subjects()
-	if len(subjects) == 0 {
+	asking := asking(subjects)
+	if p.source.now.Load() == nil || len(subjects) == 0 && asking == p.tidied {
 		return longestWait
 	}
 	if err := p.openForges(); err != nil {
@@ -104,6 +107,14 @@ func (p *promoter) round(ctx context.Context) time.Duration {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
 	wait := longestWait
+	if asking != p.tidied {
+		if err := p.tidy(ctx, refs); err != nil {
+			p.agent.log.Warn("Requests that nobody waits for were not withdrawn", "repository", p.source.repo.Name, "err", err)
+			wait = lookAgain
+		} else {
+			p.tidied = asking
+		}
+	}
 	p.read, p.pins = map[string]bool{}, nil
 	for key, at := range subjects {
 		if ctx.Err() != nil {
@@ -289,16 +300,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		subject.Lines[from] = record.Counting(lines, record.Verify(lines, a.keyring(s)))
 	}
-	keeper := p.keepers[key]
-	if keeper == nil {
-		f := p.source.ledger.repo.Forge
-		keeper = &promote.Keeper{
-			Git: p.source.git, Forge: p.forge, Checks: p.checks, MayCommit: p.source.repo.WriteBack.Commit,
-			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
-			Show:        a.shows(s), Log: a.log.With("repository", p.source.repo.Name),
-		}
-		p.keepers[key] = keeper
-	}
+	keeper := p.keeper(key, s)
 	var back promote.Outcome
 	var errBack error
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
@@ -316,6 +318,21 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		err = errBack
 	}
 	return out, err
+}
+
+// keeper keeps the requests of an environment.
+func (p *promoter) keeper(key Key, s *site) *promote.Keeper {
+	keeper := p.keepers[key]
+	if keeper == nil {
+		f := p.source.ledger.repo.Forge
+		keeper = &promote.Keeper{
+			Git: p.source.git, Forge: p.forge, Checks: p.checks, MayCommit: p.source.repo.WriteBack.Commit,
+			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
+			Show:        p.agent.shows(s), Log: p.agent.log.With("repository", p.source.repo.Name),
+		}
+		p.keepers[key] = keeper
+	}
+	return keeper
 }
 
 // keepFired has the next pass, which is due now, save what became of a firing. Until then the process remembers it.
