@@ -151,6 +151,33 @@ func TestCanaryKeepsPlainNames(t *testing.T) {
 	})
 }
 
+// TestCanaryTakesAPageBack: a page that only the pods of a stage read goes with them, and those that ran read what they did.
+func TestCanaryTakesAPageBack(t *testing.T) {
+	s, _ := canary(t, "canary-page", strings.Replace(oneStage, "hold: 3s", "hold: 7d", 1))
+	pods := s.Cluster.WatchPods(t, s.Staging)
+	before, page := pods.Live(), pageOf(t, s)
+	s.Repo.Edit(t, stagingPage, "Welcome to the shop", "Welcome back")
+	revision := s.Repo.Commit(t, "Another page")
+	s.Repo.AwaitNote(t, world.Patience, "the first stage", "staging", func(n world.Note) bool {
+		return n.On == revision && n.Says("stage 1 of 1")
+	})
+	world.AwaitPods(t, "one pod more", pods, func(images map[string]int) bool { return images[firstImage] == 5 })
+	if now := pageOf(t, s); now == page {
+		t.Errorf("the template reads %s still", now)
+	}
+	t.Run("Lesson20_GoingBackRestoresIt", func(t *testing.T) {
+		s.AwaitPhase(t, "staging", s.Repo.Revert(t, revision), "Healthy")
+		stay(t, pods, before)
+		if now := pageOf(t, s); now != page || len(pods.Live()) != 4 {
+			t.Errorf("%d pods, and the template reads %s, want 4 and %s", len(pods.Live()), now, page)
+		}
+		s.AwaitGit(t, "staging")
+		if there := versions(t, s); !slices.Equal(there, []string{page}) {
+			t.Errorf("there are the versions %v, want %s alone", there, page)
+		}
+	})
+}
+
 // TestCanaryAdoptsPlainNames: an environment that stages its releases takes over what another tool made, and restarts no pod.
 func TestCanaryAdoptsPlainNames(t *testing.T) {
 	s := begin(t, "canary-adopt")

@@ -30,6 +30,13 @@ func TestCanaryDirectIsTakenBack(t *testing.T) {
 			}
 		}
 	})
+	t.Run("Lesson18_ButByAPersonsWordItIs", func(t *testing.T) {
+		s.Repo.Write(t, "releases/staging.yaml", "retry: 1\n")
+		again := s.Repo.Commit(t, "Try it again")
+		if tried := s.AwaitPhase(t, "staging", again, "RolledBack"); tried.Trigger != again || !tried.Says("does not exist") {
+			t.Errorf("it was not tried again: %s", tried.Text)
+		}
+	})
 	t.Run("Lesson09_TheFixIsReleased", func(t *testing.T) {
 		s.Repo.Edit(t, stagingDeployment, imageName+"missing", nextImage)
 		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "An image that is there"), "Healthy")

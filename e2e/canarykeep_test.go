@@ -48,7 +48,7 @@ func TestCanaryKeepsTheScene(t *testing.T) {
 		t.Fatalf("no pod was kept: %s", note.Text)
 	}
 	t.Run("TheNextReleaseEndsIt", func(t *testing.T) {
-		s.Repo.Edit(t, "sluice.yaml", "onFailure: hold", "onFailure: hold, keepFor: 2s")
+		s.Repo.Edit(t, "sluice.yaml", "onFailure: hold", "onFailure: hold, keepFor: 15s")
 		s.Repo.Edit(t, "sluice.yaml", "hold: 7d", "hold: 1s")
 		s.Repo.Edit(t, stagingDeployment, firstImage, nextImage)
 		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "A release that is well"), "Healthy")

@@ -49,6 +49,7 @@ type Agent struct {
 	queue     workqueue.TypedRateLimitingInterface[Key]
 	publisher *record.Publisher
 	promoters []*promoter // one for each repository
+	ledgers   []*source   // those that are repositories of their own
 	budgets   map[account]*forge.Budget
 	notes     *noteReader
 	metrics   *metrics
@@ -111,7 +112,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			}
 		})
 	}
-	for _, src := range a.catalog.sources {
+	for _, src := range a.polled() {
 		running.Go(func() { src.run(ctx) })
 		running.Go(func() { src.statuses.run(ctx) })
 	}
@@ -129,7 +130,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	running.Wait()
 	stopPublishing()
 	published.Wait()
-	for _, src := range a.catalog.sources {
+	for _, src := range a.polled() {
 		_ = src.git.Close() //nolint:errcheck // the mirror stays as it is
 	}
 	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
@@ -137,6 +138,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// polled are the repositories with applications, and the ledgers.
+func (a *Agent) polled() []*source { return slices.Concat(a.catalog.sources, a.ledgers) }
 
 // work takes keys from the queue and passes over them, one at a time.
 func (a *Agent) work(ctx context.Context) {

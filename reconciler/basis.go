@@ -9,8 +9,8 @@ import (
 type basis struct {
 	known  bool // the pass came to an end that the rest accounts for
 	dir    string
-	folder string   // Git object of dir: what a pass that is still choosing or rendering certainly depends on
-	tip    string   // of the polled branch
+	folder string   // Git object of dir, and of that of the release files: what a pass that is still choosing or rendering certainly depends on
+	tip    string   // of the polled branch, or branches
 	names  []string // of the environment, the present one first
 	files  string   // Git objects of sluice.yaml and the release file
 	// settled: these two files alone say what is to be done.
@@ -26,14 +26,14 @@ func (b basis) stands(p place) bool {
 	if !b.known || b.dir != p.dir {
 		return false
 	}
-	if b.tip != p.snap.tip && b.files != filesAt(p.snap.tree, b.dir, b.names) {
+	if b.tip != p.tips() && b.files != p.files(b.names) {
 		return false
 	}
 	switch {
 	case b.settled, b.follow.Pin: // the release file says the pin, and stands
 		return true
 	case b.follow.Tip():
-		return b.tip == p.snap.tip || b.trace.Holds(p.snap.tree, b.request)
+		return b.tip == p.tips() || b.trace.Holds(p.snap.tree, b.request)
 	}
 	revision, err := p.snap.follow(b.follow, p.app.Metadata.Name)
 	return err == nil && revision == b.revision
@@ -43,7 +43,7 @@ func (b basis) stands(p place) bool {
 // on is not known yet, and only a change in its own folder counts; it looks again when it knows. Otherwise the commits of
 // others would never let a long render end.
 func (b basis) urgent(p place) bool {
-	return b.known || b.folder == "" || b.dir != p.dir || b.folder != objectAt(p.snap.tree, p.dir, ".")
+	return b.known || b.folder == "" || b.dir != p.dir || b.folder != p.folder()
 }
 
 // look notes that the pass has begun to look at its place.
@@ -56,8 +56,7 @@ func (p *Pass) look() {
 	p.target.mu.Lock()
 	defer p.target.mu.Unlock()
 	p.target.basis = basis{
-		dir: p.Place.dir, folder: objectAt(p.Place.snap.tree, p.Place.dir, "."), tip: p.Place.snap.tip, names: names,
-		files: filesAt(p.Place.snap.tree, p.Place.dir, names),
+		dir: p.Place.dir, folder: p.Place.folder(), tip: p.Place.tips(), names: names, files: p.Place.files(names),
 	}
 }
 
@@ -70,5 +69,5 @@ func (p *Pass) know(change func(*basis)) bool {
 	now := p.target.basis
 	p.target.mu.Unlock()
 	found, err := p.agent.catalog.find(p.Application)
-	return err == nil && (found.snap == p.Place.snap || now.stands(found))
+	return err == nil && (found.snap == p.Place.snap && found.ledger == p.Place.ledger || now.stands(found))
 }

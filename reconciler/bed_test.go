@@ -68,8 +68,16 @@ func newBed(t *testing.T, repositories ...string) *bed {
 		repositories = []string{"shop"}
 	}
 	b := &bed{T: t, git: gittest.New(t)}
+	b.begin(rules(t, b.git, "bed", "", repositories...))
+	return b
+}
+
+// begin makes the agent of these rules.
+func (b *bed) begin(rules *config.Agent) {
+	b.Helper()
+	t := b.T
 	var err error
-	b.agent, err = New(Config{Agent: rules(t, b.git, "bed", "", repositories...), Identity: "bed", Log: slog.New(slog.DiscardHandler)})
+	b.agent, err = New(Config{Agent: rules, Identity: "bed", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +91,6 @@ func newBed(t *testing.T, repositories ...string) *bed {
 	}
 	b.site.maker = record.Maker{Signer: signer}
 	b.site.shape = render.Capabilities{KubeVersion: "v1.36.3"}
-	return b
 }
 
 // commit makes a commit in the first repository, and lets the agent see it.
@@ -102,7 +109,7 @@ func (b *bed) files(files map[string]string) string {
 
 func (b *bed) poll() {
 	b.Helper()
-	for _, src := range b.agent.catalog.sources {
+	for _, src := range b.agent.polled() {
 		if err := src.poll(b.Context()); err != nil {
 			b.Fatal(err)
 		}

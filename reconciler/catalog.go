@@ -23,6 +23,7 @@ type catalog struct {
 type place struct {
 	source *source
 	snap   *snapshot
+	ledger *snapshot // that has its release files: snap itself, or that of another repository
 	discovered
 }
 
@@ -81,12 +82,13 @@ func (c *catalog) discovered() []place {
 	var sound, broken []place
 	names := map[string]bool{}
 	for _, src := range c.sources {
-		snap := src.now.Load()
-		if snap == nil {
+		said, ok := src.at()
+		if !ok {
 			continue
 		}
-		for _, found := range snap.apps {
-			at := place{source: src, snap: snap, discovered: found}
+		for _, found := range said.snap.apps {
+			at := said
+			at.discovered = found
 			switch {
 			case speechless(found.app):
 			case found.broken:
@@ -117,13 +119,13 @@ func (c *catalog) find(name string) (place, error) {
 	return places[0], nil
 }
 
-// by returns the source with this address, and what it says at present; nil where there is none.
-func (c *catalog) by(url string) (*source, *snapshot) {
+// by returns what the repository with this address says at present; false where there is none, or it says nothing.
+func (c *catalog) by(url string) (place, bool) {
 	i := slices.IndexFunc(c.sources, func(s *source) bool { return s.repo.URL == url })
 	if i < 0 {
-		return nil, nil
+		return place{}, false
 	}
-	return c.sources[i], c.sources[i].now.Load()
+	return c.sources[i].at()
 }
 
 // former returns the keys that an environment had under earlier names.

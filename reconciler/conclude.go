@@ -28,12 +28,12 @@ func (p *Pass) conclude(ctx context.Context, out Outcome, took time.Duration) {
 		p.site.tellLine(ctx, p.Key, line)
 		if p.Place.source != nil && line.Evidence.Soaked == 0 {
 			release := policies.Release{Revision: line.Revision, Trigger: line.Trigger}
-			p.Place.source.statuses.want(p.Key, line.Phase, release, line.Reason)
+			p.Place.source.tell(p.Key, line.Phase, release, line.Reason)
 		}
 	}
 	if state := p.target.held.saved.State; p.Place.source != nil && !p.target.restated && state.Phase != "" {
 		p.target.restated = true // what an earlier process did not post
-		p.Place.source.statuses.want(p.Key, state.Phase, state.Release, p.target.secrets.mask(state.Reason))
+		p.Place.source.tell(p.Key, state.Phase, state.Release, p.target.secrets.mask(state.Reason))
 	}
 	for _, d := range p.Drifts {
 		p.tellDrift(ctx, d)

@@ -28,6 +28,7 @@
 // Around the passes: a source for each repository polls it and makes snapshots; the catalog says which
 // application is where; a site for each cluster holds the lease, the watches and the saved state; the askers take the
 // samples that a canary's stage needs, a few for each provider; the publisher of package record writes to Git in its own
-// time. A promoter for each repository keeps its merge requests, by package promote, and statuses puts commit statuses at its
+// time. What is written about a repository (notes, release files, the branches of requests) is in its ledger: the repository
+// itself, or one that agent.yaml names, with a source of its own; then the code is never written to. A promoter for each repository keeps its merge requests, by package promote, and statuses puts commit statuses at its
 // forge: what is slow there holds no pass.
 package reconciler

@@ -23,7 +23,7 @@ type noteReader struct {
 	read map[noteSet]*noteText
 }
 
-// noteSet is one environment of one repository.
+// noteSet is one environment of one ledger.
 type noteSet struct {
 	source      *source
 	environment string
@@ -35,8 +35,9 @@ type noteText struct {
 	lines map[string][]record.ParsedLine // by application
 }
 
-// of returns the lines about a key, from the server.
+// of returns the lines about a key, from the server that has the source's ledger.
 func (r *noteReader) of(ctx context.Context, src *source, k Key) ([]record.ParsedLine, error) {
+	src = src.ledger
 	r.mu.Lock()
 	text := r.read[noteSet{src, k.Environment}]
 	if text == nil {
@@ -65,7 +66,7 @@ func (r *noteReader) of(ctx context.Context, src *source, k Key) ([]record.Parse
 func (r *noteReader) forget(src *source, environment string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.read, noteSet{src, environment})
+	delete(r.read, noteSet{src.ledger, environment})
 }
 
 // sweep frees what is too old to be used.

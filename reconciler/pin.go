@@ -7,7 +7,6 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/policies"
-	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
@@ -17,7 +16,7 @@ func (p *Pass) followed(ctx context.Context) (string, error) {
 	if !p.Rules.Follow.Pin {
 		return p.Place.snap.follow(p.Rules.Follow, p.Application)
 	}
-	file, pin, tip := config.ReleasePath(p.Environment), p.Words.Revision, p.Place.snap.tip
+	file, pin, tip := p.Place.releaseFile(p.Application, p.Environment), p.Words.Revision, p.Place.snap.tip
 	switch {
 	case pin == "":
 		return "", fmt.Errorf("%s: revision: is not set, and the environment follows its pin", file)

@@ -3,6 +3,7 @@ package reconciler
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -34,12 +35,14 @@ const (
 type promoter struct {
 	agent   *Agent
 	source  *source
-	forge   *forge.Client // once it was needed
+	forge   *forge.Client // of the ledger, once it was needed
+	checks  *forge.Client // of the code, which may be the same
 	poked   chan struct{}
 	keepers map[Key]*promote.Keeper // of a group by its name alone
 	seen    map[Key]sight
 	read    map[string]bool // environments whose notes were read in this round
 	pins    []promote.Pin   // that are due in this round without a person
+	tidied  string          // the environments that were asked for when what others had asked for was withdrawn
 
 	mu       sync.Mutex
 	recalled []Key // one without an application is a group
@@ -59,6 +62,7 @@ type sight struct {
 func (a *Agent) newPromoter(src *source) *promoter {
 	return &promoter{
 		agent: a, source: src, poked: make(chan struct{}, 1), keepers: map[Key]*promote.Keeper{}, seen: map[Key]sight{},
+		tidied: "not yet",
 	}
 }
 
@@ -90,27 +94,33 @@ func (p *promoter) run(ctx context.Context) {
 func (p *promoter) round(ctx context.Context) time.Duration {
 	p.due()
 	subjects := p.subjects()
-	if len(subjects) == 0 {
+	asking := asking(subjects)
+	if p.source.now.Load() == nil || len(subjects) == 0 && asking == p.tidied {
 		return longestWait
 	}
-	if p.forge == nil {
-		client, err := p.agent.openForge(p.source.repo)
-		if err != nil {
-			p.agent.log.Warn("Forge cannot be asked", "repository", p.source.repo.Name, "err", err)
-			return lookAgain
-		}
-		p.forge = client
+	if err := p.openForges(); err != nil {
+		p.agent.log.Warn("Forge cannot be asked", "repository", p.source.repo.Name, "err", err)
+		return lookAgain
 	}
-	polled := "refs/heads/" + p.source.repo.Branch
-	refs, err := p.source.git.Refs(ctx, record.Prefix, promotions, reverts, groups, polled)
+	ledger := p.source.ledger
+	polled := "refs/heads/" + ledger.repo.Branch
+	refs, err := ledger.git.Refs(ctx, record.Prefix, promotions, reverts, groups, polled)
 	if err != nil {
 		return p.source.repo.Poll.Interval.Std() + time.Second // the poll says it
 	}
 	wait := longestWait
+	if asking != p.tidied {
+		if err := p.tidy(ctx, refs); err != nil {
+			p.agent.log.Warn("Requests that nobody waits for were not withdrawn", "repository", p.source.repo.Name, "err", err)
+			wait = lookAgain
+		} else {
+			p.tidied = asking
+		}
+	}
 	p.read, p.pins = map[string]bool{}, nil
 	for _, at := range subjects {
-		if at.snap.tip != refs[polled] { // what was merged since would be asked for again
-			p.source.poke()
+		if at.ledger.tip != refs[polled] { // what was merged since would be asked for again
+			ledger.poke()
 			return lookAgain // or after the poll
 		}
 	}
@@ -132,8 +142,8 @@ func (p *promoter) commit(ctx context.Context, tip string) time.Duration {
 	slices.SortFunc(p.pins, func(a, b promote.Pin) int {
 		return cmp.Or(cmp.Compare(a.Application, b.Application), cmp.Compare(a.Environment, b.Environment))
 	})
-	log := p.agent.log.With("repository", p.source.repo.Name)
-	to := promote.Commits{Git: p.source.git, Log: log, Now: p.agent.now(), Branch: p.source.repo.Branch, Tip: tip}
+	log, ledger := p.agent.log.With("repository", p.source.repo.Name), p.source.ledger
+	to := promote.Commits{Git: ledger.git, Log: log, Now: p.agent.now(), Branch: ledger.repo.Branch, Tip: tip}
 	wait := longestWait
 	for i, err := range to.Push(ctx, p.pins) {
 		key := Key{p.pins[i].Application, p.pins[i].Environment}
@@ -151,7 +161,7 @@ func (p *promoter) commit(ctx context.Context, tip string) time.Duration {
 		this.next = to.Now.Add(after)
 		p.seen[key], wait = this, min(wait, after)
 	}
-	p.source.poke()
+	ledger.poke()
 	return wait
 }
 
@@ -204,15 +214,12 @@ func comesFrom(env config.Environment) (from, checks []string) {
 // moved is all of Git that a key depends on, and what is known of its release.
 func (p *promoter) moved(key Key, at place, env config.Environment, refs map[string]string) string {
 	status := p.agent.status.get(key)
-	moved := fmt.Sprint(at.snap.tip, refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
+	moved := fmt.Sprint(at.tips(), refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
 	comes, _ := comesFrom(env)
 	for _, from := range comes {
 		moved += " " + refs[record.Ref(from)]
 	}
-	if group := groupOf(env); group != "" {
-		moved += " " + refs[groups+group]
-	}
-	return moved
+	return moved + " " + refs[p.groupRef(groupOf(env))]
 }
 
 // saw notes what a look at a key came to, and returns when it is due again.
@@ -227,7 +234,7 @@ func (p *promoter) saw(key Key, env config.Environment, moved string, refs map[s
 	if err == nil && !out.Fired.Same(status.fired) {
 		p.agent.keepFired(key, out.Fired)
 	}
-	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && refs[groups+group] == "" && len(checks) == 0 {
+	if out.Candidate == "" && refs[promotions+key.String()] == "" && refs[reverts+key.String()] == "" && refs[p.groupRef(group)] == "" && len(checks) == 0 {
 		this.next = now.Add(longestWait) // nobody can have touched a request: a forge bears few questions of many environments
 	}
 	if out.Pin != nil {
@@ -260,11 +267,11 @@ func (p *promoter) saw(key Key, env config.Environment, moved string, refs map[s
 	return this.next
 }
 
-// asking has a promotion looked at, by the keeper of its environment.
-type asking func(context.Context, *promote.Keeper, promote.Subject) (promote.Outcome, error)
+// keeping has a promotion looked at, by the keeper of its environment.
+type keeping func(context.Context, *promote.Keeper, promote.Subject) (promote.Outcome, error)
 
 // look looks at one environment. fresh: something moved; reverting: there is a request to go back.
-func (p *promoter) look(ctx context.Context, key Key, at place, env config.Environment, fresh, reverting bool, ask asking) (promote.Outcome, error) {
+func (p *promoter) look(ctx context.Context, key Key, at place, env config.Environment, fresh, reverting bool, keep keeping) (promote.Outcome, error) {
 	a := p.agent
 	served, _ := a.config.Serves(key.Environment)
 	s := a.sites[served.Cluster]
@@ -272,8 +279,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	if fired.At.IsZero() { // this process begins
 		fired = status.fired
 	}
-	words, _, err := config.LoadRelease(at.snap.tree, at.dir, key.Environment, env.Was)
-	if err != nil {
+	words, err := at.words(key.Application, key.Environment, env.Was)
+	if err = errors.Join(at.misplaced(key.Application, key.Environment, env.Was), err); err != nil {
 		return promote.Outcome{Fired: fired}, brokenError{err}
 	}
 	if words.Paused {
@@ -285,10 +292,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	if env.Promotion != nil && env.Promotion.When.Schedule != "" && !status.read {
 		return promote.Outcome{Reason: "what became of the schedule's last firing was not read yet", Fired: fired, After: time.Second}, nil
 	}
-	subject := promote.Subject{
-		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
-		Release: words, Lines: map[string][]record.Line{}, Capabilities: s.capabilities(), Now: a.now(), Links: a.config.Links, Fired: fired,
-	}
+	subject := p.subject(key, at)
+	subject.Release, subject.Lines, subject.Capabilities, subject.Fired = words, map[string][]record.Line{}, s.capabilities(), fired
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)
 	comes, _ := comesFrom(env)
 	for _, from := range comes {
@@ -315,24 +320,34 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		back.Fired = fired
 		return back, errBack
 	}
-	out, err := ask(ctx, keeper, subject) // a forge that is away keeps no fix from being pinned
+	out, err := keep(ctx, keeper, subject) // a forge that is away keeps no fix from being pinned
 	if err == nil {
 		err = errBack
 	}
 	return out, err
 }
 
+// subject is an environment as far as it is known without its release file and its notes.
+func (p *promoter) subject(key Key, at place) promote.Subject {
+	return promote.Subject{
+		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
+		Ledger: at.promoted(key.Application), Now: p.agent.now(), Links: p.agent.config.Links,
+	}
+}
+
 // keeper keeps the requests of a key.
 func (p *promoter) keeper(key Key, s *site) *promote.Keeper {
-	if p.keepers[key] == nil {
-		f := p.source.repo.Forge
-		p.keepers[key] = &promote.Keeper{
-			Git: p.source.git, Forge: p.forge, MayCommit: p.source.repo.WriteBack.Commit,
+	keeper := p.keepers[key]
+	if keeper == nil {
+		f := p.source.ledger.repo.Forge
+		keeper = &promote.Keeper{
+			Git: p.source.git, Forge: p.forge, Checks: p.checks, MayCommit: p.source.repo.WriteBack.Commit,
 			PushOptions: f != nil && f.Kind == config.GitLab && p.forge == nil,
 			Show:        p.agent.shows(s), Log: p.agent.log.With("repository", p.source.repo.Name),
 		}
+		p.keepers[key] = keeper
 	}
-	return p.keepers[key]
+	return keeper
 }
 
 // keepFired has the next pass, which is due now, save what became of a firing. Until then the process remembers it.

@@ -29,6 +29,14 @@ func groupOf(env config.Environment) string {
 	return env.Promotion.Group
 }
 
+// groupRef is the branch that a group asks by; empty: there is no group.
+func (p *promoter) groupRef(group string) string {
+	if group == "" {
+		return ""
+	}
+	return "refs/heads/" + promote.GroupBranch(p.source.repo, group)
+}
+
 // brokenError is that a release file makes no sense: until somebody puts it right nobody waits for its environment.
 type brokenError struct{ error }
 
@@ -60,8 +68,11 @@ func (p *promoter) companies(subjects map[Key]place) []company {
 
 // outside are the members of a group that are served here and that nothing new starts for.
 func (p *promoter) outside(c company) (out []promote.Member) {
-	snap := p.source.now.Load()
-	for _, d := range snap.apps {
+	at, there := p.source.at()
+	if !there {
+		return nil
+	}
+	for _, d := range at.snap.apps {
 		if d.app == nil {
 			continue
 		}
@@ -81,9 +92,8 @@ func (p *promoter) outside(c company) (out []promote.Member) {
 			case env.State == config.Paused:
 				why = "paused"
 			}
-			out = append(out, promote.Member{Out: why, Subject: promote.Subject{
-				Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: snap.tip, Dir: d.dir, Rules: d.app,
-			}})
+			at.discovered = d
+			out = append(out, promote.Member{Out: why, Subject: p.subject(key, at)})
 		}
 	}
 	return out
@@ -126,17 +136,17 @@ func (p *promoter) lookAt(ctx context.Context, c company, fresh []bool, refs map
 		at := c.places[key]
 		env, _ := at.app.Environment(key.Environment)
 		asking[i] = -1
-		ask := func(_ context.Context, k *promote.Keeper, s promote.Subject) (promote.Outcome, error) {
+		keep := func(_ context.Context, k *promote.Keeper, s promote.Subject) (promote.Outcome, error) {
 			asking[i] = len(members)
-			members = append(members, promote.Member{Keeper: k, Subject: s, Alone: refs[promotions+key.String()] != ""})
+			members = append(members, promote.Member{Keeper: k, Subject: s})
 			return promote.Outcome{Fired: s.Fired}, nil
 		}
 		if c.group == "" {
-			ask = func(ctx context.Context, k *promote.Keeper, s promote.Subject) (promote.Outcome, error) {
+			keep = func(ctx context.Context, k *promote.Keeper, s promote.Subject) (promote.Outcome, error) {
 				return k.Look(ctx, s)
 			}
 		}
-		outs[i], errs[i] = p.look(ctx, key, at, *env, fresh[i], refs[reverts+key.String()] != "", ask)
+		outs[i], errs[i] = p.look(ctx, key, at, *env, fresh[i], refs[reverts+key.String()] != "", keep)
 		if c.group == "" || asking[i] >= 0 {
 			continue
 		}
@@ -147,9 +157,7 @@ func (p *promoter) lookAt(ctx context.Context, c company, fresh []bool, refs map
 		if broken := (brokenError{}); outs[i].After > 0 || errs[i] != nil && !errors.As(errs[i], &broken) {
 			waits = "its group waits for " + key.String() + ", which cannot be looked at now"
 		}
-		c.outside = append(c.outside, promote.Member{Out: why, Subject: promote.Subject{
-			Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
-		}})
+		c.outside = append(c.outside, promote.Member{Out: why, Subject: p.subject(key, at)})
 	}
 	if len(members) == 0 || ctx.Err() != nil {
 		return outs, errs

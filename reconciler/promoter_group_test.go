@@ -101,6 +101,32 @@ func TestGroupIsLookedAtTogether(t *testing.T) {
 	}
 }
 
+// TestGroupTakesOver: what each asked for alone is withdrawn when they ask together, and asked for alone again when they do not.
+func TestGroupTakesOver(t *testing.T) {
+	t.Parallel()
+	p := newPair(t, map[string]string{"a": "", "b": ""})
+	words := func(from string) {
+		files := map[string]string{}
+		for _, name := range []string{"a", "b"} {
+			files[name+"/sluice.yaml"] = strings.NewReplacer("name: shop", "name: "+name, "from: staging", from).Replace(twoStages)
+		}
+		p.files(files)
+		p.moves()
+	}
+	alone := func() int {
+		return len(strings.Fields(p.git.Git(t, "shop", "for-each-ref", "--format=%(refname)", promotions)))
+	}
+	if words("from: staging"); alone() != 2 {
+		t.Errorf("%d ask alone", alone())
+	}
+	if words("from: staging, group: web"); alone() != 0 || p.moves() == "" {
+		t.Errorf("%d ask alone, and together they move %q", alone(), p.moves())
+	}
+	if words("from: staging"); alone() != 2 {
+		t.Errorf("%d ask alone again", alone())
+	}
+}
+
 // TestGroupOfTwoMinds: members that are promoted by other ways are a fault of each, at its field, and nothing is asked for.
 func TestGroupOfTwoMinds(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/gittest"
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
 // serves makes the clusters of the agent look as if it had reached them.
@@ -197,5 +198,55 @@ func TestPinsOfARoundAreOneCommit(t *testing.T) {
 		if pin := b.git.Git(t, "shop", "show", "main:"+name); pin != "revision: "+first {
 			t.Errorf("%s is %q, want %s", name, pin, first)
 		}
+	}
+}
+
+// TestRequestThatNobodyWaitsFor: when an environment is promoted to no more its request goes, and what may be another agent's stays.
+func TestRequestThatNobodyWaitsFor(t *testing.T) {
+	t.Parallel()
+	without := strings.Replace(twoStages, ", promotion: {from: staging}", "", 1)
+	if without == twoStages {
+		t.Fatal("there was no promotion")
+	}
+	for name, tc := range map[string]struct {
+		reason string
+		file   string // shop/sluice.yaml that comes
+		gone   bool
+	}{
+		"TakenOut":  {"nothing says that anything comes from staging", without, true},
+		"ByHand":    {"a person moves the pin now", strings.Replace(twoStages, "from: staging", "from: staging, by: manual", 1), true},
+		"Absent":    {"it is removed", strings.Replace(twoStages, "- {name: production,", "- {name: production, state: absent,", 1), true},
+		"Renamed":   {"its branch has the earlier name", strings.Replace(twoStages, "- {name: production,", "- {name: live, was: [production],", 1), true},
+		"OutOfFile": {"nothing looks after it any more", twoStages[:strings.Index(twoStages, "- {name: production,")], true},
+		"Paused":    {"it goes on later", strings.Replace(twoStages, "- {name: production,", "- {name: production, state: paused,", 1), false},
+		"Faulty":    {"nobody knows what was meant", strings.Replace(twoStages, "from: staging", "form: staging", 1), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t)
+			b.serves()
+			if name == "Renamed" {
+				b.agent.config.Environments = append(b.agent.config.Environments, config.Served{Name: "live"})
+			}
+			first := b.files(map[string]string{"shop/sluice.yaml": twoStages, "shop/deploy/a.yaml": configMap("a", "1")})
+			promoter := b.agent.newPromoter(b.agent.catalog.sources[0])
+			promoter.round(t.Context())
+			branches := func() string { return b.git.Git(t, "shop", "for-each-ref", "--format=%(refname)", "refs/heads/sluice") }
+			for _, application := range []string{"shop", "stranger"} {
+				b.git.Commit(t, "shop", gittest.Change{
+					Parent: first, Branch: "sluice/promote/" + application + "/production", Message: "Promote " + application + " to production: " + first[:7],
+					Files: map[string]string{"shop/releases/production.yaml": "revision: " + first + "\n"},
+				})
+			}
+			b.files(map[string]string{"shop/sluice.yaml": tc.file})
+			promoter.round(t.Context())
+			want := "refs/heads/sluice/promote/stranger/production"
+			if !tc.gone {
+				want = "refs/heads/sluice/promote/shop/production\n" + want
+			}
+			if got := branches(); got != want {
+				t.Errorf("%s: there are %q, want %q", tc.reason, got, want)
+			}
+		})
 	}
 }

@@ -78,7 +78,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 // nothing of it are not told again: where the tip is followed, the one that brought it is.
 func (p *Pass) refuseRelease(release policies.Release, err error) Outcome {
 	switch {
-	case p.Rules.Follow.Tip():
+	case p.Rules.Follow.Tip() && !p.Place.apart():
 		release.Revision = release.Trigger
 	case !p.Rules.Follow.Pin:
 		req := p.request()

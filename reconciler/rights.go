@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	typed "k8s.io/client-go/kubernetes/typed/core/v1"
@@ -26,18 +27,26 @@ type ForgeRights struct {
 	Err     error // it could not be found out
 }
 
-// Rights tries what the agent of these rules may do at the forge of each repository that has one, without an agent. Nothing is
+// Rights tries what the agent of these rules may do at the forge of each repository and ledger that has one, without an agent. Nothing is
 // changed anywhere. Secrets are read through core, which may be nil.
 func Rights(ctx context.Context, rules *config.Agent, core typed.CoreV1Interface) []ForgeRights {
 	a := &Agent{config: rules, core: core, log: slog.New(slog.DiscardHandler), now: time.Now, metrics: newMetrics(nil)}
 	var all []ForgeRights
+	ledgers := map[string]bool{}
 	for _, repo := range rules.Repositories {
-		if repo.Forge == nil {
-			continue
+		tried := []config.Repository{repo}
+		if l := repo.WriteBack.Ledger; l != nil && !ledgers[l.URL] {
+			ledgers[l.URL] = true
+			tried = append(tried, repo.Ledger())
 		}
-		found := ForgeRights{Repository: repo.Name, Kind: repo.Forge.Kind}
-		found.Untried, found.Missing, found.Err = a.rights(ctx, repo)
-		all = append(all, found)
+		for _, repo := range tried {
+			if repo.Forge == nil {
+				continue
+			}
+			found := ForgeRights{Repository: repo.Name, Kind: repo.Forge.Kind}
+			found.Untried, found.Missing, found.Err = a.rights(ctx, repo)
+			all = append(all, found)
+		}
 	}
 	return all
 }
@@ -51,5 +60,8 @@ func (a *Agent) rights(ctx context.Context, repo config.Repository) (untried boo
 		return client == nil && err == nil, nil, err
 	}
 	missing, err = client.Rights(ctx)
+	if repo.WriteBack.Ledger != nil { // the rest is done there
+		missing = slices.DeleteFunc(missing, func(r forge.Right) bool { return !r.ToTell() })
+	}
 	return false, missing, err
 }

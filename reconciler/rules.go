@@ -91,11 +91,11 @@ func (p *Pass) validRules(tree *gitsource.Tree, dir string) *config.Environment 
 // repository that the saved state names.
 func (p *Pass) withoutGit() Outcome {
 	p.Gone = errGone.Error() + "; what runs stays"
-	src, snap := p.agent.catalog.by(p.target.held.saved.Repository)
-	if src == nil || snap == nil {
+	said, ok := p.agent.catalog.by(p.target.held.saved.Repository)
+	if !ok {
 		return Outcome{Verdict: Wait, Reason: p.Gone}
 	}
-	p.Place.source, p.Place.snap = src, snap
+	p.Place = said
 	last := p.lastRules()
 	if last == nil {
 		return Outcome{Verdict: Wait, Reason: p.Gone}
@@ -128,6 +128,9 @@ func (p *Pass) wordsLeft() {
 	})
 	left := *p.Place.snap
 	left.tree = tree
+	if !p.Place.apart() {
+		p.Place.ledger = &left
+	}
 	p.Place.snap, p.Place.dir = &left, dir
 	_ = p.words() //nolint:errcheck // what the last valid words are does not depend on it
 }

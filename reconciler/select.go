@@ -101,10 +101,11 @@ func (p *Pass) permit() error {
 
 // words reads the release file at the tip; where it is faulty, the last valid words are in force.
 func (p *Pass) words() error {
-	tree, dir := p.Place.snap.tree, p.Place.dir
-	words, _, err := config.LoadRelease(tree, dir, p.Environment, p.Rules.Was)
+	words, err := p.Place.words(p.Application, p.Environment, p.Rules.Was)
 	if err != nil {
-		older(p.Place.source.git, tree.Revision(), func(then *gitsource.Tree) bool {
+		tree := p.Place.ledger.tree
+		dir := p.Place.releaseDir(tree, p.Application)
+		older(p.Place.source.ledger.git, tree.Revision(), func(then *gitsource.Tree) bool {
 			var faults error
 			words, _, faults = config.LoadRelease(then, dir, p.Environment, p.Rules.Was)
 			return faults == nil
@@ -120,7 +121,7 @@ func (p *Pass) words() error {
 	if words.Prune != nil {
 		p.Wanted.Permit = words.Prune.Revision
 	}
-	return err
+	return errors.Join(p.Place.misplaced(p.Application, p.Environment, p.Rules.Was), err)
 }
 
 // follow finds the revision, its tree and the environment's source in it.

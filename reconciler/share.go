@@ -59,10 +59,14 @@ func (s *source) sharers() int {
 // divide has each account and each repository keep to its share of what all agents together may send. Agents do not know each
 // other, so that each counts with all that there may be.
 func (a *Agent) divide() {
-	most := map[account]int{}
-	kinds := map[account]config.ForgeKind{}
+	writers := map[*source]int{} // of each repository, and of its ledger
 	for _, src := range a.catalog.sources {
 		sharers := src.sharers()
+		writers[src], writers[src.ledger] = max(writers[src], sharers), max(writers[src.ledger], sharers)
+	}
+	most := map[account]int{}
+	kinds := map[account]config.ForgeKind{}
+	for src, sharers := range writers {
 		src.pace.set(cmp.Or(src.repo.WriteBack.Interval.Std(), countedPush*time.Duration(sharers)))
 		if f := src.repo.Forge; f != nil {
 			of := accountOf(src.repo)

@@ -184,7 +184,7 @@ func refresh(ctx context.Context, git *gitsource.Repository, repo config.Reposit
 func take(git *gitsource.Repository, repo config.Repository, refs map[string]string, old *snapshot) (*snapshot, error) {
 	tip, ok := refs["refs/heads/"+repo.Branch]
 	if !ok {
-		return nil, fmt.Errorf("poll %s: branch %q is not in the repository: push it, or set repositories[%s].branch", repo.Name, repo.Branch, repo.Name)
+		return nil, fmt.Errorf("poll %s: branch %q is not in the repository: push it, or name another in agent.yaml", repo.Name, repo.Branch)
 	}
 	if old != nil && old.tip == tip && sameRefs(old.refs, refs) {
 		return old, nil

@@ -25,6 +25,8 @@ type source struct {
 	changed func(first bool) // told after each new snapshot of this source
 	tidy    func()           // called after each poll
 	promote func()           // called after each poll that had an answer
+	// ledger has what is written about it: itself, or a repository of its own.
+	ledger *source
 	// statuses are put on its commits.
 	statuses *statuses
 	pace     *pace // of pushes
@@ -40,7 +42,9 @@ type source struct {
 }
 
 func newSource(repo config.Repository, git *gitsource.Repository, log *slog.Logger) *source {
-	return &source{repo: repo, git: git, log: log.With("repository", repo.Name), poked: make(chan struct{}, 1)}
+	s := &source{repo: repo, git: git, log: log.With("repository", repo.Name), poked: make(chan struct{}, 1)}
+	s.ledger = s
+	return s
 }
 
 // poke asks for a poll now.

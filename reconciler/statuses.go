@@ -30,8 +30,9 @@ type statuses struct {
 	src   *source
 	poked chan struct{}
 
-	away  int       // how often in a row the forge was; both are run's
-	until time.Time // when it is asked again
+	away      int       // how often in a row the forge was; all three are run's
+	until     time.Time // when it is asked again
+	forbidden bool      // it was said that the credentials may only read
 
 	mu      sync.Mutex
 	commits map[commitIn]*saying
@@ -148,9 +149,10 @@ func (s *statuses) flush(ctx context.Context, client *forge.Client) time.Duratio
 			return s.until.Sub(now)
 		}
 		if s.away = 0; err == nil {
+			s.forbidden = false
 			continue
 		}
-		if s.refused(at) {
+		if s.refused(at) && s.news(err) {
 			s.agent.log.Warn("Commit status was not set", "repository", s.src.repo.Name, "env", at.environment, "revision", at.revision, "err", err)
 		}
 		s.putBack(at, due, now.Add(time.Second))

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/sluice-cd/sluice/gitsource/forge"
 )
 
 // next is how long it is until something may be posted; zero: nothing is due.
@@ -46,6 +48,13 @@ func (s *statuses) take(at commitIn) saying {
 	taken := saying{words: maps.Clone(t.words), due: t.due, alone: t.alone}
 	t.due = map[string]bool{}
 	return taken
+}
+
+// news reports whether a refusal is worth a line: that the credentials may set no status is said once, and again after they did.
+func (s *statuses) news(err error) bool {
+	said := s.forbidden
+	s.forbidden = forge.Is(err, forge.NotAllowed)
+	return !said || !s.forbidden
 }
 
 // refused counts a refusal, and reports whether it is the first, to be said.

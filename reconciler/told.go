@@ -19,7 +19,7 @@ type told struct {
 	Release policies.Release `json:"release"`
 	// By is who said it, and why, as far as known.
 	By string `json:"by"`
-	// Since is the trigger of what Git asked for then, and Tip up to which tip it asks for the same.
+	// Since is the trigger of what Git asked for then, and Tip up to which tip it asks for the same, or which two.
 	Since string `json:"since,omitempty"`
 	Tip   string `json:"tip,omitempty"`
 }
@@ -79,7 +79,7 @@ func (p *Pass) heed(ctx context.Context) {
 // toldRevision is the revision that a person's word names, as long as Git is known to ask for what it did then.
 func (p *Pass) toldRevision() string {
 	word := p.target.held.saved.Told
-	if word == nil || word.Since == "" || word.Tip != p.Place.snap.tip {
+	if word == nil || word.Since == "" || word.Tip != p.Place.tips() {
 		return ""
 	}
 	p.Wanted.Told = word.By
@@ -94,7 +94,7 @@ func (p *Pass) holds(trigger string) Outcome {
 	case word == nil || p.Wanted.Told != "":
 		return next
 	case word.Since == "" || word.Since == trigger:
-		word.Since, word.Tip = trigger, p.Place.snap.tip
+		word.Since, word.Tip = trigger, p.Place.tips()
 		return again
 	}
 	p.target.held.saved.Told = nil

@@ -20,9 +20,9 @@ func (p *Pass) trigger(release policies.Release, req render.Request) string {
 		}
 		return ""
 	}
-	git, from, same := p.Place.source.git, p.Place.snap.tip, p.sameWords
+	git, from, same := p.Place.source.ledger.git, p.Place.ledger.tip, p.sameWords
 	switch {
-	case p.Rules.Follow.Tip():
+	case p.Rules.Follow.Tip() && !p.Place.apart():
 		same = func(then *gitsource.Tree) bool { return p.sameWords(then) && p.sameInputs(then, req) }
 	case !p.Rules.Follow.Pin:
 		return p.triggerElsewhere(release, req)
@@ -35,24 +35,39 @@ func (p *Pass) trigger(release policies.Release, req render.Request) string {
 	return trigger
 }
 
-// triggerElsewhere is the trigger where another branch or tags are followed: the inputs are theirs, the value of retry is
-// the polled branch's, and the newer of the two counts.
+// triggerElsewhere is the trigger where the release file is not on the branch that is followed: the inputs are of the one, the
+// value of retry of the other, and the newer of the two counts.
 func (p *Pass) triggerElsewhere(release policies.Release, req render.Request) string {
-	git, saved := p.Place.source.git, p.target.held.saved.State.Release
-	inputs, whole := brought(git, p.Revision, nothingKnown, func(then *gitsource.Tree) bool { return p.sameInputs(then, req) })
+	saved, last := p.target.held.saved.State.Release, p.target.walk
+	known := func(revision string) string {
+		if last.release.Same(release) && last.from == revision {
+			return last.trigger
+		}
+		return ""
+	}
+	inputs, whole := brought(p.Place.source.git, p.Revision, known, func(then *gitsource.Tree) bool { return p.sameInputs(then, req) })
 	if !whole && saved.Same(release) && saved.Trigger != "" {
 		return saved.Trigger
 	}
+	p.target.walk = walked{release: release, from: p.Revision, trigger: inputs}
 	if p.Words.Retry == 0 {
 		return inputs
 	}
-	retry, _ := brought(git, p.Place.snap.tip, nothingKnown, func(then *gitsource.Tree) bool { return p.wordsAt(then).Retry == p.Words.Retry })
-	a, errA := git.Commit(inputs)
-	b, errB := git.Commit(retry)
-	if errA == nil && errB == nil && b.Time.After(a.Time) {
-		return retry
+	retry, _ := brought(p.Place.source.ledger.git, p.Place.ledger.tip, nothingKnown, func(then *gitsource.Tree) bool {
+		return p.wordsAt(then).Retry == p.Words.Retry
+	})
+	return p.newer(inputs, retry)
+}
+
+// newer is the younger one of a commit of the code and one of where the release files are, by the times that they say. Of one
+// second the latter: somebody who tries again must not be overheard, and what is new in the code is known by its inputs too.
+func (p *Pass) newer(code, words string) string {
+	a, errA := p.Place.source.git.Commit(code)
+	b, errB := p.Place.source.ledger.git.Commit(words)
+	if errA == nil && errB == nil && !b.Time.Before(a.Time) {
+		return words
 	}
-	return inputs
+	return code
 }
 
 // filesTrigger is the commit that brought sluice.yaml and the release file as they are.
@@ -67,9 +82,16 @@ func (p *Pass) filesTrigger() string {
 		}
 		return ""
 	}
-	trigger, _ := brought(p.Place.source.git, p.Place.snap.tip, known, func(then *gitsource.Tree) bool {
-		return filesAt(then, b.dir, b.names) == b.files
-	})
+	whence := func(git *gitsource.Repository, now *gitsource.Tree, dir string) string {
+		files := filesAt(now, dir, b.names)
+		trigger, _ := brought(git, now.Revision(), known, func(then *gitsource.Tree) bool { return filesAt(then, dir, b.names) == files })
+		return trigger
+	}
+	at := p.Place
+	trigger := whence(at.source.git, at.snap.tree, b.dir)
+	if dir := at.releaseDir(at.ledger.tree, p.Application); at.apart() && objectAt(at.ledger.tree, dir, ".") != "" {
+		trigger = p.newer(trigger, whence(at.source.ledger.git, at.ledger.tree, dir))
+	}
 	return trigger
 }
 
@@ -81,14 +103,10 @@ func (p *Pass) sameWords(then *gitsource.Tree) bool {
 
 // wordsAt is the release file at an older commit; nothing where it made no sense. A folder that was moved is looked for.
 func (p *Pass) wordsAt(then *gitsource.Tree) config.Release {
-	now, dir := p.Place.snap.tree, p.Place.dir
+	now := p.Place.ledger.tree
+	dir := p.Place.releaseDir(then, p.Application)
 	names := append([]string{p.Environment}, p.Rules.Was...)
-	if objectAt(then, dir, config.FileName) == "" {
-		if moved, err := config.Locate(then, p.Application, dir, p.Place.source.repo, p.Place.app.Was...); err == nil {
-			dir = moved
-		}
-	}
-	same := dir == p.Place.dir
+	same := dir == p.Place.releaseDir(now, p.Application)
 	for _, name := range names {
 		same = same && objectAt(then, dir, config.ReleasePath(name)) == objectAt(now, dir, config.ReleasePath(name))
 	}

@@ -16,19 +16,19 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
-// Webhooks hears the forges of repositories that have a webhook, at /webhooks/ and the repository's name. They say where it is
+// Webhooks hears the forges of repositories and ledgers that have a webhook, at /webhooks/ and the repository's name. They say where it is
 // worth looking, and not what is there to be seen: that is asked of Git and of the forge, by the same ways as ever. It may be
 // called before Run and after it.
 func (a *Agent) Webhooks() http.Handler {
 	mux := http.NewServeMux()
-	for _, p := range a.promoters {
-		repo := p.source.repo
+	for _, src := range a.polled() {
+		repo := src.repo
 		if repo.Webhook == nil {
 			continue
 		}
 		heard := a.metrics.webhooks.MustCurryWith(prometheus.Labels{"repository": repo.Name})
 		mux.Handle("/webhooks/"+repo.Name,
-			promhttp.InstrumentHandlerCounter(heard, forge.Webhook(forge.Kind(repo.Forge.Kind), a.webhookSecret(repo), p.told)))
+			promhttp.InstrumentHandlerCounter(heard, forge.Webhook(forge.Kind(repo.Forge.Kind), a.webhookSecret(repo), func(poke forge.Poke) { a.told(src, poke) })))
 	}
 	return mux
 }
@@ -60,16 +60,20 @@ func (a *Agent) webhookSecret(repo config.Repository) func() (gitsource.Secret, 
 	}
 }
 
-// told looks where a webhook says. It does not wait.
-func (p *promoter) told(poke forge.Poke) {
-	p.agent.log.Debug("Webhook was heard", "repository", p.source.repo.Name, "event", poke.Event, "branch", poke.Branch)
+// told looks where the webhook of a repository says. It does not wait. Requests are those of a ledger.
+func (a *Agent) told(src *source, poke forge.Poke) {
+	a.log.Debug("Webhook was heard", "repository", src.repo.Name, "event", poke.Event, "branch", poke.Branch)
 	switch poke.Event {
 	case forge.EventPush:
-		if p.source.heeds(poke.Branch) {
-			p.source.poke()
+		if src.heeds(poke.Branch) {
+			src.poke()
 		}
 	case forge.EventMergeRequest:
-		p.recall(poke.Branch)
+		for _, p := range a.promoters {
+			if p.source.ledger == src {
+				p.recall(poke.Branch)
+			}
+		}
 	case forge.EventOther:
 	}
 }
@@ -111,7 +115,7 @@ func (p *promoter) due() {
 	p.recalled = nil
 	p.mu.Unlock()
 	for key, last := range p.seen {
-		meant := slices.Contains(recalled, key) || last.group != "" && slices.Contains(recalled, Key{"", last.group})
+		meant := slices.Contains(recalled, key) || last.group != "" && slices.Contains(recalled, Key{"", strings.TrimPrefix(p.groupRef(last.group), groups)})
 		if meant && last.tries == 0 {
 			p.seen[key] = sight{moved: last.moved, said: last.said}
 		}

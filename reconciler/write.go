@@ -11,10 +11,30 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
-// open prepares the mirror of a repository.
+// open prepares a repository with applications, and its ledger.
 func (a *Agent) open(repo config.Repository, hosts *gitsource.Hosts) (*source, error) {
+	src, err := a.openSource(repo, hosts)
+	if err != nil {
+		return nil, err
+	}
+	if repo.WriteBack.Ledger != nil {
+		if src.ledger, err = a.openLedger(repo, hosts); err != nil {
+			return nil, err
+		}
+	}
+	promoter := a.newPromoter(src)
+	src.promote = promoter.poke
+	a.promoters = append(a.promoters, promoter)
+	return src, nil
+}
+
+// openSource prepares the mirror of a repository. One that has its ledger elsewhere is never written to.
+func (a *Agent) openSource(repo config.Repository, hosts *gitsource.Hosts) (*source, error) {
 	conf := gitsource.Config{URL: repo.URL, Dir: filepath.Join(a.config.DataDir, "git", repo.Name), Hosts: hosts}
-	if repo.WriteBack.Commit {
+	switch {
+	case repo.WriteBack.Ledger != nil:
+		conf.Writes = []string{}
+	case repo.WriteBack.Commit:
 		conf.Writes = []string{gitsource.NotesPrefix + "*", gitsource.BranchPrefix + "*", "refs/heads/" + repo.Branch}
 	}
 	secrets := a.credentials(repo)
@@ -36,9 +56,6 @@ func (a *Agent) open(repo config.Repository, hosts *gitsource.Hosts) (*source, e
 	if of := accountOf(repo); repo.Forge != nil && a.budgets[of] == nil {
 		a.budgets[of] = forge.NewBudget(forge.LimitsOf(forge.Kind(repo.Forge.Kind), 1))
 	}
-	promoter := a.newPromoter(src)
-	src.promote = promoter.poke
-	a.promoters = append(a.promoters, promoter)
 	return src, nil
 }
 
@@ -57,19 +74,23 @@ func (a *Agent) publishing() record.Config {
 	}
 }
 
-// notes reports whether status is written to the repository.
+// notes reports whether status is written to the repository's ledger.
 func (s *source) notes() bool { return s.repo.WriteBack.Notes == nil || *s.repo.WriteBack.Notes }
 
 // write hands lines to the publisher.
 func (a *Agent) write(src *source, environment string, lines []record.Line, t *target) {
-	if !src.notes() {
-		return
+	if src.notes() {
+		a.publisher.Add(a.noteTarget(src, environment), lines, t.confirm)
 	}
-	target := record.Target{
-		Repository: src.git.URL(), Environment: environment, Notes: pushes{src.git, src.repo.Name, a.metrics},
-		MinPush: src.pace.every(),
+}
+
+// noteTarget is where the lines about the applications of a repository go.
+func (a *Agent) noteTarget(src *source, environment string) record.Target {
+	ledger := src.ledger
+	return record.Target{
+		Repository: ledger.git.URL(), Environment: environment, Notes: pushes{ledger.git, ledger.repo.Name, a.metrics},
+		MinPush: ledger.pace.every(),
 	}
-	a.publisher.Add(target, lines, t.confirm)
 }
 
 // pushes counts the pushes of a repository.

@@ -25,7 +25,7 @@ func approveCommand() *cobra.Command {
 		Long: `Finds out from Git notes which stage of which release waits for a person, writes approved: into the release file beside
 sluice.yaml, shows the difference, and commits that file alone, by git and on the branch of this folder. Nothing is pushed.
 
-With --stage a stage is approved before the release waits for it; that lets the stages before it begin too.`,
+With --stage a stage is approved before the release waits for it; that lets the stages before it begin too.` + ledgerHelp,
 		Example: "  sluice approve shop production\n  sluice approve -C apps/shop shop production --stage 3 --dry-run",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -84,7 +84,7 @@ func awaited(ctx context.Context, d *desk, stage int) (approval, error) {
 	if err != nil {
 		return approval{}, err
 	}
-	return waits, d.upToDate(ctx, read.repo, waits.revision)
+	return waits, d.upToDate(ctx, read.remotes, waits.revision)
 }
 
 // approvable says which stage of the release that a status is about may be approved.

@@ -38,10 +38,41 @@ type onlooker struct {
 	tip    string
 	tree   *gitsource.Tree   // of the tip
 	dirs   map[string]string // folder of each application, by its name
+	words  fs.FS             // that has the release files of a ledger; nil: they are beside sluice.yaml
 }
 
-// lookAround fetches the branch that a repository calls its own. An empty one has none.
-func lookAround(ctx context.Context, repo *gitsource.Repository) (*onlooker, error) {
+// lookAround fetches the branch that a repository calls its own, and that of its ledger. An empty one has none.
+func lookAround(ctx context.Context, of remotes) (*onlooker, error) {
+	if of.unread != nil {
+		return nil, of.unread
+	}
+	o, err := lookAt(ctx, of.code)
+	if err != nil || of.code == of.ledger {
+		return o, err
+	}
+	ref, err := of.ledger.DefaultBranch(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, err := of.ledger.Fetch(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	o.words, err = of.ledger.Tree(found[ref])
+	return o, err
+}
+
+// release is the release file of an environment. One with faults says nothing that could be shown.
+func (o *onlooker) release(dir string, app *config.Application, env config.Environment) config.Release {
+	tree := fs.FS(o.tree)
+	if o.words != nil {
+		tree, dir = o.words, config.LedgerDir(o.words, app.Metadata.Name, app.Was)
+	}
+	words, _, _ := config.LoadRelease(tree, dir, env.Name, env.Was) //nolint:errcheck // see above
+	return words
+}
+
+func lookAt(ctx context.Context, repo *gitsource.Repository) (*onlooker, error) {
 	ref, err := repo.DefaultBranch(ctx)
 	if err != nil {
 		return nil, err
@@ -86,7 +117,7 @@ func (o *onlooker) look(ctx context.Context, rows []environmentStatus, now time.
 				row.Behind = &b
 			}
 		}
-		row.Blocks = blocks(*row, o.tree, dir, app.Metadata.Name, *env, now)
+		row.Blocks = blocks(*row, o.tree, dir, app.Metadata.Name, *env, o.release(dir, app, *env), now)
 	}
 }
 
@@ -202,8 +233,7 @@ func (o *onlooker) holds(at rendering, revision string, env config.Environment, 
 }
 
 // blocks says what keeps an environment from having what is next; empty: nothing, or nothing that is known.
-func blocks(row environmentStatus, tree fs.FS, dir, application string, env config.Environment, now time.Time) string {
-	words, _, _ := config.LoadRelease(tree, dir, env.Name, env.Was) //nolint:errcheck // a file with faults says nothing that could be shown
+func blocks(row environmentStatus, tree fs.FS, dir, application string, env config.Environment, words config.Release, now time.Time) string {
 	windows := policies.Plan{Windows: reconciler.WindowsOf(nil, application, env), Override: reconciler.OverrideOf(words)}
 	late := row.Behind != nil && row.Behind.Commits > 0
 	switch open := windows.Openness(now); {

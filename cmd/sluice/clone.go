@@ -12,7 +12,11 @@ import (
 )
 
 // clone is a person's working clone. It is written by their own git, so that identity, signature and hooks are theirs.
-type clone struct{ root, branch string }
+type clone struct {
+	root, branch string
+	// named is its folder where that is not the one that the command is about.
+	named string
+}
 
 func openClone(ctx context.Context, dir string) (*clone, error) {
 	abs, err := filepath.Abs(dir)
@@ -27,6 +31,14 @@ func openClone(ctx context.Context, dir string) (*clone, error) {
 		return nil, hinted{fmt.Errorf("%q is on no branch: %w", c.root, err), "git switch BRANCH"}
 	}
 	return c, nil
+}
+
+// command is a command of git, as a person may call it here.
+func (c *clone) command(args string) string {
+	if c.named == "" {
+		return "git " + args
+	}
+	return "git -C " + c.named + " " + args
 }
 
 func (c *clone) git(ctx context.Context, args ...string) (string, error) {
@@ -64,25 +76,31 @@ func (c *clone) unchanged(ctx context.Context, file string) error {
 	return err
 }
 
-// has refuses a clone that is behind: it lacks the release, if one is named, or what the branch has on the server. tip is empty
-// where the server has no such branch.
-func (c *clone) has(ctx context.Context, revision, tip string) error {
-	behind := func(what string) error {
-		return hinted{fmt.Errorf("this clone is behind: branch %s has not %s", c.branch, what), "git pull"}
-	}
+// reaches refuses a clone that is behind: it lacks what its branch has on the server. tip is empty where the server has no such
+// branch.
+func (c *clone) reaches(ctx context.Context, tip string) error {
 	if tip == "" {
-		return hinted{fmt.Errorf("origin has no branch %s", c.branch), "git switch BRANCH, where BRANCH is the one that the agent polls"}
+		return hinted{fmt.Errorf("origin has no branch %s", c.branch), c.command("switch BRANCH") + ", where BRANCH is the one that the agent polls"}
 	}
 	if _, err := c.git(ctx, "merge-base", "--is-ancestor", tip, "HEAD"); err != nil {
-		return behind(fmt.Sprintf("%.7s, which is on origin", tip))
+		return c.behind(fmt.Sprintf("%.7s, which is on origin", tip))
 	}
+	return nil
+}
+
+// has refuses a clone that lacks a release; empty: none is needed.
+func (c *clone) has(ctx context.Context, revision string) error {
 	if revision == "" {
 		return nil
 	}
 	if _, err := c.git(ctx, "cat-file", "-e", revision+"^{commit}"); err != nil {
-		return behind(fmt.Sprintf("the release %.7s", revision))
+		return c.behind(fmt.Sprintf("the release %.7s", revision))
 	}
 	return nil
+}
+
+func (c *clone) behind(what string) error {
+	return hinted{fmt.Errorf("this clone is behind: branch %s has not %s", c.branch, what), c.command("pull")}
 }
 
 // commit writes a file and commits it, and nothing else, whatever the index has. A commit that git refuses leaves the

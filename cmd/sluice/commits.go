@@ -13,23 +13,31 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
-// commits finds what is written in commits: in the folder that was named, where there is one, and else at the server, whose
-// branches are fetched once and only where they are needed. The notes themselves bring proven releases along.
+// commits finds what is written in commits: in the folders that were named, where there are some, and else at the servers, whose
+// branches are fetched once and only where they are needed. The notes themselves bring proven releases along. Pins may be
+// commits of a ledger.
 type commits struct {
-	repo    *gitsource.Repository
-	local   *git.Repository // nil: there is none
-	fetched bool
+	repos   []*gitsource.Repository
+	local   []*git.Repository
+	fetched map[*gitsource.Repository]bool
 }
 
-func openCommits(flags notesFlags, repo *gitsource.Repository) *commits {
-	c := &commits{repo: repo}
-	abs, err := filepath.Abs(flags.repository)
-	if err != nil {
-		return c
+func openCommits(flags notesFlags, of remotes) *commits {
+	c := &commits{repos: []*gitsource.Repository{of.ledger}, fetched: map[*gitsource.Repository]bool{}}
+	if of.code != nil && of.code != of.ledger {
+		c.repos = append(c.repos, of.code)
 	}
-	if root := repositoryRoot(abs); root != "" {
-		// What cannot be opened is asked of the server.
-		c.local, _ = git.PlainOpenWithOptions(root, &git.PlainOpenOptions{EnableDotGitCommonDir: true}) //nolint:errcheck // see above
+	for _, folder := range []string{flags.repository, flags.ledger} {
+		abs, err := filepath.Abs(folder)
+		if err != nil || folder == "" {
+			continue
+		}
+		if root := repositoryRoot(abs); root != "" {
+			// What cannot be opened is asked of the server.
+			if local, err := git.PlainOpenWithOptions(root, &git.PlainOpenOptions{EnableDotGitCommonDir: true}); err == nil {
+				c.local = append(c.local, local)
+			}
+		}
 	}
 	return c
 }
@@ -42,22 +50,24 @@ type commitWords struct {
 
 // find reads a commit by its full hash; false: nobody has it any more, since a branch was rewritten.
 func (c *commits) find(ctx context.Context, revision string) (commitWords, bool, error) {
-	if c.local != nil {
-		if found, err := c.local.CommitObject(plumbing.NewHash(revision)); err == nil {
+	for _, local := range c.local {
+		if found, err := local.CommitObject(plumbing.NewHash(revision)); err == nil {
 			subject, _, _ := strings.Cut(strings.TrimSpace(found.Message), "\n")
 			return commitWords{found.Author.Name, subject, found.Committer.When}, true, nil
 		}
 	}
-	found, err := c.repo.Commit(revision)
-	if err != nil && !c.fetched && revision != "" {
-		if _, err := c.repo.Fetch(ctx, "refs/heads/*", record.Ref("*")); err != nil {
-			return commitWords{}, false, err
+	for _, repo := range c.repos {
+		found, err := repo.Commit(revision)
+		if err != nil && !c.fetched[repo] && revision != "" {
+			if _, err := repo.Fetch(ctx, "refs/heads/*", record.Ref("*")); err != nil {
+				return commitWords{}, false, err
+			}
+			c.fetched[repo] = true
+			found, err = repo.Commit(revision)
 		}
-		c.fetched = true
-		found, err = c.repo.Commit(revision)
+		if err == nil {
+			return commitWords{found.Author, found.Subject, found.Time}, true, nil
+		}
 	}
-	if err != nil {
-		return commitWords{}, false, nil //nolint:nilerr // what is not there is told as not known
-	}
-	return commitWords{found.Author, found.Subject, found.Time}, true, nil
+	return commitWords{}, false, nil // what is not there is told as not known
 }

@@ -86,7 +86,7 @@ func readHistory(ctx context.Context, flags historyFlags, of record.Subject) (hi
 	slices.Reverse(releases)
 	made := history{Application: of.Application, Environment: of.Environment, Releases: []historyRow{}, NotCounted: badLines(rest)}
 	made.More = max(0, len(releases)-flags.limit)
-	from := openCommits(flags.notesFlags, read.repo)
+	from := openCommits(flags.notesFlags, read.remotes)
 	for _, r := range releases[:len(releases)-made.More] {
 		row := historyRow{Release: r}
 		trigger := r.Trigger

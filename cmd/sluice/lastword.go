@@ -22,7 +22,7 @@ func readStatus(ctx context.Context, talk io.Writer, flags statusFlags) ([]envir
 	if len(rows) == 0 || flags.notesOnly {
 		return rows, nil
 	}
-	branch, err := lookAround(ctx, read.repo)
+	branch, err := lookAround(ctx, read.remotes)
 	if err != nil {
 		fmt.Fprintf(talk, "What is next is not known: %v\n", err) // the notes are told all the same
 		return rows, nil

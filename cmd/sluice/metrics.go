@@ -91,7 +91,7 @@ func measure(ctx context.Context, flags metricsFlags, of record.Subject, from, t
 	defer read.close()
 	releases, rest := record.Releases(read.lines)
 	var failed error
-	found := openCommits(flags.notesFlags, read.repo)
+	found := openCommits(flags.notesFlags, read.remotes)
 	committed := func(revision string) (time.Time, bool) {
 		words, ok, err := found.find(ctx, revision)
 		failed = errors.Join(failed, err)

@@ -20,17 +20,18 @@ import (
 )
 
 // notesFlags say where the notes are, how to get in, and whose signatures count.
-type notesFlags struct{ repository, keys, credentials string }
+type notesFlags struct{ repository, ledger, keys, credentials string }
 
 func (f *notesFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
+	cmd.Flags().StringVar(&f.ledger, "ledger", "", "URL or clone of the ledger, where the agent has one: the notes are there")
 	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line")
 	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 }
 
-// notes are the lines that a command reads, each with what it is worth, and the repository that they lie in.
+// notes are the lines that a command reads, each with what it is worth, and the repositories that they are about and lie in.
 type notes struct {
-	repo  *gitsource.Repository
+	remotes
 	lines []record.Judged
 	close func()
 }
@@ -41,17 +42,17 @@ func (f notesFlags) read(ctx context.Context, of record.Subject) (*notes, error)
 	if err != nil {
 		return nil, err
 	}
-	repo, done, err := f.open()
+	from, done, err := f.open()
 	if err != nil {
 		return nil, err
 	}
-	lines, err := readLines(ctx, repo, keys)
+	lines, err := readLines(ctx, from.ledger, keys)
 	if err != nil {
 		done()
 		return nil, err
 	}
 	lines = slices.DeleteFunc(lines, func(j record.Judged) bool { return !concerns(j, of) })
-	return &notes{repo, lines, done}, nil
+	return &notes{from, lines, done}, nil
 }
 
 // told are the lines about a subject that may be told as what happened.
@@ -84,18 +85,18 @@ func subjectOf(args []string) (of record.Subject) {
 	return of
 }
 
-// open opens the repository, through a mirror that done removes.
-func (f notesFlags) open() (repo *gitsource.Repository, done func(), err error) {
+// mirror opens the repository through a mirror that done removes.
+func (f notesFlags) mirror() (repo *gitsource.Repository, done func(), err error) {
 	address, credentials, err := f.address()
 	if err != nil {
 		return nil, nil, err
 	}
-	mirror, err := os.MkdirTemp("", "sluice-status-")
+	folder, err := os.MkdirTemp("", "sluice-status-")
 	if err != nil {
 		return nil, nil, err
 	}
-	remove := func() { _ = os.RemoveAll(mirror) } //nolint:errcheck // the system tidies its temporary folder
-	repo, err = gitsource.Open(gitsource.Config{URL: address, Dir: mirror, Credentials: credentials})
+	remove := func() { _ = os.RemoveAll(folder) } //nolint:errcheck // the system tidies its temporary folder
+	repo, err = gitsource.Open(gitsource.Config{URL: address, Dir: folder, Credentials: credentials})
 	if err != nil {
 		remove()
 		return nil, nil, err

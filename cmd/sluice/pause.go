@@ -24,7 +24,7 @@ func pauseCommand() *cobra.Command {
 the branch of this folder, with the reason. Nothing is pushed without --push.
 
 Once the agent has it, nothing is applied, repaired, staged, taken back or deleted there, and nothing is promoted to it; what
-runs goes on running. sluice resume ends it.`,
+runs goes on running. sluice resume ends it.` + ledgerHelp,
 		Example: "  sluice pause shop production --reason \"incident 4711\" --push",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -44,7 +44,7 @@ func resumeCommand() *cobra.Command {
 		Use:   "resume APP ENV",
 		Short: "Prepare the commit that ends a pause",
 		Long: `Writes paused: false into the release file beside sluice.yaml where it was paused, shows the difference, and commits that file
-alone, by git and on the branch of this folder. Nothing is pushed without --push. What Git asks for then begins.`,
+alone, by git and on the branch of this folder. Nothing is pushed without --push. What Git asks for then begins.` + ledgerHelp,
 		Example: "  sluice resume shop production --push",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return setPaused(cmd, flags, args, false) },
@@ -69,12 +69,12 @@ func setPaused(cmd *cobra.Command, flags pauseFlags, args []string, paused bool)
 	if !paused && desk.env.State == config.Paused {
 		return fmt.Errorf("sluice.yaml pauses %s, by state: paused; take that out", desk.environment)
 	}
-	repo, done, err := desk.notesFlags().open()
+	of, done, err := desk.notesFlags().open()
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := desk.upToDate(ctx, repo, ""); err != nil {
+	if err := desk.upToDate(ctx, of, ""); err != nil {
 		return err
 	}
 	verb, already := "Pause", "pauses "+desk.environment

@@ -17,7 +17,7 @@ import (
 
 type planFlags struct {
 	dir, revision, output, namespace string
-	agent, keys, credentials         string
+	agent, ledger, keys, credentials string
 	exitCode                         bool
 	clusterFlags
 }
@@ -53,6 +53,7 @@ would be refused as a pin. Without --revision, and where the environment follows
 	cmd.Flags().BoolVar(&flags.exitCode, "exit-code", false, "exit status 3 where anything would change")
 	cmd.Flags().StringVarP(&flags.namespace, "state-namespace", "n", "sluice-system", "namespace of the agent's state")
 	cmd.Flags().StringVar(&flags.agent, "agent", "", "agent.yaml, whose windows count too")
+	ledgerFlag(cmd, &flags.ledger)
 	cmd.Flags().StringVar(&flags.keys, "keys", "", "file with public keys, one a line: only signed words count")
 	cmd.Flags().StringVar(&flags.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt, for notes")
 	flags.add(cmd)
@@ -84,7 +85,7 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 	if err != nil {
 		return err
 	}
-	words, _, err := config.LoadRelease(place.tree, place.dir, env.Name, env.Was)
+	words, err := place.words(flags.ledger, app, env)
 	if err != nil {
 		return err
 	}

@@ -41,11 +41,11 @@ func (f planFlags) ask(ctx context.Context, talk io.Writer, place checkout, app 
 }
 
 func (f planFlags) askNotes(ctx context.Context, place checkout, words config.Release, of *reconciler.PreviewOf) error {
-	clone, err := openClone(ctx, f.dir)
+	clones, err := openClones(ctx, f.dir, f.ledger)
 	if err != nil {
 		return err
 	}
-	read, err := notesFlags{repository: clone.root, keys: f.keys, credentials: f.credentials}.read(ctx, record.Subject{Application: of.Application})
+	read, err := notesFlags{repository: clones.code.root, ledger: f.ledger, keys: f.keys, credentials: f.credentials}.read(ctx, record.Subject{Application: of.Application})
 	if err != nil {
 		return err
 	}
@@ -59,11 +59,11 @@ func (f planFlags) askNotes(ctx context.Context, place checkout, words config.Re
 	if !of.Rules.Follow.Pin || revision == "" {
 		return nil
 	}
-	seen, err := read.promotion(ctx, clone.branch, place.dir, subject)
+	seen, err := read.promotion(ctx, clones, place.dir, subject)
 	if err != nil {
 		return err
 	}
-	keeper := &promote.Keeper{Git: read.repo, Log: slog.New(slog.DiscardHandler)}
+	keeper := &promote.Keeper{Git: read.code, Log: slog.New(slog.DiscardHandler)}
 	of.Blocked, err = keeper.Blocked(ctx, seen, revision, words.Hotfix != nil && words.Hotfix.Revision == revision)
 	return err
 }

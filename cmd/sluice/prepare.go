@@ -9,19 +9,19 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
 // prepareFlags are those of the commands that prepare a commit of an environment's release file.
 type prepareFlags struct {
-	dir, keys, credentials string
-	push, dryRun           bool
+	dir, ledger, keys, credentials string
+	push, dryRun                   bool
 }
 
 func (f *prepareFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.dir, "directory", "C", ".", "folder of sluice.yaml")
+	ledgerFlag(cmd, &f.ledger)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only show the difference")
 	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
 }
@@ -34,13 +34,14 @@ func (f *prepareFlags) addPush(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.push, "push", false, "push the commit")
 }
 
-// desk is where such a command works: an environment of a working folder, and the clone around it.
+// desk is where such a command works: an environment of a working folder, and the clones around it.
 type desk struct {
 	prepareFlags
 	application, environment string
 	place                    checkout
+	app                      *config.Application
 	env                      *config.Environment
-	clone                    *clone
+	clones                   clones
 }
 
 // openDesk opens the environment that the arguments name, APP ENV.
@@ -50,8 +51,8 @@ func openDesk(ctx context.Context, flags prepareFlags, args []string) (*desk, er
 		return nil, err
 	}
 	d := &desk{prepareFlags: flags, application: args[0], environment: args[1], place: place}
-	if _, d.env, err = place.environment(args); err == nil {
-		d.clone, err = openClone(ctx, flags.dir)
+	if d.app, d.env, err = place.environment(args); err == nil {
+		d.clones, err = openClones(ctx, flags.dir, flags.ledger)
 	}
 	if err != nil {
 		place.close()
@@ -67,23 +68,31 @@ func (d *desk) subject() record.Subject {
 }
 
 func (d *desk) notesFlags() notesFlags {
-	return notesFlags{repository: d.clone.root, keys: d.keys, credentials: d.credentials}
+	return notesFlags{repository: d.clones.code.root, ledger: d.ledger, keys: d.keys, credentials: d.credentials}
 }
 
-// upToDate refuses a clone that is behind: it lacks what its branch has on the server, or a revision that is needed; empty:
-// none is.
-func (d *desk) upToDate(ctx context.Context, repo *gitsource.Repository, needed string) error {
-	branch := "refs/heads/" + d.clone.branch
-	refs, err := repo.Refs(ctx, branch)
+// upToDate refuses clones that are behind: what is to be committed to lacks what its branch has on the server, or the code a
+// revision that is needed; empty: none is.
+func (d *desk) upToDate(ctx context.Context, of remotes, needed string) error {
+	branch := "refs/heads/" + d.clones.ledger.branch
+	refs, err := of.ledger.Refs(ctx, branch)
 	if err != nil {
 		return err
 	}
-	return d.clone.has(ctx, needed, refs[branch])
+	if err := d.clones.ledger.reaches(ctx, refs[branch]); err != nil {
+		return err
+	}
+	return d.clones.code.has(ctx, needed)
 }
 
 // file is the path of the release file, from where the command was called.
 func (d *desk) file() string {
-	return filepath.Join(d.dir, filepath.FromSlash(config.ReleasePath(d.environment)))
+	dir := d.dir
+	if d.ledger != "" {
+		root, of := inLedger(d.ledger, d.app)
+		dir = filepath.Join(root, of)
+	}
+	return filepath.Join(dir, filepath.FromSlash(config.ReleasePath(d.environment)))
 }
 
 // edition is another text of a release file.
@@ -95,8 +104,8 @@ type edition struct {
 
 // prepare shows how the release file changes and commits that file alone, and pushes where that was asked for.
 func (d *desk) prepare(cmd *cobra.Command, e edition) error {
-	ctx, file, talk := cmd.Context(), d.file(), cmd.ErrOrStderr()
-	if err := d.clone.unchanged(ctx, file); err != nil {
+	ctx, file, clone, talk := cmd.Context(), d.file(), d.clones.ledger, cmd.ErrOrStderr()
+	if err := clone.unchanged(ctx, file); err != nil {
 		return err
 	}
 	before, err := os.ReadFile(file)
@@ -114,19 +123,19 @@ func (d *desk) prepare(cmd *cobra.Command, e edition) error {
 		if d.dryRun {
 			return nil
 		}
-		commit, err := d.clone.commit(ctx, file, after, e.message)
+		commit, err := clone.commit(ctx, file, after, e.message)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(talk, "Committed %.7s to %s\n", commit, d.clone.branch)
+		fmt.Fprintf(talk, "Committed %.7s to %s\n", commit, clone.branch)
 	}
 	if !d.push || d.dryRun {
-		fmt.Fprintln(talk, "Try: git push")
+		fmt.Fprintln(talk, "Try: "+clone.command("push"))
 		return nil
 	}
-	if _, err := d.clone.git(ctx, "push", "--quiet", "origin", "HEAD:refs/heads/"+d.clone.branch); err != nil {
+	if _, err := clone.git(ctx, "push", "--quiet", "origin", "HEAD:refs/heads/"+clone.branch); err != nil {
 		return err
 	}
-	fmt.Fprintf(talk, "Pushed to %s\n", d.clone.branch)
+	fmt.Fprintf(talk, "Pushed to %s\n", clone.branch)
 	return nil
 }

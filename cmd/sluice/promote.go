@@ -37,7 +37,7 @@ With --to that revision is pinned, whether it is due or not: who names it has de
 here too: what is no commit of the branch, does not render, or was never proven where releases come from. With --hotfix the
 last is let through by hotfix: in the release file, and the reason is in the commit.
 
-Checks are known at the forge alone, and so are requests that somebody closed: they are for you to look at.`,
+Checks are known at the forge alone, and so are requests that somebody closed: they are for you to look at.` + ledgerHelp,
 		Example: "  sluice promote shop production\n  sluice promote shop production --push\n" +
 			"  sluice promote -C apps/shop shop production --to v1.4.2 --hotfix \"incident 4711\"",
 		Args: arguments(cobra.ExactArgs(2)),
@@ -71,7 +71,7 @@ func promoteTo(cmd *cobra.Command, flags promoteFlags, args []string) error {
 		return hinted{fmt.Errorf("%s has no promotion: that says where its releases come from", desk.environment), again + " --to REVISION"}
 	}
 	if flags.to != "" {
-		if flags.to, err = desk.clone.revision(ctx, flags.to); err != nil {
+		if flags.to, err = desk.clones.code.revision(ctx, flags.to); err != nil {
 			return err
 		}
 	}
@@ -80,14 +80,14 @@ func promoteTo(cmd *cobra.Command, flags promoteFlags, args []string) error {
 		return err
 	}
 	defer read.close()
-	if err := desk.upToDate(ctx, read.repo, ""); err != nil {
+	if err := desk.upToDate(ctx, read.remotes, ""); err != nil {
 		return err
 	}
-	subject, err := read.promotion(ctx, desk.clone.branch, desk.place.dir, desk.subject())
+	subject, err := read.promotion(ctx, desk.clones, desk.place.dir, desk.subject())
 	if err != nil {
 		return err
 	}
-	keeper := &promote.Keeper{Git: read.repo, Log: slog.New(slog.DiscardHandler)}
+	keeper := &promote.Keeper{Git: read.code, Log: slog.New(slog.DiscardHandler)}
 	found, needs, err := weigh(ctx, keeper, subject, flags)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func promoteTo(cmd *cobra.Command, flags promoteFlags, args []string) error {
 	case found.Blocked != "":
 		return fmt.Errorf("the agent would refuse it: %s", found.Blocked)
 	}
-	if err := tellPromotion(ctx, cmd.ErrOrStderr(), desk, read.repo, subject, found); err != nil {
+	if err := tellPromotion(ctx, cmd.ErrOrStderr(), desk, read.code, subject, found); err != nil {
 		return err
 	}
 	if flags.to == "" && !found.Due {
@@ -109,21 +109,25 @@ func promoteTo(cmd *cobra.Command, flags promoteFlags, args []string) error {
 	return desk.prepare(cmd, desk.pinning(found, flags.hotfix, needs))
 }
 
-// promotion is what the agent would look at on a branch, as the server has it.
-func (n *notes) promotion(ctx context.Context, branch, dir string, of record.Subject) (promote.Subject, error) {
+// promotion is what the agent would look at on the branches of clones, as their servers have them.
+func (n *notes) promotion(ctx context.Context, in clones, dir string, of record.Subject) (promote.Subject, error) {
+	branch := in.code.branch
 	ref := "refs/heads/" + branch
 	s := promote.Subject{
 		Application: of.Application, Environment: of.Environment, Repository: config.Repository{Branch: branch}, Dir: dir,
 		Lines: map[string][]record.Line{}, Now: time.Now(),
 	}
-	refs, err := n.repo.Fetch(ctx, ref, record.Ref("*"))
+	if n.unread != nil {
+		return s, n.unread
+	}
+	refs, err := n.code.Fetch(ctx, ref, record.Ref("*"))
 	if err != nil {
 		return s, err
 	}
 	if s.Tip = refs[ref]; s.Tip == "" {
 		return s, fmt.Errorf("origin has no branch %s", branch)
 	}
-	tree, err := n.repo.Tree(s.Tip)
+	tree, err := n.code.Tree(s.Tip)
 	if err != nil {
 		return s, err
 	}
@@ -135,6 +139,15 @@ func (n *notes) promotion(ctx context.Context, branch, dir string, of record.Sub
 	env, ok := app.Environment(of.Environment)
 	if !ok || app.Metadata.Name != of.Application {
 		return s, hinted{fmt.Errorf("branch %s on origin has no environment %q of %q", branch, of.Environment, of.Application), "git push"}
+	}
+	if s.Ledger, err = n.promoted(ctx, in, app); err != nil {
+		return s, err
+	}
+	if s.Ledger != nil {
+		dir = s.Ledger.Dir
+		if tree, err = n.ledger.Tree(s.Ledger.Tip); err != nil {
+			return s, err
+		}
 	}
 	if s.Release, _, err = config.LoadRelease(tree, dir, env.Name, env.Was); err != nil {
 		return s, err
@@ -217,8 +230,8 @@ func tellPromotion(ctx context.Context, talk io.Writer, d *desk, repo *gitsource
 	if total > len(commits) {
 		fmt.Fprintf(talk, "  and %d older ones\n", total-len(commits))
 	}
-	if found.Branch != "" {
-		fmt.Fprintf(talk, "The agent asks for the same: git fetch origin %s && git merge FETCH_HEAD && git push\n", found.Branch)
+	if in := d.clones.ledger; found.Branch != "" {
+		fmt.Fprintf(talk, "The agent asks for the same: %s && %s && %s\n", in.command("fetch origin "+found.Branch), in.command("merge FETCH_HEAD"), in.command("push"))
 	}
 	if s.Release.Revision != "" {
 		fmt.Fprintf(talk, "The objects: sluice diff %s %s --against %.7s --revision %.7s\n", d.application, d.environment, s.Release.Revision, found.Revision)

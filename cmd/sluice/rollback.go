@@ -30,7 +30,7 @@ or to the release of --to. What was left by a failure or by a roll-back is not a
 
 Where the environment follows a pin, it is written into the release file, and that file alone is committed, by git and on
 the branch of this folder. Nothing is pushed without --push. Elsewhere the commits are to be reverted that brought the
-releases since, and the commands are printed.`,
+releases since, and the commands are printed.` + ledgerHelp,
 		Example: "  sluice rollback shop production --push\n  sluice rollback -C apps/shop shop production --to 4f1c0c2 --dry-run",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return rollBack(cmd, flags, args) },
@@ -61,7 +61,7 @@ func rollBack(cmd *cobra.Command, flags rollbackFlags, args []string) error {
 		if flags.push {
 			return hinted{usageError{fmt.Errorf("--push: %s follows no pin: what is to be reverted is for you to look at", desk.environment)}, "sluice rollback " + strings.Join(args, " ")}
 		}
-		return desk.clone.printReverts(ctx, cmd.OutOrStdout(), lines, from, to)
+		return desk.clones.code.printReverts(ctx, cmd.OutOrStdout(), lines, from, to)
 	}
 	return desk.prepare(cmd, edition{
 		edit:    func(file string, before []byte) ([]byte, error) { return config.Pin(file, before, to.Revision) },
@@ -82,7 +82,7 @@ func wordsOf(ctx context.Context, d *desk) ([]record.Line, error) {
 	if len(lines) == 0 {
 		return nil, hinted{fmt.Errorf("no agent has written anything that counts of %s in %s", d.application, d.environment), "sluice status " + d.application}
 	}
-	return lines, d.upToDate(ctx, read.repo, lines[0].Revision)
+	return lines, d.upToDate(ctx, read.remotes, lines[0].Revision)
 }
 
 // wayBack is the line of the release that the environment is at, and of the one to go back to.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
@@ -29,7 +30,8 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": mai
 //	note REPO APP ENV PHASE [REASON]  writes what an agent would on $HEAD; its public key is in $WORK/keys. A reason that
 //	             begins with "stage N of M" has the stage as evidence; with the phase Holding it waits for approval.
 //	             $TRIGGER, $DIGEST and $MINUTE, the time after 12:00 instead of a second for each line, are what is set,
-//	             $SOAKED for how long it was well, such as 30m. The inputs are what $HEAD really renders to there
+//	             $SOAKED for how long it was well, such as 30m. The inputs are what $HEAD really renders to there,
+//	             or in the repository $CODE where notes are elsewhere
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
@@ -126,23 +128,30 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 	if minute, err := strconv.Atoi(ts.Getenv("MINUTE")); err == nil {
 		at = time.Date(2026, 11, 21, 12, minute, 0, 0, time.UTC)
 	}
-	mirror, err := os.MkdirTemp(ts.Getenv("WORK"), ".mirror-")
-	ts.Check(err)
-	repo, err := gitsource.Open(gitsource.Config{URL: b.git.URL(args[0]), Dir: mirror, Credentials: func() (gitsource.Credentials, error) {
-		return gitsource.Credentials{Username: "agent", Password: gitsource.NewSecret(gittest.Password)}, nil
-	}})
-	ts.Check(err)
+	repo, code := b.open(ts, args[0]), b.open(ts, cmp.Or(ts.Getenv("CODE"), args[0]))
 	defer repo.Close() //nolint:errcheck // it was only written through
+	defer code.Close() //nolint:errcheck // it was only read
 	soaked, _ := time.ParseDuration(ts.Getenv("SOAKED"))
 	line, next, err := record.Maker{Signer: b.signer}.Make(chain, record.Line{
 		Phase: policies.Phase(args[3]), Revision: ts.Getenv("HEAD"), Agent: "eu-1", Cluster: "local", Reason: strings.Join(args[4:], " "),
 		Trigger: ts.Getenv("TRIGGER"), Digest: ts.Getenv("DIGEST"), At: at, Evidence: record.Evidence{Stage: stage, Soaked: soaked.Seconds()},
-		Inputs: b.inputs(repo, args[1], args[2], ts.Getenv("HEAD")),
+		Inputs: b.inputs(code, args[1], args[2], ts.Getenv("HEAD")),
 	})
 	ts.Check(err)
 	b.chains[subject] = next
 	_, err = repo.AppendNotes(b.t.Context(), record.Ref(args[2]), map[string][]string{ts.Getenv("HEAD"): {line.Text()}}, nil)
 	ts.Check(err)
+}
+
+// open opens a repository of the server, as an agent would.
+func (b *scriptBed) open(ts *testscript.TestScript, name string) *gitsource.Repository {
+	mirror, err := os.MkdirTemp(ts.Getenv("WORK"), ".mirror-")
+	ts.Check(err)
+	repo, err := gitsource.Open(gitsource.Config{URL: b.git.URL(name), Dir: mirror, Credentials: func() (gitsource.Credentials, error) {
+		return gitsource.Credentials{Username: "agent", Password: gitsource.NewSecret(gittest.Password)}, nil
+	}})
+	ts.Check(err)
+	return repo
 }
 
 // inputs are those that an environment renders from at a revision; none where it does not.

@@ -145,8 +145,8 @@ func (s *shared) release(begin func(), revision, value string) (out telling) {
 	if s.running() {
 		cpu, _ = used()
 	}
-	began := time.Now()
 	begin()
+	began := time.Now()
 	s.await("objects", func() error { return s.hasValue(value) })
 	out.applied = time.Since(began)
 	s.await("notes and statuses", func() error { return s.isTold(revision) })
@@ -166,7 +166,7 @@ func (s *shared) running() bool {
 
 // await looks twice a second, as what it looks at costs much.
 func (s *shared) await(what string, cond func() error) {
-	deadline, tick := time.Now().Add(2*patience), time.NewTicker(500*time.Millisecond)
+	deadline, tick := time.Now().Add(4*patience), time.NewTicker(500*time.Millisecond)
 	defer tick.Stop()
 	for {
 		err := cond()

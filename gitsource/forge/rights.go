@@ -22,6 +22,11 @@ type Right struct {
 // String is for people.
 func (r Right) String() string { return r.Name + " (to " + r.For + ")" }
 
+// ToTell reports whether those need it who write nothing but commit statuses, and read checks.
+func (r Right) ToTell() bool {
+	return strings.Contains(r.For, forStatuses) || strings.Contains(r.For, forChecks) || strings.Contains(r.For, forRead)
+}
+
 // rightsAPI says which rights are missing.
 type rightsAPI interface {
 	missing(ctx context.Context) ([]Right, error)
@@ -191,7 +196,7 @@ func (g *giteaAPI) missing(ctx context.Context) ([]Right, error) {
 	}
 	var out []Right
 	if repo.Permissions == nil || !repo.Permissions.Push {
-		out = append(out, Right{"write access to the repository", forPush})
+		out = append(out, Right{"write access to the repository", forPush + ", and " + forStatuses})
 	}
 	_, _, err = client.CreateStatus(g.owner, g.name, nowhere, gitea.CreateStatusOption{State: gitea.StatusError})
 	e, err := lacks(failed(err), false)

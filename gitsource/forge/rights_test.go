@@ -47,21 +47,22 @@ func TestRights(t *testing.T) {
 		answers []answer
 		want    []string
 		err     forge.Problem
+		writers []string // of these, those that who only tells does not need
 	}{
-		"GitHubAll":       {"what cannot succeed is refused as such", forge.GitHub, hub(1, 422, 422, 200), nil, ""},
-		"GitHubNone":      {"classic tokens are told 404", forge.GitHub, hub(0, 404, 403, 403), []string{"Contents: write", "Pull requests: write", "Commit statuses: write", "Checks: read"}, ""},
-		"GitHubNotEvenIt": {"a repository that cannot be seen", forge.GitHub, []answer{{doc: gitHubRepo, on: "GET /repos/acme/shop", status: 404, body: `{}`}}, []string{"Metadata: read"}, ""},
-		"GitHubDown":      {"that is not known, and not said", forge.GitHub, hub(1, 422, 502, 200), nil, forge.Unavailable},
-		"GitHubToken":     {"a wrong token lacks no right", forge.GitHub, []answer{{doc: gitHubTrouble, on: "GET /repos/acme/shop", status: 401, body: `{}`}}, nil, forge.NotAllowed},
-		"GitLabAll":       {"the higher of both counts", forge.GitLab, lab(`{"project_access":{"access_level":20},"group_access":{"access_level":30}}`, `["api"]`), nil, ""},
-		"GitLabReporter":  {"may read only", forge.GitLab, lab(`{"project_access":{"access_level":20},"group_access":null}`, `["read_api"]`), []string{"role Developer", "scope api"}, ""},
+		"GitHubAll":       {"what cannot succeed is refused as such", forge.GitHub, hub(1, 422, 422, 200), nil, "", nil},
+		"GitHubNone":      {"classic tokens are told 404", forge.GitHub, hub(0, 404, 403, 403), []string{"Contents: write", "Pull requests: write", "Commit statuses: write", "Checks: read"}, "", []string{"Contents: write", "Pull requests: write"}},
+		"GitHubNotEvenIt": {"a repository that cannot be seen", forge.GitHub, []answer{{doc: gitHubRepo, on: "GET /repos/acme/shop", status: 404, body: `{}`}}, []string{"Metadata: read"}, "", nil},
+		"GitHubDown":      {"that is not known, and not said", forge.GitHub, hub(1, 422, 502, 200), nil, forge.Unavailable, nil},
+		"GitHubToken":     {"a wrong token lacks no right", forge.GitHub, []answer{{doc: gitHubTrouble, on: "GET /repos/acme/shop", status: 401, body: `{}`}}, nil, forge.NotAllowed, nil},
+		"GitLabAll":       {"the higher of both counts", forge.GitLab, lab(`{"project_access":{"access_level":20},"group_access":{"access_level":30}}`, `["api"]`), nil, "", nil},
+		"GitLabReporter":  {"may read only", forge.GitLab, lab(`{"project_access":{"access_level":20},"group_access":null}`, `["read_api"]`), []string{"role Developer", "scope api"}, "", nil},
 		"GitLabScope": {"the answer names the scope", forge.GitLab, []answer{{doc: gitLabScopes, on: "GET " + labProject, status: 403,
-			body: `{"error":"insufficient_scope","error_description":"more","scope":"api read_api"}`}}, []string{"scope api"}, ""},
+			body: `{"error":"insufficient_scope","error_description":"more","scope":"api read_api"}`}}, []string{"scope api"}, "", nil},
 		"GitLabOtherToken": {"an OAuth token does not know of itself", forge.GitLab, append(lab(`{"project_access":{"access_level":40}}`, `[]`)[:1],
-			answer{doc: gitLabScopes, on: labSelf, status: 401, body: `{"message":"401 Unauthorized"}`}), nil, ""},
-		"GiteaAll":    {"Gitea fails over what is not there", forge.Gitea, tea("true", 500, 500, `{"message":""}`, `{"message":""}`), nil, ""},
-		"GiteaScopes": {"each is named", forge.Gitea, tea("true", 403, 403, scope("write:repository"), scope("read:issue")), []string{"scope write:repository", "scope read:issue"}, ""},
-		"GiteaReader": {"one right, not the same thing thrice", forge.Gitea, tea("false", 403, 404, `{"message":"user should have a permission to write to a repo"}`, `{}`), []string{"write access to the repository"}, ""},
+			answer{doc: gitLabScopes, on: labSelf, status: 401, body: `{"message":"401 Unauthorized"}`}), nil, "", nil},
+		"GiteaAll":    {"Gitea fails over what is not there", forge.Gitea, tea("true", 500, 500, `{"message":""}`, `{"message":""}`), nil, "", nil},
+		"GiteaScopes": {"each is named", forge.Gitea, tea("true", 403, 403, scope("write:repository"), scope("read:issue")), []string{"scope write:repository", "scope read:issue"}, "", []string{"scope read:issue"}},
+		"GiteaReader": {"one right, not the same thing thrice", forge.Gitea, tea("false", 403, 404, `{"message":"user should have a permission to write to a repo"}`, `{}`), []string{"write access to the repository"}, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := serve(t, tc.answers...)
@@ -73,15 +74,20 @@ func TestRights(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got []string
+			var got, writers []string
 			for _, r := range missing {
-				got = append(got, r.Name)
+				if got = append(got, r.Name); !r.ToTell() {
+					writers = append(writers, r.Name)
+				}
 				if r.For == "" {
 					t.Errorf("right %q is for nothing", r.Name)
 				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s: %s", tc.reason, diff)
+			}
+			if diff := cmp.Diff(tc.writers, writers); diff != "" {
+				t.Errorf("not needed to tell: %s", diff)
 			}
 		})
 	}

@@ -101,8 +101,13 @@ type Credentials struct {
 	Directory string `json:"directory,omitempty"`
 }
 
-// WriteBack says what is written to a repository.
+// WriteBack says what is written to a repository, or to its ledger where it has one.
 type WriteBack struct {
+	// Ledger puts notes, pins and requests into another repository, for those who give an agent no right to write to code:
+	// nothing is pushed to the code then. The release files are <application>/releases/<environment>.yaml there, and not
+	// beside sluice.yaml any more; notes are on the revisions of the code. Commit statuses are set and checks are read at the
+	// forge of the code all the same, where the repository names one.
+	Ledger *Ledger `json:"ledger,omitempty"`
 	// Notes are status lines in refs/notes/sluice/<environment>; false writes none.
 	Notes *bool `json:"notes,omitempty"`
 	// Promote lets branches that begin with sluice/ be pushed, and merge requests be opened for them: pins that are proposed, for

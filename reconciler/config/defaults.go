@@ -86,15 +86,23 @@ func defaultRepository(r *Repository) {
 	if r.Path != "" {
 		r.Path = path.Clean(r.Path)
 	}
-	if r.Poll.Cron == "" {
-		setDefault(&r.Poll.Interval, Duration(defaultInterval))
-	} else {
-		setDefault(&r.Poll.TimeZone, defaultTimeZone)
+	defaultPoll(&r.Poll)
+	if l := r.WriteBack.Ledger; l != nil {
+		setDefault(&l.Branch, defaultBranch)
+		defaultPoll(&l.Poll)
 	}
 	setDefault(&r.WriteBack.Notes, new(true))
 	setDefault(&r.WriteBack.Promote, new(true))
-	if !r.CountsPushes() {
+	if !r.Ledger().CountsPushes() {
 		setDefault(&r.WriteBack.Interval, Duration(defaultPushInterval))
+	}
+}
+
+func defaultPoll(p *Poll) {
+	if p.Cron == "" {
+		setDefault(&p.Interval, Duration(defaultInterval))
+	} else {
+		setDefault(&p.TimeZone, defaultTimeZone)
 	}
 }
 

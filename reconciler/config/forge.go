@@ -65,14 +65,22 @@ func (r Repository) credentials() (all []*Credentials) {
 	if r.Credentials != nil {
 		all = append(all, r.Credentials)
 	}
-	if f := r.Forge; f != nil && f.Token != nil {
-		all = append(all, f.Token)
-	}
-	if f := r.Forge; f != nil && f.App != nil {
-		all = append(all, &f.App.PrivateKey)
-	}
+	all = append(all, r.Forge.credentials()...)
 	if r.Webhook != nil {
 		all = append(all, &r.Webhook.Secret)
+	}
+	if l := r.WriteBack.Ledger; l != nil {
+		all = append(all, l.credentials()...)
+	}
+	return all
+}
+
+func (f *Forge) credentials() (all []*Credentials) {
+	if f != nil && f.Token != nil {
+		all = append(all, f.Token)
+	}
+	if f != nil && f.App != nil {
+		all = append(all, &f.App.PrivateKey)
 	}
 	return all
 }
@@ -121,5 +129,8 @@ func checkWriteBack(d *document, at string, r *Repository) {
 	}
 	if w.Commit && w.Promote != nil && !*w.Promote {
 		d.reject(at+".commit", "needs promote: true")
+	}
+	if w.Ledger != nil {
+		checkLedger(d, at+".ledger", w.Ledger)
 	}
 }

@@ -20,6 +20,8 @@ func TestCountsPushes(t *testing.T) {
 		"AsItsForge":  {"url: https://git.example.com/acme/shop.git, forge: {kind: github, token: {secret: s}}", true, 0},
 		"AsIsSaid":    {"url: https://github.com/acme/shop.git, writeBack: {interval: 5s}", true, 5 * time.Second},
 		"AnotherOne":  {"url: https://git.example.com/acme/github.com.git", false, time.Second},
+		"ItsLedger":   {"url: https://git.example.com/acme/shop.git, writeBack: {ledger: {url: https://github.com/acme/ledger.git}}", true, 0},
+		"ItsCode":     {"url: https://github.com/acme/shop.git, writeBack: {ledger: {url: https://git.example.com/acme/ledger.git}}", false, time.Second},
 		"OtherForge":  {"url: https://git.example.com/acme/shop.git, forge: {kind: gitea, token: {secret: s}}", false, time.Second},
 		"AnotherHost": {"url: 'git@github.com.example.com:acme/shop.git', credentials: {secret: s}", false, time.Second},
 	}
@@ -32,8 +34,8 @@ func TestCountsPushes(t *testing.T) {
 				t.Fatal(err)
 			}
 			r := agent.Repositories[0]
-			if r.CountsPushes() != tc.counts || r.WriteBack.Interval.Std() != tc.interval {
-				t.Errorf("counts %v, interval %s", r.CountsPushes(), r.WriteBack.Interval)
+			if r.Ledger().CountsPushes() != tc.counts || r.WriteBack.Interval.Std() != tc.interval {
+				t.Errorf("counts %v, interval %s", r.Ledger().CountsPushes(), r.WriteBack.Interval)
 			}
 		})
 	}

@@ -58,6 +58,7 @@ func checkRepositories(d *document, repositories []Repository) {
 			places.once(d, at, r.URL+" "+r.Branch+" "+folder, "has the url, branch and path of the repository")
 		}
 	}
+	checkLedgers(d, repositories)
 }
 
 // seen is where each value stood first.
@@ -95,7 +96,7 @@ func checkRepository(d *document, at string, r *Repository) {
 		checkForge(d, at+".forge", r.Forge)
 	}
 	checkWriteBack(d, at+".writeBack", r)
-	if every := r.WriteBack.Interval.Std(); (every != 0 || !r.CountsPushes()) && (every < 100*time.Millisecond || every > time.Hour) {
+	if every := r.WriteBack.Interval.Std(); (every != 0 || !r.Ledger().CountsPushes()) && (every < 100*time.Millisecond || every > time.Hour) {
 		d.reject(at+".writeBack.interval", "must be 100ms..1h %s", got(r.WriteBack.Interval.String()))
 	}
 }

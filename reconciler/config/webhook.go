@@ -17,18 +17,24 @@ type Webhook struct {
 
 func checkWebhooks(d *document, a *Agent) {
 	heard := false
-	for i := range a.Repositories {
-		r, at := &a.Repositories[i], d.item("repositories", i)+".webhook"
-		if r.Webhook == nil {
-			continue
+	check := func(at string, w *Webhook, f *Forge) {
+		if w == nil {
+			return
 		}
 		heard = true
-		checkCredentials(d, at+".secret", &r.Webhook.Secret)
-		if r.Forge == nil {
+		checkCredentials(d, at+".secret", &w.Secret)
+		if f == nil {
 			d.reject(at, "needs a forge, whose kind says how webhooks are signed")
 		}
 		if a.Webhooks == nil {
 			d.reject(at, "needs webhooks: {listen: host:port}")
+		}
+	}
+	for i := range a.Repositories {
+		r, at := &a.Repositories[i], d.item("repositories", i)
+		check(at+".webhook", r.Webhook, r.Forge)
+		if l := r.WriteBack.Ledger; l != nil {
+			check(at+".writeBack.ledger.webhook", l.Webhook, l.Forge)
 		}
 	}
 	if a.Webhooks == nil {

@@ -23,12 +23,12 @@ type Pin struct {
 	message string
 }
 
-// Commits puts pins on the polled branch.
+// Commits puts pins on the polled branch that has them.
 type Commits struct {
 	Git *gitsource.Repository
 	Log *slog.Logger
 	Now time.Time
-	// Branch is the polled one, and Tip where it is.
+	// Branch is that one, and Tip where it is.
 	Branch, Tip string
 }
 
@@ -37,7 +37,7 @@ func (k *Keeper) pin(ctx context.Context, l lane, revision, reason string) (*Pin
 	if !k.MayCommit {
 		return nil, "promotion by commit needs writeBack: {commit: true} of the repository in agent.yaml", nil
 	}
-	files, err := l.files(ctx, l.Tip, picks{l.file(): revision})
+	files, err := l.files(ctx, l.in.Tip, picks{l.file(): revision})
 	if err != nil {
 		return nil, reason, err
 	}

@@ -31,19 +31,20 @@ func (k *Keeper) declined(ctx context.Context, s Subject, closed string) (string
 	return newest, ctx.Err()
 }
 
-// pinsBefore are the earlier pins in the history of the branch.
+// pinsBefore are the earlier pins in the history of the branch that has them.
 func (k *Keeper) pinsBefore(s Subject) []string {
-	if k.past.tip == s.Tip {
+	in := k.ledger(s)
+	if k.past.tip == in.Tip {
 		return k.past.pins
 	}
 	var pins []string
-	revision, last := s.Tip, s.Release.Revision
+	revision, last := in.Tip, s.Release.Revision
 	for range longestPast {
-		parent, ok, err := k.Git.FirstParent(revision)
+		parent, ok, err := in.Git.FirstParent(revision)
 		if err != nil || !ok {
 			break
 		}
-		tree, err := k.Git.Tree(parent)
+		tree, err := in.Git.Tree(parent)
 		if err != nil {
 			break
 		}
@@ -52,7 +53,7 @@ func (k *Keeper) pinsBefore(s Subject) []string {
 		}
 		revision = parent
 	}
-	k.past = past{tip: s.Tip, pins: pins}
+	k.past = past{tip: in.Tip, pins: pins}
 	return pins
 }
 
@@ -69,7 +70,7 @@ func (s Subject) wordsAt(tree *gitsource.Tree) config.Release {
 	if env, ok := s.Rules.Environment(s.Environment); ok {
 		was = env.Was
 	}
-	dir, err := config.Locate(tree, s.Application, s.Dir, s.Repository, s.Rules.Was...)
+	dir, err := s.dirAt(tree)
 	if err != nil {
 		return config.Release{}
 	}

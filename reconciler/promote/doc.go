@@ -2,6 +2,9 @@
 // revision that is proven where it comes from, and keeps the one merge request that asks for it as it should be, or commits
 // the pin where no person is asked.
 //
+// The code and the release files may be in two repositories, see [Ledger]: then candidates are revisions of the one, and pins,
+// branches and requests are in the other.
+//
 // The agent of the target environment decides, from Git alone: the polled branch, the notes that count of the environments
 // that releases come from, and the requests and checks at the forge. What it keeps in memory is only a cache. Nothing is
 // decided by a commit's author or trailers, which anybody can write.

@@ -14,8 +14,6 @@ type Member struct {
 	Subject Subject
 	// Out is why it has no part in the group now; empty: it has.
 	Out string
-	// Alone: there is a branch that asks for it without its group still.
-	Alone bool
 }
 
 // share is what a member would have, and why not.
@@ -30,19 +28,24 @@ type share struct {
 // and is no member's. The outcomes are those of the members, in their order, whatever the error. Where one cannot be looked at, all
 // stays as it is.
 func (k *Keeper) LookTogether(ctx context.Context, name string, members []Member) ([]Outcome, error) {
-	l := k.groupLane(name, members)
-	outs, err := k.look(ctx, l, members)
-	for _, m := range members {
-		if err == nil && m.Alone {
-			err = m.Keeper.leave(ctx, m.Subject, "it is asked for together with the group "+name)
-		}
+	return k.look(ctx, k.groupLane(name, members), members)
+}
+
+// GroupBranch is where a group of a repository asks, without refs/heads/. In a ledger, which others may share, it has the name of
+// the repository too.
+func GroupBranch(repo config.Repository, name string) string {
+	if repo.WriteBack.Ledger != nil {
+		name = repo.Name + "/" + name
 	}
-	return outs, err
+	return "sluice/group/" + name
 }
 
 // groupLane asks for the candidates of several.
 func (k *Keeper) groupLane(name string, members []Member) lane {
-	l := lane{Subject: members[0].Subject, group: name, name: "group/" + name, branch: "sluice/group/" + name, log: k.Log.With("group", name)}
+	first := members[0].Subject
+	l := lane{
+		Subject: first, in: k.ledger(first), group: name, name: "group/" + name, branch: GroupBranch(first.Repository, name), log: k.Log.With("group", name),
+	}
 	for _, m := range members {
 		l.members = append(l.members, m.Subject)
 	}
@@ -55,7 +58,7 @@ func (k *Keeper) groupLane(name string, members []Member) lane {
 		}
 		return joined("Move the pins of the group "+name, messages)
 	}
-	return k.pins(l)
+	return pins(l)
 }
 
 // weigh decides about a member as if it were alone. What its request asks for already is decided about where that is not moved.
@@ -122,14 +125,4 @@ func (k *Keeper) commit(ctx context.Context, l lane, all []share, outs []Outcome
 		}
 	}
 	return nil
-}
-
-// leave withdraws what an environment asked for alone.
-func (k *Keeper) leave(ctx context.Context, s Subject, reason string) error {
-	l := k.promotionLane(s)
-	now, err := k.requests(ctx, l)
-	if err != nil {
-		return err
-	}
-	return k.withdraw(ctx, l, now, reason)
 }

@@ -194,25 +194,6 @@ func TestGroupThatSomebodyLeft(t *testing.T) {
 	c.asks(map[string]string{"shop": shop})
 }
 
-// TestGroupTakesOver: what was asked for alone is withdrawn.
-func TestGroupTakesOver(t *testing.T) {
-	t.Parallel()
-	c := newCrew(t, "")
-	shop := c.release("shop", "2", 0)
-	m := c.member("shop")
-	if _, err := m.Keeper.Look(t.Context(), m.Subject); err != nil || c.bed.head() == "" {
-		t.Fatalf("it does not ask alone: %v", err)
-	}
-	m.Alone = true
-	if _, err := c.bed.keeper.LookTogether(t.Context(), "web", []Member{m, c.member("till")}); err != nil {
-		t.Fatal(err)
-	}
-	c.asks(map[string]string{"shop": shop})
-	if c.bed.head() != "" {
-		t.Error("it asks alone still")
-	}
-}
-
 // TestGroupThatCommits: no pin goes while another of the group that has a candidate is not due, and then all go in one commit, or
 // none of them.
 func TestGroupThatCommits(t *testing.T) {

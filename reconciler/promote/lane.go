@@ -21,6 +21,7 @@ type picks map[string]string
 type lane struct {
 	Subject              // of several any of them: they have the repository in common
 	members []Subject    // all that may have a part in it
+	in      Ledger       // where the branch is, and what it is merged into
 	group   string       // empty: it is of one environment alone
 	name    string       // as statuses have it: application/environment, or group/name
 	branch  string       // without refs/heads/
@@ -35,10 +36,11 @@ type lane struct {
 // lane is one of a single environment, that asks by its pin.
 func (k *Keeper) lane(s Subject, kind string, message func(revision string) string) lane {
 	l := lane{
-		Subject: s, members: []Subject{s}, name: s.name(), branch: "sluice/" + kind + "/" + s.name(), log: k.Log.With("app", s.Application, "env", s.Environment),
+		Subject: s, members: []Subject{s}, in: k.ledger(s), name: s.name(), branch: "sluice/" + kind + "/" + s.name(),
+		log:     k.Log.With("app", s.Application, "env", s.Environment),
 		message: func(asked picks) string { return message(asked[s.file()]) },
 	}
-	return k.pins(l)
+	return pins(l)
 }
 
 // promotionLane asks for a candidate.
@@ -62,10 +64,10 @@ func (k *Keeper) revertLane(s Subject) lane {
 
 // pins has a lane ask by the pins in release files. Which it asks for is read from those that its branch changed, so that it is
 // known for ours whoever has a part in it by now.
-func (k *Keeper) pins(l lane) lane {
-	l.asks = func(ctx context.Context, c gitsource.Commit) (picks, error) { return k.pinned(ctx, l.Subject, c) }
+func pins(l lane) lane {
+	l.asks = l.pinned
 	l.files = func(_ context.Context, onto string, asked picks) (gitsource.Files, error) {
-		tree, err := k.Git.Tree(onto)
+		tree, err := l.in.Git.Tree(onto)
 		if err != nil {
 			return nil, fmt.Errorf("read %.7s: %w", onto, err)
 		}
@@ -87,19 +89,19 @@ func (k *Keeper) pins(l lane) lane {
 }
 
 // pinned are the pins that a branch has and that what it comes from has not.
-func (k *Keeper) pinned(ctx context.Context, s Subject, head gitsource.Commit) (picks, error) {
-	base, err := k.Git.MergeBase(ctx, s.Tip, head.Hash)
+func (l lane) pinned(ctx context.Context, head gitsource.Commit) (picks, error) {
+	base, err := l.in.Git.MergeBase(ctx, l.in.Tip, head.Hash)
 	if err == nil && base == "" && len(head.Parents) == 1 { // the polled branch was rewritten
 		base = head.Parents[0]
 	}
 	if err != nil || base == "" {
 		return nil, err
 	}
-	paths, err := k.Git.ChangedPaths(ctx, base, head.Hash)
+	paths, err := l.in.Git.ChangedPaths(ctx, base, head.Hash)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := k.Git.Tree(head.Hash)
+	tree, err := l.in.Git.Tree(head.Hash)
 	if err != nil {
 		return nil, fmt.Errorf("read %.7s: %w", head.Hash, err)
 	}
@@ -117,16 +119,16 @@ func (k *Keeper) pinned(ctx context.Context, s Subject, head gitsource.Commit) (
 }
 
 // made reports whether the commit of a branch is what we would make where it stands, and no more.
-func (k *Keeper) made(ctx context.Context, l lane, now known) (bool, error) {
+func (l lane) made(ctx context.Context, now known) (bool, error) {
 	files, err := l.files(ctx, now.base, now.asks)
 	if err != nil {
 		return false, ctx.Err() // where we could not have made it, it is not ours
 	}
-	draft, err := k.Git.Draft(ctx, now.base, files)
+	draft, err := l.in.Git.Draft(ctx, now.base, files)
 	if err != nil {
 		return false, ctx.Err()
 	}
-	head, err := k.Git.Tree(now.head)
+	head, err := l.in.Git.Tree(now.head)
 	if err != nil {
 		return false, fmt.Errorf("read %.7s: %w", now.head, err)
 	}
@@ -136,31 +138,31 @@ func (k *Keeper) made(ctx context.Context, l lane, now known) (bool, error) {
 }
 
 // fits reports whether the commit of a branch would change just the same on top of the tip.
-func (k *Keeper) fits(ctx context.Context, l lane, now known) bool {
-	files, err := l.files(ctx, l.Tip, now.asks)
+func (l lane) fits(ctx context.Context, now known) bool {
+	files, err := l.files(ctx, l.in.Tip, now.asks)
 	if err != nil {
 		return false
 	}
-	draft, err := k.Git.Draft(ctx, l.Tip, files)
+	draft, err := l.in.Git.Draft(ctx, l.in.Tip, files)
 	if err != nil {
 		return false
 	}
-	want, errWant := k.changes(ctx, l.Tip, draft.Revision())
-	have, errHave := k.changes(ctx, now.base, now.head)
+	want, errWant := l.in.changes(ctx, l.in.Tip, draft.Revision())
+	have, errHave := l.in.changes(ctx, now.base, now.head)
 	return errWant == nil && errHave == nil && maps.Equal(want, have)
 }
 
 // changes are the paths that differ between two revisions, with what they were and what they are.
-func (k *Keeper) changes(ctx context.Context, from, to string) (map[string][2]string, error) {
-	paths, err := k.Git.ChangedPaths(ctx, from, to)
+func (in Ledger) changes(ctx context.Context, from, to string) (map[string][2]string, error) {
+	paths, err := in.Git.ChangedPaths(ctx, from, to)
 	if err != nil {
 		return nil, err
 	}
-	before, err := k.Git.Tree(from)
+	before, err := in.Git.Tree(from)
 	if err != nil {
 		return nil, err
 	}
-	after, err := k.Git.Tree(to)
+	after, err := in.Git.Tree(to)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path"
 	"time"
 
 	"github.com/sluice-cd/sluice/gitsource"
@@ -20,9 +19,11 @@ type Keeper struct {
 	Git *gitsource.Repository
 	// Forge opens merge requests; nil where there is none, and a branch is all that is pushed.
 	Forge *forge.Client
+	// Checks reads those of candidates, at the forge of the code; nil where there is none, and no check is known to be green.
+	Checks *forge.Client
 	// PushOptions have the push open the merge request, at a GitLab without a token. Nobody sees what becomes of it.
 	PushOptions bool
-	// MayCommit permits pins to be committed on the polled branch, for by: commit.
+	// MayCommit permits pins to be committed on the polled branch that has them, for by: commit.
 	MayCommit bool
 	// Show tells of the objects in a request's text; nil: nothing is told of them.
 	Show Shown
@@ -45,7 +46,9 @@ type Subject struct {
 	// Rules are the application as it is in force: of the tip, or for an environment whose block is faulty there the last
 	// valid ones.
 	Rules *config.Application
-	// Release is the release file at the tip.
+	// Ledger is where the release file is moved; nil: in the repository of the application.
+	Ledger *Ledger
+	// Release is the release file at the tip of where it is.
 	Release config.Release
 	// Lines are the notes that count, by the environment that they are of.
 	Lines map[string][]record.Line
@@ -78,9 +81,6 @@ func (s Subject) promotion() config.Promotion {
 	}
 	return *env.Promotion
 }
-
-// file is the path of the release file.
-func (s Subject) file() string { return path.Join(s.Dir, config.ReleasePath(s.Environment)) }
 
 // Look looks at an environment once and does what is due, but for the commits, which are made together. The error is one of Git
 // or of the forge: the next look begins anew, not before Outcome.After.
@@ -165,14 +165,14 @@ func (k *Keeper) facts(ctx context.Context, s Subject, known known) (policies.Pr
 // checks reads those that must be green on the candidates. Without a forge nobody can know, and none is.
 func (k *Keeper) checks(ctx context.Context, s Subject, candidates []policies.Candidate) error {
 	names := s.promotion().When.Checks
-	if len(names) == 0 || k.Forge == nil {
+	if len(names) == 0 || k.Checks == nil {
 		return nil
 	}
 	for i := range candidates {
 		if len(candidates[i].From) < len(s.promotion().From) {
 			continue // nothing hangs on its checks, and each costs a request
 		}
-		states, err := k.Forge.Checks(ctx, candidates[i].Revision, names...)
+		states, err := k.Checks.Checks(ctx, candidates[i].Revision, names...)
 		if err != nil {
 			return fmt.Errorf("read checks of %.7s: %w", candidates[i].Revision, err)
 		}

@@ -38,12 +38,12 @@ type known struct {
 func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	var now known
 	ref := "refs/heads/" + l.branch
-	refs, err := k.Git.Fetch(ctx, ref)
+	refs, err := l.in.Git.Fetch(ctx, ref)
 	if err != nil {
 		return now, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
 	if now.head = refs[ref]; now.head != "" {
-		if err := k.read(ctx, l, &now); err != nil {
+		if err := l.read(ctx, &now); err != nil {
 			return now, err
 		}
 	}
@@ -54,7 +54,7 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	if err != nil {
 		return now, err
 	}
-	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == l.Repository.Branch }); i >= 0 {
+	if i := slices.IndexFunc(found.Open, func(m forge.MergeRequest) bool { return m.Target == l.in.Branch }); i >= 0 {
 		now.request = found.Open[i]
 	}
 	if now.request.Number == 0 && now.head == found.Last.Head { // the forge keeps with the request what was committed
@@ -62,24 +62,24 @@ func (k *Keeper) requests(ctx context.Context, l lane) (known, error) {
 	}
 	if last := found.Last; last.State == forge.RequestClosed && !strings.Contains(last.Text, endedMark) {
 		if now.closed = l.said(last.Text); len(now.closed) == 0 {
-			now.closed, now.unsaid = k.askedBy(ctx, l, last.Head), true
+			now.closed, now.unsaid = l.askedBy(ctx, last.Head), true
 		}
 	}
 	return now, nil
 }
 
-// askedBy is what a branch asked for that may be gone by now. Nothing: nobody knows any more.
-func (k *Keeper) askedBy(ctx context.Context, l lane, head string) picks {
-	asked, _, err := k.asks(ctx, l, head)
+// askedBy is what its branch asked for, which may be gone by now. Nothing: nobody knows any more.
+func (l lane) askedBy(ctx context.Context, head string) picks {
+	asked, _, err := l.asksAt(ctx, head)
 	if err != nil {
 		return nil
 	}
 	return asked
 }
 
-// asks is what a head of a branch asks for.
-func (k *Keeper) asks(ctx context.Context, l lane, head string) (asked picks, commit gitsource.Commit, err error) {
-	if commit, err = k.Git.Commit(head); err != nil {
+// asksAt is what a head of its branch asks for.
+func (l lane) asksAt(ctx context.Context, head string) (asked picks, commit gitsource.Commit, err error) {
+	if commit, err = l.in.Git.Commit(head); err != nil {
 		return nil, commit, fmt.Errorf("read branch %q: %w", l.branch, err)
 	}
 	if asked, err = l.asks(ctx, commit); err != nil {
@@ -90,8 +90,8 @@ func (k *Keeper) asks(ctx context.Context, l lane, head string) (asked picks, co
 
 // read finds out what the branch asks for, and whether it is as we made it: one commit that writes what is asked for and changes
 // nothing else. Its message alone says little, since it stays when a commit is amended.
-func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
-	asked, commit, err := k.asks(ctx, l, now.head)
+func (l lane) read(ctx context.Context, now *known) error {
+	asked, commit, err := l.asksAt(ctx, now.head)
 	if err != nil {
 		return err
 	}
@@ -99,11 +99,11 @@ func (k *Keeper) read(ctx context.Context, l lane, now *known) error {
 	ours := false
 	if len(commit.Parents) == 1 && strings.HasPrefix(commit.Message, firstLine(l.message(now.asks))) {
 		now.base = commit.Parents[0]
-		ours, err = k.made(ctx, l, *now)
+		ours, err = l.made(ctx, *now)
 	}
 	if !ours && err == nil { // what was merged with somebody's commits has had its say
-		if ours, err = k.Git.IsAncestor(ctx, now.head, l.Tip); !ours && err == nil {
-			ours, err = k.contained(ctx, l, now.head)
+		if ours, err = l.in.Git.IsAncestor(ctx, now.head, l.in.Tip); !ours && err == nil {
+			ours, err = l.contained(ctx, now.head)
 		}
 	}
 	now.foreign = !ours
@@ -124,7 +124,7 @@ func (k *Keeper) keep(ctx context.Context, l lane, now known, a ask) (forge.Merg
 	if fixed != "" {
 		a.text += fmt.Sprintf("\nThis request is not moved to newer revisions: %s.\n", fixed)
 	}
-	draft := forge.Draft{Source: l.branch, Target: l.Repository.Branch, Title: a.title, Text: a.text}
+	draft := forge.Draft{Source: l.branch, Target: l.in.Branch, Title: a.title, Text: a.text}
 	head, err := k.move(ctx, l, now, a.picks, fixed, draft)
 	if err != nil || k.Forge == nil {
 		return now.request, err
@@ -165,10 +165,10 @@ func (k *Keeper) move(ctx context.Context, l lane, now known, asked picks, fixed
 	if fixed != "" {
 		return now.head, nil
 	}
-	if maps.Equal(now.asks, asked) && k.fits(ctx, l, now) {
+	if maps.Equal(now.asks, asked) && l.fits(ctx, now) {
 		return now.head, nil
 	}
-	files, err := l.files(ctx, l.Tip, asked)
+	files, err := l.files(ctx, l.in.Tip, asked)
 	if err != nil {
 		return "", err
 	}
@@ -186,8 +186,8 @@ func (k *Keeper) move(ctx context.Context, l lane, now known, asked picks, fixed
 	if k.PushOptions {
 		options = forge.PushOptions(draft)
 	}
-	written, err := k.Git.Publish(ctx, gitsource.Branch{
-		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: l.Tip, Files: files, Message: l.message(asked), Time: last,
+	written, err := l.in.Git.Publish(ctx, gitsource.Branch{
+		Ref: "refs/heads/" + l.branch, Old: now.head, Onto: l.in.Tip, Files: files, Message: l.message(asked), Time: last,
 	}, options...)
 	if err != nil {
 		return "", fmt.Errorf("push branch %q: %w", l.branch, err)
@@ -213,7 +213,7 @@ func (k *Keeper) withdraw(ctx context.Context, l lane, now known, reason string)
 	if now.head == "" {
 		return nil
 	}
-	if err := k.Git.Remove(ctx, gitsource.Removal{Ref: "refs/heads/" + l.branch, Old: now.head}); err != nil {
+	if err := l.in.Git.Remove(ctx, gitsource.Removal{Ref: "refs/heads/" + l.branch, Old: now.head}); err != nil {
 		return fmt.Errorf("delete branch %q: %w", l.branch, err)
 	}
 	return nil

@@ -21,8 +21,12 @@ type Fallen struct {
 
 // Revert keeps the merge request that has Git say what serves after a failure: the pin goes back, or where the tip is followed
 // the files do; by: commit pins without a person. It is withdrawn when Git asks for something else than what failed. A person
-// who closed it is not asked again.
+// who closed it is not asked again. Code that has its ledger elsewhere is only read: where the tip is followed, going back is for
+// people then.
 func (k *Keeper) Revert(ctx context.Context, s Subject, fallen Fallen) (Outcome, error) {
+	if s.Ledger != nil && !s.follows().Pin {
+		return Outcome{Reason: fmt.Sprintf("%.7s is to be reverted by hand: the code is only read, as it has its ledger elsewhere", fallen.Revision)}, nil
+	}
 	l := k.revertLane(s)
 	commits := k.MayCommit && s.promotion().By == config.ByCommit
 	var known known
@@ -122,24 +126,26 @@ type stood struct {
 // stands reports whether Git asks for what failed still, without a break since its trigger: what came back since by another
 // commit is to be tried again.
 func (k *Keeper) stands(ctx context.Context, s Subject, fallen Fallen) (bool, error) {
-	if k.stood.tip == s.Tip && k.stood.fallen == fallen {
+	tip := k.ledger(s).Tip
+	if k.stood.tip == tip && k.stood.fallen == fallen {
 		return k.stood.stands, nil
 	}
 	stands, err := k.asksFor(ctx, s, fallen)
 	if err == nil {
-		k.stood = stood{s.Tip, fallen, stands}
+		k.stood = stood{tip, fallen, stands}
 	}
 	return stands, err
 }
 
 func (k *Keeper) asksFor(ctx context.Context, s Subject, fallen Fallen) (bool, error) {
-	revision := s.Tip
+	in := k.ledger(s)
+	revision := in.Tip
 	for range longestPast {
 		same, err := k.asksSo(ctx, s, revision, fallen.Revision)
 		if err != nil || !same || revision == fallen.Trigger || fallen.Trigger == "" {
 			return same, err
 		}
-		parent, more, err := k.Git.FirstParent(revision)
+		parent, more, err := in.Git.FirstParent(revision)
 		if err != nil || !more {
 			return false, err
 		}
@@ -150,7 +156,7 @@ func (k *Keeper) asksFor(ctx context.Context, s Subject, fallen Fallen) (bool, e
 
 // asksSo reports whether a commit asked for what failed, by the same word to try it.
 func (k *Keeper) asksSo(ctx context.Context, s Subject, revision, failed string) (bool, error) {
-	tree, err := k.Git.Tree(revision)
+	tree, err := k.ledger(s).Git.Tree(revision)
 	if err != nil {
 		return false, fmt.Errorf("read %.7s: %w", revision, err)
 	}

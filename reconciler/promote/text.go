@@ -86,6 +86,9 @@ func (k *Keeper) evidence(ctx context.Context, s Subject, d policies.PromotionDe
 		fmt.Fprintf(&b, ", from %s", s.Release.Revision)
 	}
 	b.WriteString(".\n\n")
+	if s.Ledger != nil {
+		fmt.Fprintf(&b, "- The code is %s\n", k.Git.URL())
+	}
 	for _, from := range c.From {
 		fmt.Fprintf(&b, "- Healthy in %s since %s, as %.7s%s\n", from.Environment, from.Healthy.UTC().Format(time.RFC3339), from.Revision, soaked(from))
 	}

@@ -36,7 +36,7 @@ func (k *Keeper) Weigh(ctx context.Context, s Subject, to string, hotfix bool) (
 	if err != nil {
 		return Weighed{}, err
 	}
-	if k.Forge == nil {
+	if k.Checks == nil {
 		rules.Checks = nil
 	}
 	facts, err := k.facts(ctx, s, known{})
@@ -125,14 +125,14 @@ func (k *Keeper) fault(ctx context.Context, s Subject, revision string) (string,
 
 // asking is the branch of a promotion where it pins a revision; empty: there is none, or it pins another.
 func (k *Keeper) asking(ctx context.Context, s Subject, revision string) (string, error) {
-	branch := k.promotionLane(s).branch
-	refs, err := k.Git.Fetch(ctx, "refs/heads/"+branch)
-	if err != nil || refs["refs/heads/"+branch] == "" {
+	lane := k.promotionLane(s)
+	refs, err := lane.in.Git.Fetch(ctx, "refs/heads/"+lane.branch)
+	head := refs["refs/heads/"+lane.branch]
+	if err != nil || head == "" {
 		return "", err
 	}
-	tree, err := k.Git.Tree(refs["refs/heads/"+branch])
-	if err != nil || s.wordsAt(tree).Revision != revision {
+	if asks, _, err := lane.asksAt(ctx, head); err != nil || asks[s.file()] != revision {
 		return "", err
 	}
-	return branch, nil
+	return lane.branch, nil
 }
