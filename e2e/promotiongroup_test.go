@@ -13,8 +13,8 @@ const (
 	groupStatus = "sluice/promotable/group/counter"
 )
 
-// counter is a repository of two applications, the shop and its till, whose productions are promoted together. What the till
-// promotes must have passed a check.
+// counter is a repository of two applications, the shop and its till, whose productions are promoted together. The till waits
+// until two of its releases were proven.
 type counter struct {
 	*world.Story
 	p *world.Project
@@ -24,7 +24,7 @@ func beginCounter(t *testing.T) *counter {
 	t.Helper()
 	s := begin(t, "promotion-group")
 	c := &counter{s, s.AtForge(t)}
-	for app, when := range map[string]string{"shop": "", "till": ", when: {checks: [ci/test]}"} {
+	for app, when := range map[string]string{"shop": "", "till": ", when: {releases: 2}"} {
 		file := "apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: " + app + "}\nenvironments:\n"
 		for _, env := range []string{"staging", "production"} {
 			file += s.Block(env, "directory: {path: "+env+"}")
@@ -84,7 +84,7 @@ func (c *counter) note(t *testing.T, environment, app, revision, phase string) {
 	})
 }
 
-// unrelated pushes what changes no release: the agent looks again, at checks too.
+// unrelated pushes what changes no release: the agent looks again.
 func (c *counter) unrelated(t *testing.T, text string) {
 	t.Helper()
 	c.Repo.Run(t, "pull", "-q", "--rebase", "origin", "main")
@@ -123,28 +123,34 @@ func TestPromotionOfAGroup(t *testing.T) {
 			t.Errorf("%d requests are open: %v", len(open), open)
 		}
 	})
+	var second string
 	t.Run("ItWaitsForTheOneThatIsNotDue", func(t *testing.T) {
 		status := p.AwaitStatus(t, request.Head.SHA, groupStatus, "pending")
 		if !strings.HasPrefix(status.Description, "till/production: "+first[:7]+" waits: ") {
 			t.Errorf("it does not say who waits: %s", status.Description)
 		}
-		p.SetStatus(t, first, "ci/test", "success")
-		c.unrelated(t, "A word to the reader")
+		second = c.release(t, nextImage, "till")
+		number := request.Number
+		if request = c.request(t, map[string]string{"shop": first, "till": second}); request.Number != number {
+			t.Errorf("it is another request: %d, and was %d", request.Number, number)
+		}
 		p.AwaitStatus(t, request.Head.SHA, groupStatus, "success")
 	})
 	t.Run("MergedBothAreReleased", func(t *testing.T) {
 		p.Merge(t, request.Number, world.Merge)
-		c.well(t, "production", first, "shop", "till")
+		c.well(t, "production", first, "shop")
+		c.well(t, "production", second, "till")
 	})
 	t.Run("BothGoThroughTheirStages", func(t *testing.T) {
-		second := c.release(t, nextImage, "shop", "till")
-		p.SetStatus(t, second, "ci/test", "success")
-		request = c.request(t, map[string]string{"shop": second, "till": second})
+		c.release(t, imageName+"1.30.0", "till")
+		next := c.release(t, imageName+"1.30.1", "shop", "till")
+		request = c.request(t, map[string]string{"shop": next, "till": next})
+		p.AwaitStatus(t, request.Head.SHA, groupStatus, "success")
 		p.Merge(t, request.Number, world.Squash)
 		for _, app := range []string{"shop", "till"} {
-			c.note(t, "production", app, second, "Holding")
+			c.note(t, "production", app, next, "Promoting") // all stages were well
+			c.note(t, "production", app, next, "Healthy")
 		}
-		c.well(t, "production", second, "shop", "till")
 	})
 	t.Run("Lesson40_ClosedNeitherIsAskedForAgain", func(t *testing.T) {
 		third := c.release(t, imageName+"1.31.0", "shop", "till")

@@ -19,13 +19,15 @@ type Promotion struct {
 	By PromotionBy `json:"by,omitempty"`
 	// Group moves the pins of several applications in one request. It is a DNS label that environments of one repository have in
 	// common, all served by one agent and all with the same by, which may not be manual. Each finds its candidate as it would
-	// alone. With by: merge-request one request on branch sluice/group/<group> asks for the candidates of all that have one, by
-	// one commit that moves their pins; it is due, as the status sluice/promotable/group/<group> on it says, when each of these
-	// is, and it names who waits for what. With by: commit the pins go in one commit, when each that has a candidate is due. Who
-	// is paused, or whose file is faulty, is named in the request and not in it, and keeps nobody waiting. Who closes the request
+	// alone. With by: merge-request one request on branch sluice/group/<group>, in a ledger sluice/group/<repository>/<group>,
+	// asks for the candidates of all that have one, by one commit that moves their pins; it is due, as the status
+	// sluice/promotable/group/<group> on it says, when each of these is, and it names who waits for what. With by: commit the
+	// pins go in one commit, when each that has a candidate is due. Who is paused, or whose file is faulty, is named in the
+	// request and not in it, and keeps nobody waiting; while one cannot be looked at, all stays as it is. Who closes the request
 	// declines for each what it asked for; an approval, a foreign commit, the label sluice/hold or a place in a merge queue holds
-	// all of it where it is, and its text then says what is newer. It is withdrawn when nobody in it has a candidate. After a
-	// release that failed each pin goes back alone.
+	// all of it where it is, and its text then says what is newer. It is withdrawn when nobody in it has a candidate. Where its
+	// text would be longer than forges allow, the differences of objects are left out first. After a release that failed each
+	// pin goes back alone.
 	Group string `json:"group,omitempty"`
 	// When says what must be true before. Nothing keeps a person from merging earlier, unless the forge was told to.
 	When PromotionWhen `json:"when,omitzero"`

@@ -15,6 +15,8 @@
 //	decide       which of them is due, by [policies.Promotion]; why not, and until when
 //	keep         branch and merge request are as they should be: opened, moved, told of, closed; or the pin is committed
 //
+// [Keeper.LookTogether] is the same for the members of a group: each decides for itself, and one branch and request asks for all.
+//
 // [Keeper.Revert] is the other way: after a release that failed and was taken back it keeps a request that has Git say what
 // serves again. Where a pin is followed the pin goes back. Where the tip is, the files go back that the failed release was
 // rendered from, and of sluice.yaml what shapes its objects; the request names every other environment that renders to

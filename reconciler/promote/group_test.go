@@ -194,6 +194,26 @@ func TestGroupThatSomebodyLeft(t *testing.T) {
 	c.asks(map[string]string{"shop": shop})
 }
 
+// TestGroupInALedger: it asks on a branch there, that has the name of the repository since others may share the ledger.
+func TestGroupInALedger(t *testing.T) {
+	t.Parallel()
+	b := newLedgerBench(t)
+	first := b.commit(map[string]string{"production/a.yaml": manifest("2")})
+	s := b.subject(b.healthy(first, time.Hour))
+	s.Repository.Name, s.Repository.WriteBack.Ledger = "code", &config.Ledger{}
+	keeper := &Keeper{Git: b.k.Git, Log: b.k.Log}
+	outs, err := keeper.LookTogether(t.Context(), "web", []Member{{Keeper: b.k, Subject: s}})
+	if err != nil || outs[0].Candidate != first {
+		t.Fatalf("it comes to %+v: %v", outs, err)
+	}
+	if changed := b.srv.Git(t, "ledger", "diff", "--name-only", "trunk...sluice/group/code/web"); changed != "shop/releases/production.yaml" {
+		t.Errorf("the branch changes %q", changed)
+	}
+	if refs := b.srv.Git(t, "shop", "for-each-ref", "--format=%(refname)"); refs != "refs/heads/main" {
+		t.Errorf("the code has %s", refs)
+	}
+}
+
 // TestGroupThatCommits: no pin goes while another of the group that has a candidate is not due, and then all go in one commit, or
 // none of them.
 func TestGroupThatCommits(t *testing.T) {
