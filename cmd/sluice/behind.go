@@ -145,11 +145,11 @@ func (o *onlooker) behind(ctx context.Context, row environmentStatus, env config
 		over, err := o.repo.IsAncestor(ctx, next.Revision, row.Runs)
 		return next, err == nil && over // it is ahead
 	}
-	runs, err := o.render(ctx, row.Runs, env, dir)
+	runs, err := o.render(ctx, row.Runs, row.Application, env, dir)
 	if err != nil {
 		return next, false
 	}
-	at, revision := o.rendering(ctx, next.Revision, env, dir), next.Revision
+	at, revision := o.rendering(ctx, next.Revision, row.Application, env, dir), next.Revision
 	for looked, rendered := 0, 1; revision != row.Runs && at.inputs != runs.inputs; looked++ {
 		parent, ok, err := o.repo.FirstParent(revision)
 		if err != nil || !ok {
@@ -160,8 +160,8 @@ func (o *onlooker) behind(ctx context.Context, row environmentStatus, env config
 			break
 		}
 		before := at
-		if !o.holds(at, parent, env, dir) {
-			before, rendered = o.rendering(ctx, parent, env, dir), rendered+1
+		if !o.holds(at, parent, row.Application, env, dir) {
+			before, rendered = o.rendering(ctx, parent, row.Application, env, dir), rendered+1
 		}
 		if before.inputs != at.inputs {
 			next.Commits++
@@ -179,15 +179,15 @@ type rendering struct {
 }
 
 // rendering takes a commit that does not render for one of its own kind.
-func (o *onlooker) rendering(ctx context.Context, revision string, env config.Environment, dir string) rendering {
-	made, err := o.render(ctx, revision, env, dir)
+func (o *onlooker) rendering(ctx context.Context, revision, application string, env config.Environment, dir string) rendering {
+	made, err := o.render(ctx, revision, application, env, dir)
 	if err != nil {
 		made.inputs = err.Error()
 	}
 	return made
 }
 
-func (o *onlooker) render(ctx context.Context, revision string, env config.Environment, dir string) (rendering, error) {
+func (o *onlooker) render(ctx context.Context, revision, application string, env config.Environment, dir string) (rendering, error) {
 	tree, err := o.repo.Tree(revision)
 	if err != nil {
 		return rendering{}, err
@@ -201,7 +201,7 @@ func (o *onlooker) render(ctx context.Context, revision string, env config.Envir
 		return rendering{}, err
 	}
 	env.Source = source
-	made, err := render.Render(ctx, tree, requestOf(env, dir))
+	made, err := render.Render(ctx, tree, requestOf(application, env, dir))
 	if err != nil {
 		trace, _ := render.TraceOf(err)
 		return rendering{trace: trace, file: file}, err
@@ -210,14 +210,14 @@ func (o *onlooker) render(ctx context.Context, revision string, env config.Envir
 }
 
 // requestOf renders an environment by the rules of the branch. What the cluster is counts for nothing here.
-func requestOf(env config.Environment, dir string) render.Request {
+func requestOf(application string, env config.Environment, dir string) render.Request {
 	return render.Request{
-		Dir: dir, Environment: env.Name, Source: env.Source, Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations,
+		Dir: dir, Application: application, Environment: env.Name, Source: env.Source, Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations,
 	}
 }
 
 // holds reports whether nothing that a rendering read is another at a commit.
-func (o *onlooker) holds(at rendering, revision string, env config.Environment, dir string) bool {
+func (o *onlooker) holds(at rendering, revision, application string, env config.Environment, dir string) bool {
 	tree, err := o.repo.Tree(revision)
 	if err != nil || at.file == "" {
 		return false
@@ -229,7 +229,7 @@ func (o *onlooker) holds(at rendering, revision string, env config.Environment, 
 	if env.Source, err = config.LoadSource(tree, dir, env.Name, env.Was...); err != nil {
 		return false
 	}
-	return at.trace.Holds(tree, requestOf(env, dir))
+	return at.trace.Holds(tree, requestOf(application, env, dir))
 }
 
 // blocks says what keeps an environment from having what is next; empty: nothing, or nothing that is known.

@@ -153,20 +153,29 @@ func (f notesFlags) address() (string, func() (gitsource.Credentials, error), er
 		}
 		address = origin
 	}
-	if f.credentials != "" {
+	address, found := apart(address)
+	switch {
+	case f.credentials != "":
 		return address, func() (gitsource.Credentials, error) {
 			values, err := config.LoadCredentials(f.credentials)
 			return gitsource.CredentialsFrom(values), err
 		}, nil
+	case found.Username == "":
+		return address, nil, nil
 	}
+	return address, func() (gitsource.Credentials, error) { return found, nil }, nil
+}
+
+// apart takes the login out of an address over HTTP.
+func apart(address string) (string, gitsource.Credentials) {
 	parsed, err := url.Parse(address)
 	if err != nil || parsed.User == nil || !strings.HasPrefix(parsed.Scheme, "http") {
-		return address, nil, nil //nolint:nilerr // scp-like addresses are no URLs; gitsource judges them
+		return address, gitsource.Credentials{} // scp-like addresses are no URLs; gitsource judges them
 	}
 	password, _ := parsed.User.Password()
 	found := gitsource.Credentials{Username: parsed.User.Username(), Password: gitsource.NewSecret(password)}
 	parsed.User = nil
-	return parsed.String(), func() (gitsource.Credentials, error) { return found, nil }, nil
+	return parsed.String(), found
 }
 
 func originOf(dir string) (string, error) {

@@ -21,7 +21,7 @@ func pauseCommand() *cobra.Command {
 		Use:   "pause APP ENV --reason TEXT",
 		Short: "Prepare the commit that stops every change in an environment",
 		Long: `Writes paused: true into the release file beside sluice.yaml, shows the difference, and commits that file alone, by git and on
-the branch of this folder, with the reason. Nothing is pushed without --push.
+the branch of this folder, with the reason. Nothing is pushed without --push or --request.
 
 Once the agent has it, nothing is applied, repaired, staged, taken back or deleted there, and nothing is promoted to it; what
 runs goes on running. sluice resume ends it.` + ledgerHelp,
@@ -44,7 +44,7 @@ func resumeCommand() *cobra.Command {
 		Use:   "resume APP ENV",
 		Short: "Prepare the commit that ends a pause",
 		Long: `Writes paused: false into the release file beside sluice.yaml where it was paused, shows the difference, and commits that file
-alone, by git and on the branch of this folder. Nothing is pushed without --push. What Git asks for then begins.` + ledgerHelp,
+alone, by git and on the branch of this folder. Nothing is pushed without --push or --request. What Git asks for then begins.` + ledgerHelp,
 		Example: "  sluice resume shop production --push",
 		Args:    arguments(cobra.ExactArgs(2)),
 		RunE:    func(cmd *cobra.Command, args []string) error { return setPaused(cmd, flags, args, false) },

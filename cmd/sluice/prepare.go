@@ -16,6 +16,7 @@ import (
 // prepareFlags are those of the commands that prepare a commit of an environment's release file.
 type prepareFlags struct {
 	dir, ledger, keys, credentials string
+	request                        string // the forge that a merge request is opened at; empty: none is
 	push, dryRun                   bool
 }
 
@@ -28,10 +29,6 @@ func (f *prepareFlags) add(cmd *cobra.Command) {
 
 func (f *prepareFlags) addKeys(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.keys, "keys", "", "file with public keys, one a line: only signed words count")
-}
-
-func (f *prepareFlags) addPush(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.push, "push", false, "push the commit")
 }
 
 // desk is where such a command works: an environment of a working folder, and the clones around it.
@@ -102,10 +99,15 @@ type edition struct {
 	already string // what the file does where nothing is to be changed, such as "pins 4f1c0c2"
 }
 
-// prepare shows how the release file changes and commits that file alone, and pushes where that was asked for.
+// prepare shows how the release file changes and commits that file alone, and pushes it or opens a merge request where that was
+// asked for.
 func (d *desk) prepare(cmd *cobra.Command, e edition) error {
 	ctx, file, clone, talk := cmd.Context(), d.file(), d.clones.ledger, cmd.ErrOrStderr()
 	if err := clone.unchanged(ctx, file); err != nil {
+		return err
+	}
+	client, err := d.forge()
+	if err != nil {
 		return err
 	}
 	before, err := os.ReadFile(file)
@@ -128,6 +130,9 @@ func (d *desk) prepare(cmd *cobra.Command, e edition) error {
 			return err
 		}
 		fmt.Fprintf(talk, "Committed %.7s to %s\n", commit, clone.branch)
+		if client != nil {
+			return d.open(cmd, client, e.message)
+		}
 	}
 	if !d.push || d.dryRun {
 		fmt.Fprintln(talk, "Try: "+clone.command("push"))

@@ -31,7 +31,7 @@ func promoteCommand() *cobra.Command {
 		Short: "Prepare the commit that pins the next release",
 		Long: `Finds the newest release that is proven where an environment is promoted from, and due, as the agent decides it, but from Git
 and its notes alone. It tells the evidence, what comes with it, and what it waits for, writes the pin into the release file, and
-commits that file alone, by git and on the branch of this folder. Nothing is pushed without --push.
+commits that file alone, by git and on the branch of this folder. Nothing is pushed without --push or --request.
 
 With --to that revision is pinned, whether it is due or not: who names it has decided. What the agent would refuse is refused
 here too: what is no commit of the branch, does not render, or was never proven where releases come from. With --hotfix the

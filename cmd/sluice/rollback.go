@@ -29,7 +29,7 @@ func rollbackCommand() *cobra.Command {
 or to the release of --to. What was left by a failure or by a roll-back is not among them: it takes the stages.
 
 Where the environment follows a pin, it is written into the release file, and that file alone is committed, by git and on
-the branch of this folder. Nothing is pushed without --push. Elsewhere the commits are to be reverted that brought the
+the branch of this folder. Nothing is pushed without --push or --request. Elsewhere the commits are to be reverted that brought the
 releases since, and the commands are printed.` + ledgerHelp,
 		Example: "  sluice rollback shop production --push\n  sluice rollback -C apps/shop shop production --to 4f1c0c2 --dry-run",
 		Args:    arguments(cobra.ExactArgs(2)),
@@ -58,8 +58,8 @@ func rollBack(cmd *cobra.Command, flags rollbackFlags, args []string) error {
 		return err
 	}
 	if !desk.env.Follow.Pin {
-		if flags.push {
-			return hinted{usageError{fmt.Errorf("--push: %s follows no pin: what is to be reverted is for you to look at", desk.environment)}, "sluice rollback " + strings.Join(args, " ")}
+		if flags.push || flags.request != "" {
+			return hinted{usageError{fmt.Errorf("%s follows no pin: what is to be reverted is for you to look at", desk.environment)}, "sluice rollback " + strings.Join(args, " ")}
 		}
 		return desk.clones.code.printReverts(ctx, cmd.OutOrStdout(), lines, from, to)
 	}

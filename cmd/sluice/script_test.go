@@ -171,9 +171,7 @@ func (b *scriptBed) inputs(repo *gitsource.Repository, application, environment,
 	if !ok {
 		return ""
 	}
-	request := requestOf(*env, ".")
-	request.Application = application
-	made, err := render.Render(b.t.Context(), tree, request)
+	made, err := render.Render(b.t.Context(), tree, requestOf(application, *env, "."))
 	if err != nil {
 		return ""
 	}
