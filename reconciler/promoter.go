@@ -335,7 +335,7 @@ func (p *promoter) subject(key Key, at place) promote.Subject {
 	}
 }
 
-// keeper keeps the requests of a key.
+// keeper keeps the requests of a key. That of a group tells of nobody's objects, and needs no site.
 func (p *promoter) keeper(key Key, s *site) *promote.Keeper {
 	keeper := p.keepers[key]
 	if keeper == nil {

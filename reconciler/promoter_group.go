@@ -165,9 +165,7 @@ func (p *promoter) lookAt(ctx context.Context, c company, fresh []bool, refs map
 	var all []promote.Outcome
 	var err error
 	if fault == "" && waits == "" {
-		served, _ := p.agent.config.Serves(members[0].Subject.Environment)
-		keeper := p.keeper(Key{"", c.group}, p.agent.sites[served.Cluster])
-		all, err = keeper.LookTogether(ctx, c.group, append(members, c.outside...))
+		all, err = p.keeper(Key{"", c.group}, nil).LookTogether(ctx, c.group, append(members, c.outside...))
 	}
 	for i, at := range asking {
 		switch {

@@ -122,8 +122,8 @@ func TestGroupTakesOver(t *testing.T) {
 	if words("from: staging, group: web"); alone() != 0 || p.moves() == "" {
 		t.Errorf("%d ask alone, and together they move %q", alone(), p.moves())
 	}
-	if words("from: staging"); alone() != 2 {
-		t.Errorf("%d ask alone again", alone())
+	if words("from: staging"); alone() != 2 || p.moves() != "" {
+		t.Errorf("%d ask alone again, and together they move %q", alone(), p.moves())
 	}
 }
 

@@ -46,6 +46,43 @@ func (p *promoter) tidy(ctx context.Context, refs map[string]string) error {
 			faults = append(faults, fmt.Errorf("%s: %w", key, err))
 		}
 	}
+	return errors.Join(append(faults, p.tidyGroups(ctx, refs))...)
+}
+
+// tidyGroups withdraws the requests of groups that nobody is in any more, whoever serves them. While a file is faulty, or there is
+// a newer one, nobody knows.
+func (p *promoter) tidyGroups(ctx context.Context, refs map[string]string) error {
+	at, there := p.source.at()
+	if may := p.source.repo.WriteBack.Promote; may != nil && !*may {
+		return nil
+	}
+	if !there || at.apart() || at.snap.tip != refs["refs/heads/"+p.source.repo.Branch] || len(at.snap.apps) == 0 {
+		return nil
+	}
+	in := map[string]bool{}
+	for _, d := range at.snap.apps {
+		if d.broken || d.app == nil || len(d.faults) > 0 {
+			return nil
+		}
+		for _, env := range d.app.Environments {
+			if group := groupOf(env); group != "" && env.Promotion.By == config.ByMergeRequest && env.State != config.Absent {
+				in[p.groupRef(group)] = true
+			}
+		}
+	}
+	var faults []error
+	for ref := range refs {
+		name, found := strings.CutPrefix(ref, groups)
+		if !found || in[ref] || ref != p.groupRef(name) {
+			continue
+		}
+		at.discovered = at.snap.apps[0]
+		of := Key{at.app.Metadata.Name, at.app.Environments[0].Name}
+		err := p.keeper(Key{"", name}, nil).WithdrawGroup(ctx, name, p.subject(of, at), "nobody is in the group any more")
+		if err != nil {
+			faults = append(faults, fmt.Errorf("group %s: %w", name, err))
+		}
+	}
 	return errors.Join(faults...)
 }
 
