@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -16,6 +17,20 @@ func TestCanaryIsNotTriedAgainAfterTheStateWasLost(t *testing.T) {
 	s.Repo.Edit(t, stagingDeployment, labels, "    metadata:\n      annotations: {dev.sluice/fail: crash-loop}\n      labels: {app.kubernetes.io/name: shop}")
 	bad := s.Repo.Commit(t, "A release that crashes")
 	s.AwaitPhase(t, "staging", bad, "RolledBack")
+	asked := func() string {
+		head, err := s.Repo.Ref("refs/heads/sluice/revert/shop/staging")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return head
+	}
+	world.Await(t, world.Patience, "the way back is asked for", func() error {
+		if asked() == "" {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	back := asked()
 	pods := s.Cluster.WatchPods(t, s.Staging)
 	before := pods.Live()
 	s.Agent.Stop(t)
@@ -40,6 +55,13 @@ func TestCanaryIsNotTriedAgainAfterTheStateWasLost(t *testing.T) {
 		}
 		if now := pods.Live(); len(now) != len(before) {
 			t.Errorf("there are %d pods, were %d", len(now), len(before))
+		}
+	})
+	t.Run("TheWayBackIsAskedForStill", func(t *testing.T) {
+		s.Agent.AwaitPolls(t)
+		s.Agent.AwaitPolls(t)
+		if head := asked(); head != back {
+			t.Errorf("the branch that asks for it is at %q, was at %s", head, back)
 		}
 	})
 	t.Run("Lesson18_SomethingNewIsTried", func(t *testing.T) {

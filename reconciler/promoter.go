@@ -184,7 +184,7 @@ func (p *promoter) asks(key Key, env config.Environment) bool {
 	}
 	last, looked := p.seen[key]
 	status := p.agent.status.get(key)
-	return status.Phase != "" && (status.Proven != "" || last.back || !looked)
+	return status.Phase != "" && (status.fallen().Proven != "" || last.back || !looked)
 }
 
 // comesFrom are the environments that releases come from, and checks what they wait for at the forge.

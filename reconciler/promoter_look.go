@@ -58,10 +58,8 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	var back promote.Outcome
 	var errBack error
 	// Where no pass has read the state yet nothing is known, and least of all that all is well.
-	if status.Phase != "" && (status.Proven != "" || reverting) {
-		back, errBack = keeper.Revert(ctx, subject, promote.Fallen{
-			Revision: status.Revision, Trigger: status.Trigger, Proven: status.Proven, Reason: status.Failure,
-		})
+	if fallen := status.fallen(); status.Phase != "" && !status.anew && (fallen.Proven != "" || reverting) {
+		back, errBack = keeper.Revert(ctx, subject, fallen)
 	}
 	if env.Promotion == nil || back.Pin != nil { // what comes next is seen after the poll
 		back.Fired = fired

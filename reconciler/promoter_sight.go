@@ -24,7 +24,7 @@ type sight struct {
 // moved is all of Git that a key depends on, and what is known of its release.
 func (p *promoter) moved(key Key, at place, env config.Environment, refs map[string]string) string {
 	status := p.agent.status.get(key)
-	moved := fmt.Sprint(at.tips(), refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.Proven)
+	moved := fmt.Sprint(at.tips(), refs[promotions+key.String()], refs[reverts+key.String()], status.Revision, status.fallen().Proven)
 	comes, _ := comesFrom(env)
 	for _, from := range comes {
 		moved += " " + refs[record.Ref(from)]
@@ -38,7 +38,7 @@ func (p *promoter) saw(key Key, env config.Environment, moved string, refs map[s
 	status, group := p.agent.status.get(key), groupOf(env)
 	_, checks := comesFrom(env)
 	this := sight{
-		moved: moved, next: now.Add(lookAgain), said: last.said, back: status.Proven != "" || refs[reverts+key.String()] != "", fired: out.Fired,
+		moved: moved, next: now.Add(lookAgain), said: last.said, back: status.fallen().Proven != "" || refs[reverts+key.String()] != "", fired: out.Fired,
 		group: group,
 	}
 	if err == nil && !out.Fired.Same(status.fired) {

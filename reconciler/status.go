@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 )
 
 // Status is how one key was at the end of its last pass. It is a copy: whoever has it can change nothing.
@@ -28,6 +29,17 @@ type Status struct {
 
 	read  bool            // the state was, in the cluster
 	fired policies.Firing // as it is saved
+	anew  bool            // the state was lost: what runs is made sure of, and what Git asks for comes after it
+	// barred is what Git asks for that failed here before, and that only the notes remember: another release is in the state.
+	barred promote.Fallen
+}
+
+// fallen is the release that failed while Git asks for it still, as far as the state says; zero: none did.
+func (s Status) fallen() promote.Fallen {
+	if s.Proven == "" {
+		return s.barred
+	}
+	return promote.Fallen{Revision: s.Revision, Trigger: s.Trigger, Proven: s.Proven, Reason: s.Failure}
 }
 
 // board holds the last status of each key. It may be used concurrently.
@@ -86,10 +98,17 @@ func (p *Pass) summary(out Outcome) Status {
 		Key: p.Key, Verdict: out.Verdict, Reason: p.target.secrets.mask(out.Reason), Phase: shownPhase(state), Revision: state.Release.Revision,
 		Trigger: state.Release.Trigger, Health: p.Seen.Health, Objects: len(p.target.held.saved.Inventory),
 		Drifted: p.Drifted.list(), Since: state.Since, At: p.agent.now(),
-		read: p.target.loaded, fired: p.target.held.saved.Fired,
+		read: p.target.loaded, anew: p.Anew, fired: p.target.held.saved.Fired,
 	}
 	if state.Phase == policies.RolledBack {
 		s.Proven, s.Failure = state.Proven.Revision, p.target.secrets.mask(state.Reason)
+	}
+	for _, failed := range state.Quarantined {
+		if state.Phase == policies.Healthy && failed.Trigger == state.Refused.Trigger {
+			s.barred = promote.Fallen{
+				Revision: failed.Revision, Trigger: failed.Trigger, Proven: state.Release.Revision, Reason: p.target.secrets.mask(state.Refused.Reason),
+			}
+		}
 	}
 	for _, o := range p.NotWell {
 		s.NotWell = append(s.NotWell, o.Object+": "+p.target.secrets.mask(o.Reason))

@@ -29,7 +29,7 @@ func (d *desk) open(cmd *cobra.Command, client *forge.Client, message string) er
 	title, text, _ := strings.Cut(message, "\n")
 	branch := branchNamed(title)
 	if _, err := clone.git(ctx, "branch", "--no-track", branch); err != nil {
-		return hinted{fmt.Errorf("the commit is on %s: %w", clone.branch, err), clone.command("branch -D " + branch) + ", where it is of an earlier try"}
+		return hinted{fmt.Errorf("the commit is on %s: %w", clone.branch, err), clone.command("branch -D "+branch) + ", where it is of an earlier try"}
 	}
 	if _, err := clone.git(ctx, "reset", "--quiet", "--keep", "HEAD^"); err != nil {
 		return err
