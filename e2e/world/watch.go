@@ -2,11 +2,13 @@ package world
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"testing"
 
 	autoscalingv1 "k8s.io/api/autoscaling/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
@@ -36,7 +38,7 @@ func (c *Cluster) Scale(ctx context.Context, ref Ref, replicas int) error {
 }
 
 // Values begins to watch a field of an object, and returns what tells all values that it has had since, in order; empty
-// is that there was no object. No state in between is missed.
+// is that there was no object. No state in between is missed, and all that was so before it is asked is told.
 func (c *Cluster) Values(t testing.TB, ref Ref, path ...string) func() []string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -44,16 +46,18 @@ func (c *Cluster) Values(t testing.TB, ref Ref, path ...string) func() []string 
 	var (
 		lock   sync.Mutex
 		values []string
+		seen   string // the version that the watch has brought last; empty: there was none
 		once   sync.Once
 	)
 	began, ended := make(chan struct{}), make(chan error, 1)
 	go func() {
 		_, err := c.follow(ctx, ref, func(o *unstructured.Unstructured) bool {
-			value := ""
+			value, version := "", ""
 			if o != nil {
-				value = Field(o, path...)
+				value, version = Field(o, path...), o.GetResourceVersion()
 			}
 			lock.Lock()
+			seen = version
 			if len(values) == 0 || values[len(values)-1] != value {
 				values = append(values, value)
 			}
@@ -74,6 +78,22 @@ func (c *Cluster) Values(t testing.TB, ref Ref, path ...string) func() []string 
 			t.Fatalf("watch of %s ended: %v", ref, err)
 		default:
 		}
+		Await(t, Patience, "the watch of "+ref.String()+" has brought what there is", func() error {
+			o, err := c.Resource(ref.Kind, ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
+			if err != nil && !apierrors.IsNotFound(err) {
+				return err
+			}
+			version := ""
+			if err == nil {
+				version = o.GetResourceVersion()
+			}
+			lock.Lock()
+			defer lock.Unlock()
+			if version != seen {
+				return fmt.Errorf("it is at version %q, and there is %q", seen, version)
+			}
+			return nil
+		})
 		lock.Lock()
 		defer lock.Unlock()
 		return slices.Clone(values)
