@@ -210,7 +210,7 @@ func TestHeldStatefulSet_Parallel(t *testing.T) {
 			h.apply("a", ordered(policies.Aborting, 6, 1))
 			h.are("aaAaaa")
 		}},
-		// Of hundreds of runs one, on a busy machine, had two pods away at a time: the controller itself acts by what its cache has.
+		// On a busy machine two pods were once away at a time; why is not known yet.
 		"AStageGoesOnePodAfterTheOther": {"in parallel are only the making and the ending", func(h *held) {
 			h.apply("b", ordered(policies.Held, 6, 3))
 			h.are("aaabbb")
