@@ -1,0 +1,130 @@
+package dashboard
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/sluice-cd/sluice/reconciler/view"
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Source view.Source
+	// Gate says who looks. It has no zero value: somebody must have decided.
+	Gate Gate
+	// Title names the whole, as "payments, eu-1". Empty: the agent's name.
+	Title string
+	// Links lead out of the dashboard. Those that are empty are not there.
+	Links Links
+	// Log gets what went wrong, and nothing of who looked at what. Nil: nothing is logged.
+	Log *slog.Logger
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Links are templates of addresses: {app}, {env}, {revision}, {namespace} and {repository} stand for what the link is about.
+// They lead nowhere unless they are http:// or https://.
+type Links struct {
+	Commit string
+	More   []Link // for each environment, as its dashboards and logs
+}
+
+// Link is one with its text.
+type Link struct{ Text, Address string }
+
+// Server answers everything. It may be used concurrently.
+type Server struct {
+	config Config
+	mux    *http.ServeMux
+}
+
+// New makes a Server.
+func New(config Config) (*Server, error) {
+	if config.Source == nil || config.Gate == nil {
+		return nil, errors.New("dashboard: Source and Gate must be set")
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
+	}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	s := &Server{config: config, mux: http.NewServeMux()}
+	for _, route := range s.routes() {
+		s.mux.HandleFunc("GET "+route.pattern, s.guarded(route))
+	}
+	return s, nil
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	harden(w.Header())
+	s.mux.ServeHTTP(w, r)
+}
+
+// answer makes the answer to one request from what its viewer may see. An error that it returns is answered for it.
+type answer func(w http.ResponseWriter, r *http.Request, from view.Source) error
+
+// route is a path with what answers it.
+type route struct {
+	pattern string
+	answer  answer
+	open    bool // nobody has to say who they are: it shows nothing of anybody's
+}
+
+// routes are all that there is. A test walks them.
+func (s *Server) routes() []route {
+	return []route{
+		{pattern: "/{$}", answer: s.home},
+		{pattern: "/assets/{name}", answer: s.asset, open: true},
+		{pattern: "/api/v1/board", answer: s.apiBoard},
+	}
+}
+
+// guarded lets a route be seen by who may.
+func (s *Server) guarded(of route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		from := view.Source(visible{s.config.Source, Viewer{}})
+		if !of.open {
+			viewer, ok := s.config.Gate.Viewer(w, r)
+			if !ok {
+				return
+			}
+			from = visible{s.config.Source, viewer}
+		}
+		if err := of.answer(w, r, from); err != nil {
+			s.refuse(w, r, err)
+		}
+	}
+}
+
+// refuse says why there is no answer. What is forbidden looks like what is absent, and what went wrong within is only logged.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := http.StatusInternalServerError, "This could not be read. The agent's log says why."
+	switch {
+	case errors.Is(err, view.ErrUnknown):
+		status, text = http.StatusNotFound, "There is no such thing here, or you may not see it."
+	case errors.Is(err, view.ErrElsewhere):
+		status, text = http.StatusNotFound, "That is not known here: ask a dashboard that has the cluster."
+	case r.Context().Err() != nil:
+		return
+	default:
+		s.config.Log.Warn("Page was not made", "path", r.URL.Path, "err", err)
+	}
+	http.Error(w, text, status)
+}
+
+// harden says what a browser may do with an answer: nothing from elsewhere, no script in the page, no frame around it.
+func harden(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cache-Control", "no-store")
+}
