@@ -35,13 +35,13 @@ type Doors interface {
 	Doors() map[string]http.HandlerFunc
 }
 
-// doors are the gate's own routes, and the one for all paths that are none: who is not known does not learn which there are.
+// doors are the gate's own routes.
 func (s *Server) doors() []route {
-	out := []route{{pattern: "/", answer: func(http.ResponseWriter, *http.Request, view.Source) error { return view.ErrUnknown }}}
 	gate, ok := s.config.Gate.(Doors)
 	if !ok {
-		return out
+		return nil
 	}
+	var out []route
 	doors := gate.Doors()
 	for _, path := range slices.Sorted(maps.Keys(doors)) {
 		open := doors[path]
