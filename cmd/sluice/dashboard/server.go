@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
@@ -76,11 +78,10 @@ type route struct {
 
 // routes are all that there is. A test walks them.
 func (s *Server) routes() []route {
-	return []route{
+	return slices.Concat([]route{
 		{pattern: "/{$}", answer: s.home},
 		{pattern: "/assets/{name}", answer: s.asset, open: true},
-		{pattern: "/api/v1/board", answer: s.apiBoard},
-	}
+	}, s.apiRoutes())
 }
 
 // guarded lets a route be seen by who may.
@@ -102,16 +103,23 @@ func (s *Server) guarded(of route) http.HandlerFunc {
 
 // refuse says why there is no answer. What is forbidden looks like what is absent, and what went wrong within is only logged.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := http.StatusInternalServerError, "This could not be read. The agent's log says why."
+	status, kind, text := http.StatusInternalServerError, failed, "This could not be read. The agent's log says why."
+	var request requestError
 	switch {
+	case errors.As(err, &request):
+		status, kind, text = http.StatusBadRequest, badRequest, request.Error()
 	case errors.Is(err, view.ErrUnknown):
-		status, text = http.StatusNotFound, "There is no such thing here, or you may not see it."
+		status, kind, text = http.StatusNotFound, unknown, "There is no such thing here, or you may not see it."
 	case errors.Is(err, view.ErrElsewhere):
-		status, text = http.StatusNotFound, "That is not known here: ask a dashboard that has the cluster."
+		status, kind, text = http.StatusNotFound, elsewhere, "That is not known here: ask a dashboard that has the cluster."
 	case r.Context().Err() != nil:
 		return
 	default:
 		s.config.Log.Warn("Page was not made", "path", r.URL.Path, "err", err)
+	}
+	if strings.HasPrefix(r.URL.Path, "/api/") {
+		s.refuseJSON(w, status, kind, text)
+		return
 	}
 	http.Error(w, text, status)
 }
