@@ -64,10 +64,10 @@ type problem string
 
 // The problems.
 const (
-	badRequest problem = "request"   // what was asked makes no sense
-	unknown    problem = "unknown"   // there is no such thing, or it may not be seen
-	elsewhere  problem = "elsewhere" // this dashboard cannot know it, as objects where there is no cluster
-	failed     problem = "failed"    // it could not be read: the log says why
+	senseless problem = "request"   // what was asked makes no sense
+	absent    problem = "unknown"   // there is no such thing, or it may not be seen
+	outside   problem = "elsewhere" // this dashboard cannot know it, as objects where there is no cluster
+	unread    problem = "failed"    // it could not be read: the log says why
 )
 
 // requestError is a request that makes no sense, and why.

@@ -135,18 +135,18 @@ func TestAPIRefuses(t *testing.T) {
 		status int
 		kind   problem
 	}{
-		"Absent":          {"there is none", everything(), Everybody{}, "applications/web", http.StatusNotFound, unknown},
-		"AbsentObjects":   {"there is none", everything(), Everybody{}, "applications/web/shop/objects", http.StatusNotFound, unknown},
-		"NoSuchPath":      {"nothing is there", everything(), Everybody{}, "boards", http.StatusNotFound, unknown},
-		"NoObject":        {"nothing was asked for", everything(), Everybody{}, "applications/shop/shop/manifest", http.StatusBadRequest, badRequest},
-		"NoSides":         {"nothing was asked for", everything(), Everybody{}, "diff", http.StatusBadRequest, badRequest},
-		"ShortHash":       {"it could be two", everything(), Everybody{}, "diff?from=shop/shop@4f1c&to=shop/shop@" + hash, http.StatusBadRequest, badRequest},
-		"NoEnvironment":   {"it is no environment", everything(), Everybody{}, "diff?from=shop@" + hash + "&to=shop/shop@" + hash, http.StatusBadRequest, badRequest},
-		"Elsewhere":       {"the source cannot know", fixed{err: view.ErrElsewhere}, Everybody{}, "applications/shop/shop/objects", http.StatusNotFound, elsewhere},
-		"Failed":          {"the log says why, and nobody else", fixed{err: secret}, Everybody{}, "board", http.StatusInternalServerError, failed},
-		"Forbidden":       {"as if it were absent", everything(), some{"web"}, "applications/shop", http.StatusNotFound, unknown},
-		"ForbiddenDiff":   {"as if it were absent", everything(), some{"web"}, "diff?from=shop/shop@" + hash + "&to=shop/shop@" + hash, http.StatusNotFound, unknown},
-		"ForbiddenObject": {"as if it were absent", everything(), some{"web"}, "applications/shop/shop/manifest?object=a", http.StatusNotFound, unknown},
+		"Absent":          {"there is none", everything(), Everybody{}, "applications/web", http.StatusNotFound, absent},
+		"AbsentObjects":   {"there is none", everything(), Everybody{}, "applications/web/shop/objects", http.StatusNotFound, absent},
+		"NoSuchPath":      {"nothing is there", everything(), Everybody{}, "boards", http.StatusNotFound, absent},
+		"NoObject":        {"nothing was asked for", everything(), Everybody{}, "applications/shop/shop/manifest", http.StatusBadRequest, senseless},
+		"NoSides":         {"nothing was asked for", everything(), Everybody{}, "diff", http.StatusBadRequest, senseless},
+		"ShortHash":       {"it could be two", everything(), Everybody{}, "diff?from=shop/shop@4f1c&to=shop/shop@" + hash, http.StatusBadRequest, senseless},
+		"NoEnvironment":   {"it is no environment", everything(), Everybody{}, "diff?from=shop@" + hash + "&to=shop/shop@" + hash, http.StatusBadRequest, senseless},
+		"Elsewhere":       {"the source cannot know", fixed{err: view.ErrElsewhere}, Everybody{}, "applications/shop/shop/objects", http.StatusNotFound, outside},
+		"Failed":          {"the log says why, and nobody else", fixed{err: secret}, Everybody{}, "board", http.StatusInternalServerError, unread},
+		"Forbidden":       {"as if it were absent", everything(), onlySees{"web"}, "applications/shop", http.StatusNotFound, absent},
+		"ForbiddenDiff":   {"as if it were absent", everything(), onlySees{"web"}, "diff?from=shop/shop@" + hash + "&to=shop/shop@" + hash, http.StatusNotFound, absent},
+		"ForbiddenObject": {"as if it were absent", everything(), onlySees{"web"}, "applications/shop/shop/manifest?object=a", http.StatusNotFound, absent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			answer := ask(t, tc.source, tc.gate, apiRoot+tc.path)

@@ -51,10 +51,10 @@ func (f fixed) Diff(_ context.Context, from, to view.Side) (view.Diff, error) {
 // noon is the time in these tests.
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// some lets a viewer see some applications.
-type some []string
+// onlySees lets a viewer see some applications.
+type onlySees []string
 
-func (s some) Viewer(http.ResponseWriter, *http.Request) (Viewer, bool) {
+func (s onlySees) Viewer(http.ResponseWriter, *http.Request) (Viewer, bool) {
 	return Viewer{Name: "ada", Sees: func(application string) bool { return slices.Contains(s, application) }}, true
 }
 

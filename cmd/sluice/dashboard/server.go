@@ -81,6 +81,9 @@ func (s *Server) routes() []route {
 	return slices.Concat([]route{
 		{pattern: "/{$}", answer: s.home},
 		{pattern: "/assets/{name}", answer: s.asset, open: true},
+		{pattern: "/badge/{app}/{file}", answer: s.badge},
+		{pattern: "/feed.atom", answer: s.feed},
+		{pattern: "/a/{app}/feed.atom", answer: s.applicationFeed},
 	}, s.apiRoutes())
 }
 
@@ -103,15 +106,15 @@ func (s *Server) guarded(of route) http.HandlerFunc {
 
 // refuse says why there is no answer. What is forbidden looks like what is absent, and what went wrong within is only logged.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status, kind, text := http.StatusInternalServerError, failed, "This could not be read. The agent's log says why."
+	status, kind, text := http.StatusInternalServerError, unread, "This could not be read. The agent's log says why."
 	var request requestError
 	switch {
 	case errors.As(err, &request):
-		status, kind, text = http.StatusBadRequest, badRequest, request.Error()
+		status, kind, text = http.StatusBadRequest, senseless, request.Error()
 	case errors.Is(err, view.ErrUnknown):
-		status, kind, text = http.StatusNotFound, unknown, "There is no such thing here, or you may not see it."
+		status, kind, text = http.StatusNotFound, absent, "There is no such thing here, or you may not see it."
 	case errors.Is(err, view.ErrElsewhere):
-		status, kind, text = http.StatusNotFound, elsewhere, "That is not known here: ask a dashboard that has the cluster."
+		status, kind, text = http.StatusNotFound, outside, "That is not known here: ask a dashboard that has the cluster."
 	case r.Context().Err() != nil:
 		return
 	default:
