@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -64,24 +62,8 @@ func measureTold(b *bed, r *report, o options) {
 
 // lay makes cluster, forge, repository and agents.
 func (s *shared) lay(o options) {
-	w, err := world.Open(s.ctx)
-	s.must(err, "open world")
-	s.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			s.Error(err)
-		}
-	})
-	if o.agent != "" {
-		w.Sluice = o.agent
-	}
-	const name = "told"
-	st := &world.Story{
-		World: w, Name: name, Dir: filepath.Join(w.Dir, name),
-		System: name + "-system", Apps: name + "-apps", Staging: name + "-staging", Production: name,
-	}
-	s.must(os.MkdirAll(st.Dir, 0o755), "make folder")
-	st.Install(s, st.Names())
-	s.story = st
+	s.story = s.begin(o, "told")
+	st := s.story
 	s.project = st.AtForge(s)
 	st.Repo.Write(s, sharedBase, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {value: one}\n")
 	st.Repo.Write(s, "base/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [configmap.yaml]\n")

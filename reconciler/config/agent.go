@@ -36,6 +36,8 @@ type Agent struct {
 	Listen string `json:"listen,omitempty"`
 	// Webhooks is the listener for forges that tell of pushes and merge requests; without it there is none.
 	Webhooks *Webhooks `json:"webhooks,omitempty"`
+	// Dashboard shows what runs where.
+	Dashboard Dashboard `json:"dashboard,omitzero"`
 	// Links are addresses that people are led to.
 	Links Links `json:"links,omitzero"`
 	// Concurrency is how many passes run at once, 1..256.
