@@ -27,7 +27,7 @@ func (s *Server) apiRoutes() []route {
 	}
 }
 
-// boardAnswer is the board, or what a filter leaves of it.
+// boardAnswer is the board, or the applications that a filter leaves of it, as the home page has them.
 type boardAnswer struct {
 	view.Board
 	Applications int `json:"applications"` // how many were found, on all pages
@@ -67,6 +67,7 @@ const (
 	senseless problem = "request"   // what was asked makes no sense
 	absent    problem = "unknown"   // there is no such thing, or it may not be seen
 	outside   problem = "elsewhere" // this dashboard cannot know it, as objects where there is no cluster
+	crowded   problem = "crowded"   // as many ask as can be answered
 	unread    problem = "failed"    // it could not be read: the log says why
 )
 
@@ -80,16 +81,25 @@ func (s *Server) apiBoard(w http.ResponseWriter, r *http.Request, from view.Sour
 	if err != nil {
 		return err
 	}
-	f := FilterOf(r.URL.Query())
 	made := boardAnswer{Board: board, Page: 1, Pages: 1}
-	if r.URL.Query().Has("page") {
-		found := f.Find(board.Cells)
-		made.Cells, made.Applications, made.Page, made.Pages = found.Cells, found.Applications, found.Page, found.Pages
-	} else {
-		made.Cells = f.All(board.Cells)
-		made.Applications = len(byApplication(made.Cells))
+	made.Cells = []view.Cell{}
+	f := filterOf(r.URL.Query())
+	if r.URL.RawQuery == "" {
+		f.Sort = "name" // as a board is
 	}
-	made.Cells = present(made.Cells)
+	rows, _ := f.rows(board)
+	made.Applications = len(rows)
+	if r.URL.Query().Has("page") {
+		made.Pages = max(1, (len(rows)+f.Per-1)/f.Per)
+		made.Page = min(f.Page, made.Pages)
+		begin := (made.Page - 1) * f.Per
+		rows = rows[begin:min(begin+f.Per, len(rows))]
+	}
+	for _, row := range rows {
+		for _, c := range row.Cells {
+			made.Cells = append(made.Cells, c.Cell)
+		}
+	}
 	return writeJSON(w, http.StatusOK, made)
 }
 

@@ -37,19 +37,21 @@ type endpoint struct {
 
 type parameter struct {
 	name, meaning string
-	kind          string // string, integer or boolean; "list" is a string that may be there several times
+	kind          string // string or integer
 	required      bool
 }
 
 func endpoints() []endpoint {
 	filter := []parameter{
-		{"q", "words that all must be found in names, revision, version, subject or author", "string", false},
-		{"env", "environments, any of them", "list", false},
-		{"phase", "phases, any of them", "list", false},
-		{"notWell", "only what somebody has to look at", "boolean", false},
-		{"label", "labels that all must be there: team=payments, or team with whatever value", "list", false},
-		{"sort", "age or trouble; by name without it. It is the order of applications where page is given", "string", false},
-		{"page", "from 1, of 50 applications each; without it all are on one page", "integer", false},
+		{"q", "words that all must be found in what one would look a release up by", "string", false},
+		{"env", "an environment; the others are left out", "string", false},
+		{"state", "applications with an environment in it: sick, waiting, changing, unknown or well", "string", false},
+		{"phase", "applications with an environment in it", "string", false},
+		{"unwell", "whatever it is, applications that are well everywhere are left out", "string", false},
+		{"label", "team=payments", "string", false},
+		{"group", "repository, cluster, or label: and a label's key: what comes under one heading comes together", "string", false},
+		{"sort", "worst, name or age", "string", false},
+		{"page", "from 1, of 40 applications each; without it all are on one page", "integer", false},
 	}
 	return []endpoint{
 		{"board", "What runs where, is it well, and what is waiting", filter, reflect.TypeFor[boardAnswer](), ""},
@@ -205,11 +207,9 @@ func describe(t *testing.T) object {
 			}
 		}
 		for _, p := range e.query {
-			schema := object{"type": p.kind}
-			if p.kind == "list" {
-				schema = object{"type": "array", "items": object{"type": "string"}}
-			}
-			parameters = append(parameters, object{"name": p.name, "in": "query", "required": p.required, "description": p.meaning, "schema": schema})
+			parameters = append(parameters, object{
+				"name": p.name, "in": "query", "required": p.required, "description": p.meaning, "schema": object{"type": p.kind},
+			})
 		}
 		content := object{e.media: object{}}
 		if e.answer != nil {

@@ -47,7 +47,7 @@ func fill(v reflect.Value) {
 	}
 }
 
-func filled[T any]() (value T) {
+func full[T any]() (value T) {
 	fill(reflect.ValueOf(&value).Elem())
 	return value
 }
@@ -55,8 +55,8 @@ func filled[T any]() (value T) {
 // everything is a source in which no field is empty. Its one application is "shop", in the environment "shop".
 func everything() fixed {
 	return fixed{
-		board: filled[view.Board](), histories: map[string]view.History{"shop": filled[view.History]()},
-		objects: filled[[]view.Object](), manifest: "kind: Deployment\n", diff: filled[view.Diff](),
+		board: full[view.Board](), histories: map[string]view.History{"shop": full[view.History]()},
+		objects: full[[]view.Object](), manifest: "kind: Deployment\n", diff: full[view.Diff](),
 	}
 }
 
@@ -89,13 +89,13 @@ func TestAPIAnswersAsDescribed(t *testing.T) {
 		query string
 		want  any
 	}{
-		"board":                             {"", boardAnswer{filled[view.Board](), 1, 1, 1}},
-		"agent":                             {"", filled[view.Agent]()},
-		"applications/{app}":                {"", applicationAnswer{"shop", filled[[]view.Cell](), filled[view.History]()}},
-		"applications/{app}/{env}/objects":  {"", objectsAnswer{filled[[]view.Object]()}},
+		"board":                             {"", boardAnswer{full[view.Board](), 1, 1, 1}},
+		"agent":                             {"", full[view.Agent]()},
+		"applications/{app}":                {"", applicationAnswer{"shop", full[[]view.Cell](), full[view.History]()}},
+		"applications/{app}/{env}/objects":  {"", objectsAnswer{full[[]view.Object]()}},
 		"applications/{app}/{env}/manifest": {"?object=Deployment/shop/web", manifestAnswer{"Deployment/shop/web", "kind: Deployment\n"}},
 		"diff": {"?from=shop/shop@" + hash + "&to=shop/shop@" + hash, func() view.Diff {
-			d := filled[view.Diff]()
+			d := full[view.Diff]()
 			d.From = view.Side{Key: view.Key{Application: "shop", Environment: "shop"}, Revision: hash}
 			d.To = d.From
 			return d
@@ -161,11 +161,28 @@ func TestAPIRefuses(t *testing.T) {
 	}
 }
 
-// TestAPIBoardIsFiltered: with page= it is parted, without it is all that the filter leaves.
+// cellsToFind are three applications.
+func cellsToFind() []view.Cell {
+	cell := func(app, env, phase string, minute int, labels map[string]string) view.Cell {
+		return view.Cell{
+			Key: view.Key{Application: app, Environment: env}, Phase: phase, Since: noon.Add(time.Duration(minute) * time.Minute), Labels: labels,
+			Release: view.Release{Revision: strings.Repeat("4f1c", 10), Subject: "Raise the " + app, Author: "Ada"},
+		}
+	}
+	team := map[string]string{"team": "payments"}
+	return []view.Cell{
+		cell("bank", "staging", "Healthy", 1, team), cell("bank", "production", "Failed", 2, team),
+		cell("shop", "staging", "Healthy", 9, nil), cell("shop", "production", "Healthy", 3, nil),
+		cell("web", "production", "Progressing", 5, map[string]string{"team": "front"}),
+	}
+}
+
+// TestAPIBoardIsFiltered: as the home page is, with page= in parts and without it whole.
 func TestAPIBoardIsFiltered(t *testing.T) {
 	source := fixed{board: view.Board{Cells: cellsToFind()}}
 	for path, want := range map[string][4]int{ // cells, applications, page, pages
-		"board": {5, 3, 1, 1}, "board?notWell=1": {2, 2, 1, 1}, "board?q=nobody": {0, 0, 1, 1}, "board?page=1&env=production": {3, 3, 1, 1},
+		"board": {5, 3, 1, 1}, "board?unwell=1": {3, 2, 1, 1}, "board?q=nobody": {0, 0, 1, 1}, "board?page=1&env=production": {3, 3, 1, 1},
+		"board?phase=Failed": {2, 1, 1, 1}, "board?label=team%3Dfront": {1, 1, 1, 1}, "board?page=7": {5, 3, 1, 1},
 	} {
 		answer := ask(t, source, Everybody{}, apiRoot+path)
 		var said boardAnswer

@@ -55,10 +55,9 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request, from view.Source) 
 		return err
 	}
 	var entries []atomEntry
-	applications := byApplication(board.Cells)
-	Filter{Sort: ByAge}.sort(applications)
-	for _, cells := range applications[:min(len(applications), feedApplications)] {
-		history, err := from.History(r.Context(), cells[0].Application)
+	rows, _ := filter{Sort: "age"}.rows(board)
+	for _, row := range rows[:min(len(rows), feedApplications)] {
+		history, err := from.History(r.Context(), row.Application)
 		if errors.Is(err, view.ErrUnknown) { // it went in between
 			continue
 		}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,12 @@ func boardCard(title string, board view.Board) card {
 		description = fmt.Sprintf("%d of %d environments are not simply well. %s", n, len(board.Cells), strings.TrimSuffix(first, ":"))
 	}
 	return card{plainText(title, longestCard), plainText(description, longestCard)}
+}
+
+// onlyOf is a board of one application.
+func onlyOf(board view.Board, application string) view.Board {
+	board.Cells = slices.DeleteFunc(slices.Clone(board.Cells), func(c view.Cell) bool { return c.Application != application })
+	return board
 }
 
 // ago is a time with its one largest unit: "3 h ago".
