@@ -41,6 +41,8 @@ type Told struct {
 	Evidence Evidence `json:"evidence,omitzero"`
 	// Seconds is how long it lasted until the next one; zero for the last.
 	Seconds float64 `json:"seconds,omitempty"`
+	// Evidence is what the line rests on.
+	Evidence Evidence `json:"-"`
 }
 
 // Releases puts the lines that may be told together to releases, in the order in which their agents wrote them; the rest is
