@@ -37,6 +37,8 @@ type Told struct {
 	At     time.Time      `json:"at"`
 	Reason string         `json:"reason,omitempty"`
 	Stage  Stage          `json:"stage,omitzero"`
+	// Evidence is what the line rests on.
+	Evidence Evidence `json:"evidence,omitzero"`
 	// Seconds is how long it lasted until the next one; zero for the last.
 	Seconds float64 `json:"seconds,omitempty"`
 	// Evidence is what the line rests on.
@@ -130,6 +132,21 @@ func (r *Release) close() {
 	if !r.Ended.IsZero() {
 		r.Seconds = max(0, r.Ended.Sub(r.Began).Seconds())
 	}
+}
+
+// BySubject parts releases by environment, in the order of their first ones.
+func BySubject(releases []Release) (parts [][]Release) {
+	at := map[Subject]int{}
+	for _, r := range releases {
+		of := Subject{Application: r.Application, Environment: r.Environment}
+		i, ok := at[of]
+		if !ok {
+			i = len(parts)
+			at[of], parts = i, append(parts, nil)
+		}
+		parts[i] = append(parts[i], r)
+	}
+	return parts
 }
 
 // at is when the release was first in one of these phases.

@@ -25,6 +25,7 @@ type page struct {
 	Origin view.Origin
 	Trail  []crumb // where it lies, from the top
 	Said   []said  // what is to be known before anything on it is believed
+	Card   card    // what a link to it says where it is pasted
 }
 
 // crumb is a page above the present one.
@@ -50,6 +51,7 @@ func (s *Server) newPage(from view.Source, title, here string, board view.Board,
 		p.Viewer = v.viewer.Name
 	}
 	p.Said = warnings(board)
+	p.Card = boardCard(title+" · "+p.Of, board)
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -99,7 +100,7 @@ type route struct {
 
 // routes are all that there is. A test walks them.
 func (s *Server) routes() []route {
-	return []route{
+	return slices.Concat([]route{
 		{pattern: "/{$}", answer: s.home},
 		{pattern: "/a/{app}", answer: s.application},
 		{pattern: "/a/{app}/{env}", answer: s.release},
@@ -110,8 +111,10 @@ func (s *Server) routes() []route {
 		{pattern: "/events", answer: s.events},
 		{pattern: "/", answer: s.unknownPath},
 		{pattern: "/assets/{name}", answer: s.asset, open: true},
-		{pattern: "/api/v1/board", answer: s.apiBoard},
-	}
+		{pattern: "/badge/{app}/{file}", answer: s.badge},
+		{pattern: "/feed.atom", answer: s.feed},
+		{pattern: "/a/{app}/feed.atom", answer: s.applicationFeed},
+	}, s.apiRoutes())
 }
 
 // guarded lets a route be seen by who may.
