@@ -89,6 +89,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (leave func(), ad
 		http.Error(w, "This dashboard is not known by that name. dashboard.access.hosts of agent.yaml says by which.", http.StatusMisdirectedRequest)
 		return nil, false
 	}
+	r.Header.Del("Range") // nothing here is long, and net/http takes headers away where it refuses a range
 	away := func() {}
 	if address, local := pace.Address(r.RemoteAddr); !local {
 		var ok bool

@@ -14,8 +14,8 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
-// ask asks a server as somebody at an address.
-func ask(s *Server, remote, method, target string, change ...func(*http.Request)) *http.Response {
+// askFrom asks a server as somebody at an address.
+func askFrom(s *Server, remote, method, target string, change ...func(*http.Request)) *http.Response {
 	r := httptest.NewRequest(method, target, nil)
 	r.RemoteAddr = remote
 	for _, c := range change {
@@ -60,7 +60,7 @@ func TestHosts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := ask(s, "127.0.0.1:1", http.MethodGet, "/", func(r *http.Request) { r.Host = tc.host })
+			got := askFrom(s, "127.0.0.1:1", http.MethodGet, "/", func(r *http.Request) { r.Host = tc.host })
 			if got.StatusCode != tc.want {
 				t.Errorf("%s: %d, want %d", tc.reason, got.StatusCode, tc.want)
 			}
@@ -116,7 +116,7 @@ func TestLimits(t *testing.T) {
 	}
 	passed := func(remote string, times int) (passed, last int) {
 		for range times {
-			answer := ask(s, remote, http.MethodGet, "/")
+			answer := askFrom(s, remote, http.MethodGet, "/")
 			if last = answer.StatusCode; last == http.StatusOK {
 				passed++
 			} else if answer.Header.Get("Retry-After") == "" {
