@@ -12,7 +12,6 @@ import (
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
-	"github.com/sluice-cd/sluice/render"
 )
 
 // behind is how far an environment is from what it will have next.
@@ -24,12 +23,6 @@ type behind struct {
 	Commits int  `json:"commits"`
 	AtLeast bool `json:"atLeast,omitempty"`
 }
-
-// What a look at the history may cost: a commit of which nothing is rendered takes microseconds.
-const (
-	longestLook = 1000
-	mostRenders = 50
-)
 
 // onlooker reads the branch that agents poll, to say how environments stand towards it.
 type onlooker struct {
@@ -141,95 +134,10 @@ func (o *onlooker) behind(ctx context.Context, row environmentStatus, env config
 	if row.Runs == "" {
 		return next, false
 	}
-	if on, err := o.repo.IsAncestor(ctx, row.Runs, next.Revision); err != nil || !on {
-		over, err := o.repo.IsAncestor(ctx, next.Revision, row.Runs)
-		return next, err == nil && over // it is ahead
-	}
-	runs, err := o.render(ctx, row.Runs, row.Application, env, dir)
-	if err != nil {
-		return next, false
-	}
-	at, revision := o.rendering(ctx, next.Revision, row.Application, env, dir), next.Revision
-	for looked, rendered := 0, 1; revision != row.Runs && at.inputs != runs.inputs; looked++ {
-		parent, ok, err := o.repo.FirstParent(revision)
-		if err != nil || !ok {
-			return next, false
-		}
-		if looked == longestLook || rendered == mostRenders {
-			next.AtLeast = true
-			break
-		}
-		before := at
-		if !o.holds(at, parent, row.Application, env, dir) {
-			before, rendered = o.rendering(ctx, parent, row.Application, env, dir), rendered+1
-		}
-		if before.inputs != at.inputs {
-			next.Commits++
-		}
-		at, revision = before, parent
-	}
-	return next, true
-}
-
-// rendering is what an environment renders to at a commit, as far as it matters here.
-type rendering struct {
-	inputs string // of one that fails, why
-	trace  render.Trace
-	file   string // Git object of sluice.yaml
-}
-
-// rendering takes a commit that does not render for one of its own kind.
-func (o *onlooker) rendering(ctx context.Context, revision, application string, env config.Environment, dir string) rendering {
-	made, err := o.render(ctx, revision, application, env, dir)
-	if err != nil {
-		made.inputs = err.Error()
-	}
-	return made
-}
-
-func (o *onlooker) render(ctx context.Context, revision, application string, env config.Environment, dir string) (rendering, error) {
-	tree, err := o.repo.Tree(revision)
-	if err != nil {
-		return rendering{}, err
-	}
-	source, err := config.LoadSource(tree, dir, env.Name, env.Was...)
-	if err != nil {
-		return rendering{}, err
-	}
-	file, err := tree.Object(path.Join(dir, config.FileName))
-	if err != nil {
-		return rendering{}, err
-	}
-	env.Source = source
-	made, err := render.Render(ctx, tree, requestOf(application, env, dir))
-	if err != nil {
-		trace, _ := render.TraceOf(err)
-		return rendering{trace: trace, file: file}, err
-	}
-	return rendering{made.Inputs, made.Trace, file}, nil
-}
-
-// requestOf renders an environment by the rules of the branch. What the cluster is counts for nothing here.
-func requestOf(application string, env config.Environment, dir string) render.Request {
-	return render.Request{
-		Dir: dir, Application: application, Environment: env.Name, Source: env.Source, Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations,
-	}
-}
-
-// holds reports whether nothing that a rendering read is another at a commit.
-func (o *onlooker) holds(at rendering, revision, application string, env config.Environment, dir string) bool {
-	tree, err := o.repo.Tree(revision)
-	if err != nil || at.file == "" {
-		return false
-	}
-	file, err := tree.Object(path.Join(dir, config.FileName))
-	if err != nil || file != at.file {
-		return false
-	}
-	if env.Source, err = config.LoadSource(tree, dir, env.Name, env.Was...); err != nil {
-		return false
-	}
-	return at.trace.Holds(tree, requestOf(application, env, dir))
+	of := reconciler.Distance{Git: o.repo, Application: row.Application, Rules: env, Dir: dir}
+	commits, whole, known := of.Between(ctx, row.Runs, next.Revision)
+	next.Commits, next.AtLeast = commits, known && !whole
+	return next, known
 }
 
 // blocks says what keeps an environment from having what is next; empty: nothing, or nothing that is known.

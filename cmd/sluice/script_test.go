@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/gittest"
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/render"
@@ -171,7 +172,7 @@ func (b *scriptBed) inputs(repo *gitsource.Repository, application, environment,
 	if !ok {
 		return ""
 	}
-	made, err := render.Render(b.t.Context(), tree, requestOf(application, *env, "."))
+	made, err := render.Render(b.t.Context(), tree, reconciler.Distance{Application: application, Rules: *env, Dir: "."}.Request(env.Source))
 	if err != nil {
 		return ""
 	}

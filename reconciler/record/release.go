@@ -39,6 +39,8 @@ type Told struct {
 	Stage  Stage          `json:"stage,omitzero"`
 	// Seconds is how long it lasted until the next one; zero for the last.
 	Seconds float64 `json:"seconds,omitempty"`
+	// Evidence is what the line rests on.
+	Evidence Evidence `json:"-"`
 }
 
 // Releases puts the lines that may be told together to releases, in the order in which their agents wrote them; the rest is
@@ -91,7 +93,7 @@ func (r Release) closed() bool {
 
 // tell adds a line. One that was made again, since the notes had lost it, is there already or goes where its time says.
 func (r *Release) tell(l Line) {
-	told := Told{Phase: l.Phase, At: l.At, Reason: l.Reason, Stage: l.Evidence.Stage}
+	told := Told{Phase: l.Phase, At: l.At, Reason: l.Reason, Stage: l.Evidence.Stage, Evidence: l.Evidence}
 	for _, t := range r.Phases {
 		if t.Phase == told.Phase && t.At.Equal(told.At) {
 			return
