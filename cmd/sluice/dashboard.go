@@ -138,7 +138,7 @@ func runDashboard(ctx context.Context, stderr io.Writer, flags dashboardFlags) e
 	if err != nil {
 		return err
 	}
-	stopListening, err := listen(address, server, log)
+	stopListening, err := listenLong(address, server, log)
 	if err != nil {
 		return err
 	}

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/sluice-cd/sluice/policies"
-	"github.com/sluice-cd/sluice/reconciler/config"
-	"github.com/sluice-cd/sluice/reconciler/told"
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
@@ -22,25 +18,8 @@ func canaryOf(row environmentStatus) *view.Canary {
 	}
 	for _, m := range row.Evidence.Measured {
 		c.Analyses = append(c.Analyses, view.Analysis{
-			Name: told.Line(m.Analysis), Taken: m.Samples, Good: m.Good, Bad: m.Bad, Says: told.Line(m.Last),
+			Name: printable(m.Analysis), Taken: m.Samples, Good: m.Good, Bad: m.Bad, Says: printable(m.Last),
 		})
 	}
 	return c
-}
-
-// helpFrom is how a person makes an environment go on, as far as notes tell; nil: nobody has to.
-func helpFrom(c view.Cell) *view.Help {
-	command := func(verb string) string { return fmt.Sprintf("sluice %s %s %s", verb, c.Application, c.Environment) }
-	switch {
-	case c.Paused:
-		return &view.Help{What: "resume", Command: command("resume") + " --push"}
-	case c.Canary != nil && c.Canary.Approve > 0:
-		return &view.Help{What: fmt.Sprintf("approve stage %d", c.Canary.Approve), Command: command("approve")}
-	}
-	switch policies.Phase(c.Phase) {
-	case policies.Failed, policies.RolledBack:
-		return &view.Help{What: "push a fix, or try again by another number as retry: in " + config.ReleasePath(c.Environment)}
-	default:
-		return nil
-	}
 }

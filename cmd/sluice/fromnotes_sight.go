@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
-	"github.com/sluice-cd/sluice/reconciler/told"
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
@@ -82,9 +82,9 @@ func (s *sight) readWords(ctx context.Context, from *commits) error {
 	return nil
 }
 
-func (s *sight) commit(revision string) (told.Words, bool) {
+func (s *sight) commit(revision string) (reconciler.CommitWords, bool) {
 	words, ok := s.words[revision]
-	return told.Words{Author: words.by, Subject: words.subject, At: words.at}, ok
+	return reconciler.CommitWords{Author: words.by, Subject: words.subject, At: words.at, Merge: words.merge}, ok
 }
 
 // history is what happened to an application.
@@ -93,7 +93,7 @@ func (s *sight) history(application string, now time.Time) view.History {
 	defer s.mu.Unlock()
 	known, ok := s.histories[application]
 	if !ok || now.Sub(known.at) > historyAge {
-		known = aged{told.History(told.From{Application: application, Lines: s.lines[application], Commit: s.commit, Now: now}), now}
+		known = aged{reconciler.HistoryOf{Application: application, Lines: s.lines[application], Commit: s.commit, Now: now}.History(), now}
 		s.histories[application] = known
 	}
 	history := known.History
@@ -137,14 +137,14 @@ func (s *sight) tell(rows []environmentStatus, now time.Time) {
 // cell is an environment by the last line of it.
 func (s *sight) cell(row environmentStatus, now time.Time) view.Cell {
 	c := view.Cell{
-		Key: view.Key{Application: row.Application, Environment: row.Environment}, Cluster: told.Line(row.Cluster), Phase: string(row.Phase),
+		Key: view.Key{Application: row.Application, Environment: row.Environment}, Cluster: printable(row.Cluster), Phase: string(row.Phase),
 		Release: s.release(row.Revision, row.Trigger), Since: row.At, At: row.At, Standing: string(row.Standing), Canary: canaryOf(row),
 	}
 	if row.Phase != policies.Healthy {
-		c.Reason = told.Line(row.Reason)
+		c.Reason = printable(row.Reason)
 	}
 	for _, o := range row.Evidence.NotWell {
-		c.NotWell = append(c.NotWell, view.Fault{Object: told.Line(o.Object), Reason: told.Line(cmp.Or(o.Reason, o.Health))})
+		c.NotWell = append(c.NotWell, view.Fault{Object: printable(o.Object), Reason: printable(cmp.Or(o.Reason, o.Health))})
 	}
 	if row.Behind != nil {
 		c.Behind = &view.Behind{Of: row.Behind.Of, Commits: row.Behind.Commits, AtLeast: row.Behind.AtLeast}
@@ -154,9 +154,9 @@ func (s *sight) cell(row environmentStatus, now time.Time) view.Cell {
 	case byPause:
 		c.Paused, c.Reason = true, row.Blocks
 	case byWindow:
-		c.Next = &view.Next{Revision: row.Behind.Revision, Reason: told.Line(row.Blocks)}
+		c.Next = &view.Next{Revision: row.Behind.Revision, Reason: printable(row.Blocks)}
 	case bySilence, byBranch:
-		c.Reason = told.Line(row.Blocks)
+		c.Reason = printable(row.Blocks)
 	case byFailure, byPin:
 	}
 	if s.keyed && row.Standing != record.Verified {
@@ -165,7 +165,7 @@ func (s *sight) cell(row environmentStatus, now time.Time) view.Cell {
 	if app, env := s.rules(c.Key); env != nil {
 		s.settle(&c, app, env)
 	}
-	c.Help = helpFrom(c)
+	c.Help = reconciler.HelpOf(c)
 	return c
 }
 
@@ -209,7 +209,7 @@ func (s *sight) releases(of view.Key) []record.Release {
 func (s *sight) release(revision, trigger string) view.Release {
 	r := view.Release{Revision: revision, Trigger: trigger}
 	if words, ok := s.commit(cmp.Or(trigger, revision)); ok {
-		r.Author, r.Subject = told.Line(words.Author), told.Line(words.Subject)
+		r.Author, r.Subject = printable(words.Author), printable(words.Subject)
 	}
 	return r
 }
@@ -229,5 +229,5 @@ func (s *sight) rules(of view.Key) (*config.Application, *config.Environment) {
 
 // settle adds what the branch says of an environment.
 func (s *sight) settle(c *view.Cell, app *config.Application, env *config.Environment) {
-	c.Labels, c.Namespace, c.Place, c.Promotion = env.Labels, env.Namespace, told.Places(app)[env.Name], told.Promotion(env.Promotion)
+	c.Labels, c.Namespace, c.Place, c.Promotion = env.Labels, env.Namespace, reconciler.ColumnsOf(app)[env.Name], reconciler.PromotionOf(env.Promotion)
 }

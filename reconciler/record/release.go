@@ -37,8 +37,6 @@ type Told struct {
 	At     time.Time      `json:"at"`
 	Reason string         `json:"reason,omitempty"`
 	Stage  Stage          `json:"stage,omitzero"`
-	// Evidence is what the line rests on.
-	Evidence Evidence `json:"evidence,omitzero"`
 	// Seconds is how long it lasted until the next one; zero for the last.
 	Seconds float64 `json:"seconds,omitempty"`
 	// Evidence is what the line rests on.
