@@ -60,7 +60,7 @@ func bracedOnce(text string) string {
 // end when the agent does.
 func listenLong(address string, handler http.Handler, log *slog.Logger) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	stop, err = serveAt(address, &http.Server{
+	closes, err := serveAt(address, &http.Server{
 		Handler: bodiesInTime(handler), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 	}, log)
@@ -68,7 +68,7 @@ func listenLong(address string, handler http.Handler, log *slog.Logger) (stop fu
 		cancel()
 		return nil, err
 	}
-	return func() { cancel(); stop() }, nil
+	return func() { cancel(); closes() }, nil
 }
 
 // bodiesInTime bounds the time in which a request's body comes. Without one there is nothing to wait for, and a deadline would
