@@ -27,6 +27,7 @@ func TestLayout(t *testing.T) {
 		"Record":    {"it knows lines and the words of a release, and neither a cluster nor a Git library", "reconciler/record", []string{"policies"}},
 		"Reconciler": {"it is the middle: commands use it", "reconciler", []string{
 			"gitsource", "render", "policies"}},
+		"Dashboard": {"it is handed what is shown, and has no way to where that comes from", "cmd/sluice/dashboard", []string{"reconciler/view"}},
 		"Command": {"test beds stay out of the program", "cmd/sluice", []string{
 			"reconciler", "gitsource", "render", "policies"}},
 	} {
