@@ -44,7 +44,7 @@ func (v *View) together() []view.Cell {
 	seen := map[Key]bool{}
 	lost := v.lost()
 	for name, at := range places {
-		columns := columnsOf(at.app)
+		columns := ColumnsOf(at.app)
 		for i := range at.app.Environments {
 			env := &at.app.Environments[i]
 			key := Key{name, env.Name}
@@ -57,7 +57,7 @@ func (v *View) together() []view.Cell {
 			if c.Key == (view.Key{}) {
 				c.Key, c.Health, c.Reason = shownKey(key), view.Unseen, "it was not looked at yet"
 			}
-			c.Repository, c.Labels, c.Place, c.Promotion = at.source.repo.Name, env.Labels, columns[env.Name], promotionOf(env.Promotion)
+			c.Repository, c.Labels, c.Place, c.Promotion = at.source.repo.Name, env.Labels, columns[env.Name], PromotionOf(env.Promotion)
 			c.Namespace = cmp.Or(c.Namespace, env.Namespace)
 			v.complete(&c, at, lost)
 			cells = append(cells, c)
@@ -109,11 +109,11 @@ func (v *View) complete(c *view.Cell, at place, lost map[string]string) {
 		asked.promotion = nil
 	}
 	c.Requests = asked.list()
-	c.Help = helpOf(*c)
+	c.Help = HelpOf(*c)
 }
 
-// columnsOf are the places of environments in the pipeline of their application.
-func columnsOf(app *config.Application) map[string]int {
+// ColumnsOf are the places of environments in the pipeline of their application.
+func ColumnsOf(app *config.Application) map[string]int {
 	columns := map[string]int{}
 	for range app.Environments { // a pipeline is not longer than that, also where it goes in a circle
 		moved := false
@@ -134,8 +134,8 @@ func columnsOf(app *config.Application) map[string]int {
 	return columns
 }
 
-// promotionOf are the rules of a promotion in words.
-func promotionOf(p *config.Promotion) *view.Promotion {
+// PromotionOf are the rules of a promotion in words; nil: there are none.
+func PromotionOf(p *config.Promotion) *view.Promotion {
 	if p == nil {
 		return nil
 	}

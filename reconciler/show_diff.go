@@ -113,7 +113,7 @@ func (v *View) compare(ctx context.Context, at place, from, to view.Side) (view.
 	made := DiffOf{
 		Application: to.Application, From: side(from), To: side(to), Before: before, After: after, Versioned: env.Rollout.Staged(),
 	}.Diff()
-	return shownDiff(made, from, to), nil
+	return made.View(from, to), nil
 }
 
 // rendered are the objects of an environment at a revision. One that has no such environment has none of them.
@@ -138,23 +138,23 @@ func (v *View) rendered(ctx context.Context, at place, of view.Side) ([]*unstruc
 	return Prepared(objects, env.Drift.Leave, false), nil
 }
 
-// shownDiff is a comparison as it is shown. What says why pods are replaced is said at the object, too where it does not change.
-func shownDiff(made ObjectDiff, from, to view.Side) view.Diff {
+// View is a comparison as it is shown. What says why pods are replaced is said at the object, too where it does not change.
+func (d ObjectDiff) View(from, to view.Side) view.Diff {
 	shown := view.Diff{From: from, To: to}
 	why := map[string]string{}
-	for _, o := range made.Restarts {
+	for _, o := range d.Restarts {
 		why[o.Object] = oneLine(o.Reason)
 	}
 	for _, part := range []struct {
 		to      *[]view.DiffObject
 		objects []DiffObject
-	}{{&shown.Created, made.Created}, {&shown.Changed, made.Changed}, {&shown.Deleted, made.Deleted}} {
+	}{{&shown.Created, d.Created}, {&shown.Changed, d.Changed}, {&shown.Deleted, d.Deleted}} {
 		for _, o := range part.objects {
 			*part.to = append(*part.to, view.DiffObject{Object: oneLine(o.Object), Restarts: why[o.Object], Lines: shownLines(o)})
 			delete(why, o.Object)
 		}
 	}
-	for _, o := range made.Restarts { // their configuration changes
+	for _, o := range d.Restarts { // their configuration changes
 		if text, ok := why[o.Object]; ok {
 			shown.Changed = append(shown.Changed, view.DiffObject{Object: oneLine(o.Object), Restarts: text})
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
-// helpOf is how a person makes an environment go on; nil: nobody has to.
-func helpOf(c view.Cell) *view.Help {
+// HelpOf is how a person makes an environment go on; nil: nobody has to.
+func HelpOf(c view.Cell) *view.Help {
 	command := func(verb, more string) string {
 		return fmt.Sprintf("sluice %s %s %s%s", verb, c.Application, c.Environment, more)
 	}

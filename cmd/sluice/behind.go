@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -30,8 +31,15 @@ type onlooker struct {
 	branch string // its short name
 	tip    string
 	tree   *gitsource.Tree   // of the tip
-	dirs   map[string]string // folder of each application, by its name
+	apps   map[string]placed // by name
+	faults []string          // what is wrong with their files
 	words  fs.FS             // that has the release files of a ledger; nil: they are beside sluice.yaml
+}
+
+// placed is an application and its folder.
+type placed struct {
+	app *config.Application
+	dir string
 }
 
 // lookAround fetches the branch that a repository calls its own, and that of its ledger. An empty one has none.
@@ -74,7 +82,7 @@ func lookAt(ctx context.Context, repo *gitsource.Repository) (*onlooker, error) 
 	if err != nil {
 		return nil, err
 	}
-	o := &onlooker{repo: repo, branch: path.Base(ref), tip: found[ref], dirs: map[string]string{}}
+	o := &onlooker{repo: repo, branch: path.Base(ref), tip: found[ref], apps: map[string]placed{}}
 	if o.tree, err = repo.Tree(o.tip); err != nil {
 		return nil, err
 	}
@@ -83,26 +91,41 @@ func lookAt(ctx context.Context, repo *gitsource.Repository) (*onlooker, error) 
 			return fs.SkipDir // a folder that cannot be read has no application that can
 		}
 		if d.Name() == config.FileName && !d.IsDir() {
-			if app, _ := config.Load(o.tree, path.Dir(name)); app != nil && o.dirs[app.Metadata.Name] == "" {
-				o.dirs[app.Metadata.Name] = path.Dir(name)
-			}
+			o.take(path.Dir(name))
 		}
 		return nil
 	})
+}
+
+// take reads the application of a folder. Of two with one name the first is the one.
+func (o *onlooker) take(dir string) {
+	app, faults := config.Load(o.tree, dir)
+	for _, fault := range faults {
+		o.faults = append(o.faults, fault.Error())
+	}
+	if app == nil {
+		return
+	}
+	name := app.Metadata.Name
+	if first, there := o.apps[name]; there {
+		o.faults = append(o.faults, fmt.Sprintf("application %q is in %s and in %s", name, first.dir, dir))
+		return
+	}
+	o.apps[name] = placed{app, dir}
 }
 
 // look adds to the rows what Git asks for.
 func (o *onlooker) look(ctx context.Context, rows []environmentStatus, now time.Time) {
 	for i := range rows {
 		row := &rows[i]
-		dir, ok := o.dirs[row.Application]
+		at, ok := o.apps[row.Application]
 		if !ok {
 			continue
 		}
-		app, _ := config.Load(o.tree, dir)
+		app, dir := at.app, at.dir
 		env, ok := app.Environment(row.Environment)
 		if !ok {
-			row.Blocks = "the branch has no such environment any more: what runs stays"
+			row.Blocks, row.hindered = "the branch has no such environment any more: what runs stays", byBranch
 			continue
 		}
 		for _, next := range o.ahead(*env, dir, row.Application, rows) {
@@ -110,7 +133,7 @@ func (o *onlooker) look(ctx context.Context, rows []environmentStatus, now time.
 				row.Behind = &b
 			}
 		}
-		row.Blocks = blocks(*row, o.tree, dir, app.Metadata.Name, *env, o.release(dir, app, *env), now)
+		row.Blocks, row.hindered = blocks(*row, o.tree, dir, app.Metadata.Name, *env, o.release(dir, app, *env), now)
 	}
 }
 
@@ -140,21 +163,34 @@ func (o *onlooker) behind(ctx context.Context, row environmentStatus, env config
 	return next, known
 }
 
+// hindrance is what kind of thing keeps an environment from having what is next; empty: nothing does.
+type hindrance string
+
+// The hindrances.
+const (
+	byPause   hindrance = "pause"
+	byFailure hindrance = "failure" // of the release that is there, or it is not proven yet
+	byWindow  hindrance = "window"
+	byPin     hindrance = "pin"
+	bySilence hindrance = "silence" // its agent told nothing of it
+	byBranch  hindrance = "branch"  // which has it no more
+)
+
 // blocks says what keeps an environment from having what is next; empty: nothing, or nothing that is known.
-func blocks(row environmentStatus, tree fs.FS, dir, application string, env config.Environment, words config.Release, now time.Time) string {
+func blocks(row environmentStatus, tree fs.FS, dir, application string, env config.Environment, words config.Release, now time.Time) (string, hindrance) {
 	windows := policies.Plan{Windows: reconciler.WindowsOf(nil, application, env), Override: reconciler.OverrideOf(words)}
 	late := row.Behind != nil && row.Behind.Commits > 0
 	switch open := windows.Openness(now); {
 	case env.State == config.Paused || words.Paused:
-		return "it is paused"
+		return "it is paused", byPause
 	case row.Phase != policies.Healthy:
-		return row.Reason
+		return row.Reason, byFailure
 	case late && !open.Open:
-		return open.Reason
+		return open.Reason, byWindow
 	case late && env.Follow.Pin && words.Revision != "" && words.Revision == row.Runs:
-		return "its pin: " + config.ReleasePath(env.Name)
+		return "its pin: " + config.ReleasePath(env.Name), byPin
 	case late && len(config.PromotedFrom(tree, dir, env.Name)) == 0:
-		return "its agent has told nothing of it yet"
+		return "its agent has told nothing of it yet", bySilence
 	}
-	return ""
+	return "", ""
 }

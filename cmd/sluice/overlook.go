@@ -18,9 +18,11 @@ import (
 // overlook serves the dashboard of an agent. Where nobody said an address, and the usual one is taken, as by another agent of
 // this machine, the agent does its work without.
 func overlook(rules *config.Agent, agent *reconciler.Agent, log *slog.Logger) (stop func(), err error) {
-	server, err := dashboard.New(dashboard.Config{
-		Source: agent.View(), Gate: dashboard.Everybody{}, Title: rules.Dashboard.Title, Links: linksOf(rules.Dashboard.Links), Log: log,
-	})
+	made := dashboard.Config{Source: agent.View(), Title: rules.Dashboard.Title, Links: linksOf(rules.Dashboard.Links), Log: log}
+	if err := guard(&made, rules.Dashboard, agent.ReadCredentials, log); err != nil {
+		return nil, err
+	}
+	server, err := dashboard.New(made)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +62,7 @@ func bracedOnce(text string) string {
 // end when the agent does.
 func listenLong(address string, handler http.Handler, log *slog.Logger) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.Background())
-	stop, err = serveAt(address, &http.Server{
+	closes, err := serveAt(address, &http.Server{
 		Handler: bodiesInTime(handler), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
 	}, log)
@@ -68,7 +70,7 @@ func listenLong(address string, handler http.Handler, log *slog.Logger) (stop fu
 		cancel()
 		return nil, err
 	}
-	return func() { cancel(); stop() }, nil
+	return func() { cancel(); closes() }, nil
 }
 
 // bodiesInTime bounds the time in which a request's body comes. Without one there is nothing to wait for, and a deadline would

@@ -132,6 +132,21 @@ func (r *Release) close() {
 	}
 }
 
+// BySubject parts releases by environment, in the order of their first ones.
+func BySubject(releases []Release) (parts [][]Release) {
+	at := map[Subject]int{}
+	for _, r := range releases {
+		of := Subject{Application: r.Application, Environment: r.Environment}
+		i, ok := at[of]
+		if !ok {
+			i = len(parts)
+			at[of], parts = i, append(parts, nil)
+		}
+		parts[i] = append(parts[i], r)
+	}
+	return parts
+}
+
 // at is when the release was first in one of these phases.
 func (r Release) at(phases ...policies.Phase) (time.Time, bool) {
 	for _, t := range r.Phases {

@@ -73,6 +73,8 @@ type Cell struct {
 	Standing string `json:"standing,omitempty"`
 	// Steps are the phases of the last pass.
 	Steps []Step `json:"steps,omitempty"`
+	// Events are what the cluster told of its objects lately, the newest first; nil: they are not watched now.
+	Events []Event `json:"events,omitempty"`
 	// Help is the command or the address by which a person makes it go on.
 	Help *Help `json:"help,omitempty"`
 }
@@ -130,6 +132,16 @@ type Request struct {
 type Fault struct {
 	Object string `json:"object"`
 	Reason string `json:"reason"`
+}
+
+// Event is what the cluster told of an object.
+type Event struct {
+	At      time.Time `json:"at"` // the last time
+	Object  string    `json:"object"`
+	Reason  string    `json:"reason"`
+	Message string    `json:"message,omitempty"`
+	Times   int       `json:"times,omitempty"`
+	Warning bool      `json:"warning,omitempty"`
 }
 
 // Step is a part of a pass, and how long it took.

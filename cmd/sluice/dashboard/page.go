@@ -3,9 +3,12 @@ package dashboard
 import (
 	"bytes"
 	"embed"
+	"hash/fnv"
 	"html/template"
 	"net/http"
-	"path"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
@@ -14,22 +17,103 @@ import (
 var files embed.FS
 
 // page is what all pages have.
-type page struct{ Title string }
-
-var templates = template.Must(template.ParseFS(files, "templates/*.html"))
-
-// show writes a page, all of it or nothing.
-func (s *Server) show(w http.ResponseWriter, name string, data any) error {
-	var made bytes.Buffer
-	if err := templates.ExecuteTemplate(&made, name, data); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, err := made.WriteTo(w)
-	return err
+type page struct {
+	Title  string // of this page; the whole one's is Of
+	Of     string
+	Here   string // which of the sections it is in: home or agent
+	Viewer string // who looks; empty where nobody has to say
+	Leave  string // where their session is ended; empty where there is none
+	Origin view.Origin
+	Trail  []crumb // where it lies, from the top
+	Said   []said  // what is to be known before anything on it is believed
+	Card   card    // what a link to it says where it is pasted
 }
 
-func (s *Server) asset(w http.ResponseWriter, r *http.Request, _ view.Source) error {
-	http.ServeFileFS(w, r, files, path.Join("assets", path.Base(r.PathValue("name"))))
+// crumb is a page above the present one.
+type crumb struct{ Text, URL string }
+
+// said is a sentence above a page. Since is zero where it says nothing of a time.
+type said struct {
+	State state
+	Text  string
+	Since time.Time
+}
+
+// FromNotes reports whether there is no cluster behind the page.
+func (p page) FromNotes() bool { return p.Origin == view.FromNotes }
+
+// newPage returns what a page has that shows something of a board.
+func (s *Server) newPage(from view.Source, title, here string, board view.Board, trail ...crumb) page {
+	p := page{Title: title, Of: s.config.Title, Here: here, Origin: board.Origin, Trail: trail}
+	if p.Of == "" {
+		p.Of = board.Agent.Name
+	}
+	if v, ok := from.(visible); ok {
+		p.Viewer, p.Leave = v.viewer.Name, v.viewer.Leave
+	}
+	p.Said = warnings(board)
+	p.Card = boardCard(title+" · "+p.Of, board)
+	return p
+}
+
+// warnings are what makes the whole board doubtful.
+func warnings(board view.Board) []said {
+	var out []said
+	if board.Origin == view.FromNotes {
+		out = append(out, said{State: unknown, Text: "This is what Git notes say. No cluster is asked here: what was reported last may be otherwise by now."})
+	}
+	for _, c := range board.Agent.Clusters {
+		if !c.Ready {
+			out = append(out, said{sick, "Cluster " + c.Name + " does not answer; of it the last known is shown." + because(c.Error), c.Since})
+		}
+	}
+	for _, r := range board.Agent.Repositories {
+		if !r.Failing.IsZero() {
+			out = append(out, said{sick, "Repository " + r.Name + " does not answer; newer commits are not known." + because(r.Error), r.Failing})
+		}
+	}
+	return out
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " " + short(200, reason)
+}
+
+// show writes a page, all of it or nothing. at is of what it shows. A browser that has the same already is told so; that times
+// have gone by is no difference.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, name string, at time.Time, data any) error {
+	return s.showAs(w, r, http.StatusOK, name, at, data)
+}
+
+func (s *Server) showAs(w http.ResponseWriter, r *http.Request, status int, name string, at time.Time, data any) error {
+	var made bytes.Buffer
+	if err := s.templates.ExecuteTemplate(&made, name, data); err != nil {
+		return err
+	}
+	body := visibly(made.Bytes())
+	sum := fnv.New128a()
+	sum.Write(body)
+	tag := `"` + strings.TrimLeft(string(hexed(sum.Sum(nil))), "0") + `"`
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	if status == http.StatusOK {
+		h.Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	body = tell(body, s.config.Now(), at)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // whoever is gone cannot be told
 	return nil
+}
+
+// parsed are the templates, with what they may call.
+func parsed(assets map[string]string) (*template.Template, error) {
+	return template.New("").Funcs(functions(assets)).ParseFS(files, "templates/*.html")
 }

@@ -2,8 +2,11 @@ package dashboard
 
 import (
 	"errors"
+	"html/template"
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
@@ -14,6 +17,10 @@ type Config struct {
 	Source view.Source
 	// Gate says who looks. It has no zero value: somebody must have decided.
 	Gate Gate
+	// Hosts are the names under which it may be asked for. The zero value is localhost and addresses.
+	Hosts Hosts
+	// Limits bound how much is asked.
+	Limits Limits
 	// Title names the whole, as "payments, eu-1". Empty: the agent's name.
 	Title string
 	// Links lead out of the dashboard. Those that are empty are not there.
@@ -36,8 +43,12 @@ type Link struct{ Text, Address string }
 
 // Server answers everything. It may be used concurrently.
 type Server struct {
-	config Config
-	mux    *http.ServeMux
+	config    Config
+	mux       *http.ServeMux
+	assets    map[string]string // addresses by name
+	templates *template.Template
+	listeners atomic.Int64 // that hear of changes
+	front     front
 }
 
 // New makes a Server.
@@ -51,8 +62,16 @@ func New(config Config) (*Server, error) {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	s := &Server{config: config, mux: http.NewServeMux()}
-	for _, route := range s.routes() {
+	assets, err := addresses()
+	if err != nil {
+		return nil, err
+	}
+	templates, err := parsed(assets)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{config: config, mux: http.NewServeMux(), assets: assets, templates: templates, front: newFront(config.Limits)}
+	for _, route := range append(s.routes(), s.doors()...) {
 		s.mux.HandleFunc("GET "+route.pattern, s.guarded(route))
 	}
 	return s, nil
@@ -61,6 +80,11 @@ func New(config Config) (*Server, error) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	harden(w.Header())
+	leave, ok := s.admit(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
 	s.mux.ServeHTTP(w, r)
 }
 
@@ -76,44 +100,43 @@ type route struct {
 
 // routes are all that there is. A test walks them.
 func (s *Server) routes() []route {
-	return []route{
+	return slices.Concat([]route{
 		{pattern: "/{$}", answer: s.home},
+		{pattern: "/a/{app}", answer: s.application},
+		{pattern: "/a/{app}/{env}", answer: s.release},
+		{pattern: "/a/{app}/{env}/r/{revision}", answer: s.release},
+		{pattern: "/a/{app}/{env}/objects", answer: s.objects},
+		{pattern: "/a/{app}/{env}/diff", answer: s.diff},
+		{pattern: "/agent", answer: s.agent},
+		{pattern: "/events", answer: s.events},
+		{pattern: "/", answer: s.unknownPath},
 		{pattern: "/assets/{name}", answer: s.asset, open: true},
-		{pattern: "/api/v1/board", answer: s.apiBoard},
-	}
+		{pattern: "/badge/{app}/{file}", answer: s.badge},
+		{pattern: "/feed.atom", answer: s.feed},
+		{pattern: "/a/{app}/feed.atom", answer: s.applicationFeed},
+	}, s.apiRoutes())
 }
 
 // guarded lets a route be seen by who may.
 func (s *Server) guarded(of route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		from := view.Source(visible{s.config.Source, Viewer{}})
+		from := view.Source(visible{s.config.Source, Viewer{Sees: func(string) bool { return false }}})
 		if !of.open {
 			viewer, ok := s.config.Gate.Viewer(w, r)
 			if !ok {
 				return
 			}
+			var leave func()
+			if r, leave, ok = s.seat(w, r, viewer); !ok {
+				return
+			}
+			defer leave()
 			from = visible{s.config.Source, viewer}
 		}
 		if err := of.answer(w, r, from); err != nil {
 			s.refuse(w, r, err)
 		}
 	}
-}
-
-// refuse says why there is no answer. What is forbidden looks like what is absent, and what went wrong within is only logged.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	status, text := http.StatusInternalServerError, "This could not be read. The agent's log says why."
-	switch {
-	case errors.Is(err, view.ErrUnknown):
-		status, text = http.StatusNotFound, "There is no such thing here, or you may not see it."
-	case errors.Is(err, view.ErrElsewhere):
-		status, text = http.StatusNotFound, "That is not known here: ask a dashboard that has the cluster."
-	case r.Context().Err() != nil:
-		return
-	default:
-		s.config.Log.Warn("Page was not made", "path", r.URL.Path, "err", err)
-	}
-	http.Error(w, text, status)
 }
 
 // harden says what a browser may do with an answer: nothing from elsewhere, no script in the page, no frame around it.
