@@ -151,6 +151,13 @@ func runDashboard(ctx context.Context, stderr io.Writer, flags dashboardFlags) e
 
 // source is what is shown, and what keeps it so until its context ends.
 func (f dashboardFlags) source() (view.Source, func(context.Context), error) {
+	if f.agent != "" {
+		agent, err := newRemote(f.agent, append(f.credentials, "")[0], time.Now)
+		if err != nil {
+			return nil, nil, hinted{err, "sluice dashboard --help"}
+		}
+		return agent, agent.run, nil
+	}
 	unlock := func() {}
 	if f.mirrors != "" {
 		var err error
