@@ -18,9 +18,11 @@ import (
 // overlook serves the dashboard of an agent. Where nobody said an address, and the usual one is taken, as by another agent of
 // this machine, the agent does its work without.
 func overlook(rules *config.Agent, agent *reconciler.Agent, log *slog.Logger) (stop func(), err error) {
-	server, err := dashboard.New(dashboard.Config{
-		Source: agent.View(), Gate: dashboard.Everybody{}, Title: rules.Dashboard.Title, Links: linksOf(rules.Dashboard.Links), Log: log,
-	})
+	made := dashboard.Config{Source: agent.View(), Title: rules.Dashboard.Title, Links: linksOf(rules.Dashboard.Links), Log: log}
+	if err := guard(&made, rules.Dashboard, agent.ReadCredentials, log); err != nil {
+		return nil, err
+	}
+	server, err := dashboard.New(made)
 	if err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ type Poll struct {
 }
 
 // Credentials are kept outside of this file: exactly one of the fields. Its keys or file names are username,
-// password, token, identity (or ssh-privatekey), identity-passphrase, known_hosts and ca.crt.
+// password, token, identity (or ssh-privatekey), identity-passphrase, known_hosts, ca.crt and users.
 type Credentials struct {
 	// Secret is the name of a Secret in stateNamespace of the agent's own cluster.
 	Secret string `json:"secret,omitempty"`

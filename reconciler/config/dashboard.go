@@ -14,6 +14,8 @@ type Dashboard struct {
 	Title string `json:"title,omitempty"`
 	// Links lead from the dashboard to other pages.
 	Links DashboardLinks `json:"links,omitzero"`
+	// Access says who may look. Without it everybody on this machine, or in this pod, may: then listen must be on loopback.
+	Access *Access `json:"access,omitempty"`
 }
 
 // DashboardLinks are addresses as templates, http:// or https://: {{.App}}, {{.Env}}, {{.Revision}}, {{.Namespace}} and
@@ -46,9 +48,8 @@ func checkDashboard(d *document, a *Agent) {
 		d.reject(at+".listen", "must not be listen, where metrics are %s", got(b.Listen))
 	case a.Webhooks != nil && b.Listen == a.Webhooks.Listen:
 		d.reject(at+".listen", "must not be webhooks.listen: who may post there may not look here %s", got(b.Listen))
-	case !isLoopback(b.Listen):
-		d.reject(at+".listen", "must be on loopback, as 127.0.0.1:8090 %s", got(b.Listen))
 	}
+	checkAccess(d, at+".access", b.Listen, b.Access)
 	if len(b.Title) > 100 || hasControl(b.Title) {
 		d.reject(at+".title", "must be one line of at most 100 bytes")
 	}

@@ -48,6 +48,7 @@ func defaultAgent(a *Agent) {
 	setDefault(&a.DataDir, defaultDataDir)
 	setDefault(&a.Listen, defaultListen)
 	setDefault(&a.Dashboard.Listen, DefaultDashboard)
+	defaultAccess(a.Dashboard.Access)
 	setDefault(&a.Concurrency, defaultConcurrency)
 	setDefault(&a.Audit, Duration(defaultAudit))
 	for i := range a.Repositories {

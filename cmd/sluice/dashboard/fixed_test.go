@@ -61,7 +61,7 @@ func (s onlySees) Viewer(http.ResponseWriter, *http.Request) (Viewer, bool) {
 // ask asks a dashboard for a path.
 func ask(t *testing.T, source view.Source, gate Gate, path string) *httptest.ResponseRecorder {
 	t.Helper()
-	server, err := New(Config{Source: source, Gate: gate, Now: func() time.Time { return noon }})
+	server, err := New(Config{Source: source, Gate: gate, Hosts: Hosts{Any: true}, Now: func() time.Time { return noon }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,10 @@ type Config struct {
 	Source view.Source
 	// Gate says who looks. It has no zero value: somebody must have decided.
 	Gate Gate
+	// Hosts are the names under which it may be asked for. The zero value is localhost and addresses.
+	Hosts Hosts
+	// Limits bound how much is asked.
+	Limits Limits
 	// Title names the whole, as "payments, eu-1". Empty: the agent's name.
 	Title string
 	// Links lead out of the dashboard. Those that are empty are not there.
@@ -44,6 +48,7 @@ type Server struct {
 	assets    map[string]string // addresses by name
 	templates *template.Template
 	listeners atomic.Int64 // that hear of changes
+	front     front
 }
 
 // New makes a Server.
@@ -65,8 +70,8 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, mux: http.NewServeMux(), assets: assets, templates: templates}
-	for _, route := range s.routes() {
+	s := &Server{config: config, mux: http.NewServeMux(), assets: assets, templates: templates, front: newFront(config.Limits)}
+	for _, route := range append(s.routes(), s.doors()...) {
 		s.mux.HandleFunc("GET "+route.pattern, s.guarded(route))
 	}
 	return s, nil
@@ -75,6 +80,11 @@ func New(config Config) (*Server, error) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	harden(w.Header())
+	leave, ok := s.admit(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
 	s.mux.ServeHTTP(w, r)
 }
 
@@ -110,12 +120,17 @@ func (s *Server) routes() []route {
 // guarded lets a route be seen by who may.
 func (s *Server) guarded(of route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		from := view.Source(visible{s.config.Source, Viewer{}})
+		from := view.Source(visible{s.config.Source, Viewer{Sees: func(string) bool { return false }}})
 		if !of.open {
 			viewer, ok := s.config.Gate.Viewer(w, r)
 			if !ok {
 				return
 			}
+			var leave func()
+			if r, leave, ok = s.seat(w, r, viewer); !ok {
+				return
+			}
+			defer leave()
 			from = visible{s.config.Source, viewer}
 		}
 		if err := of.answer(w, r, from); err != nil {
