@@ -200,7 +200,7 @@ func (s *sight) serving(c *view.Cell, row environmentStatus) {
 			proven.Began, proven.Digest = r.Began, r.Digest
 		}
 	}
-	if row.Phase == policies.Pending { // it waits for its beginning, and what is there is another
+	if row.Phase == policies.Pending || row.Phase == policies.Blocked { // nothing of it has begun, and what is there is another
 		c.Next = &view.Next{Revision: row.Revision, Reason: c.Reason}
 		c.Release = proven
 		return
