@@ -102,3 +102,23 @@ func (b *bed) begin(o options, name string) *world.Story {
 	s.Install(b, s.Names())
 	return s
 }
+
+// await looks twice a second, as what it looks at costs much.
+func (b *bed) await(of *world.Story, what string, cond func() error) {
+	deadline, tick := time.Now().Add(4*patience), time.NewTicker(500*time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := cond()
+		switch {
+		case err == nil:
+			return
+		case time.Now().After(deadline):
+			b.Fatalf("%s: %w\n%s", what, err, world.Tail(of.Agent.Log(b), 20))
+		}
+		select {
+		case <-b.ctx.Done():
+			b.Fatal(b.ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
