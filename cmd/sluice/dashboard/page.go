@@ -62,6 +62,9 @@ func warnings(board view.Board) []said {
 	if board.Origin == view.FromNotes {
 		out = append(out, said{State: unknown, Text: "This is what Git notes say. No cluster is asked here: what was reported last may be otherwise by now."})
 	}
+	if board.Stale != "" {
+		out = append(out, said{State: sick, Text: "This is the last that is known: " + short(300, board.Stale) + "."})
+	}
 	for _, c := range board.Agent.Clusters {
 		if !c.Ready {
 			out = append(out, said{sick, "Cluster " + c.Name + " does not answer; of it the last known is shown." + because(c.Error), c.Since})
