@@ -30,11 +30,12 @@ type page struct {
 // crumb is a page above the present one.
 type crumb struct{ Text, URL string }
 
-// said is a sentence above a page. Since is zero where it says nothing of a time.
+// said is what makes a page doubtful, since when (zero where it is no matter of time), and what follows from it.
 type said struct {
 	State state
 	Text  string
 	Since time.Time
+	More  string
 }
 
 // FromNotes reports whether there is no cluster behind the page.
@@ -57,16 +58,19 @@ func (s *Server) newPage(from view.Source, title, here string, board view.Board,
 func warnings(board view.Board) []said {
 	var out []said
 	if board.Origin == view.FromNotes {
-		out = append(out, said{State: unknown, Text: "This is what Git notes say. No cluster is asked here: what was reported last may be otherwise by now."})
+		out = append(out, said{State: unknown, Text: "This is what Git notes say",
+			More: "No cluster is asked here: what was reported last may be otherwise by now."})
 	}
 	for _, c := range board.Agent.Clusters {
 		if !c.Ready {
-			out = append(out, said{sick, "Cluster " + c.Name + " does not answer; of it the last known is shown." + because(c.Error), c.Since})
+			out = append(out, said{sick, "Cluster " + short(80, c.Name) + " does not answer", c.Since,
+				"What is shown of it is the last that was known." + because(c.Error)})
 		}
 	}
 	for _, r := range board.Agent.Repositories {
 		if !r.Failing.IsZero() {
-			out = append(out, said{sick, "Repository " + r.Name + " does not answer; newer commits are not known." + because(r.Error), r.Failing})
+			out = append(out, said{sick, "Repository " + short(80, r.Name) + " does not answer", r.Failing,
+				"Newer commits are not known." + because(r.Error)})
 		}
 	}
 	return out
@@ -76,7 +80,7 @@ func because(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return " " + short(200, reason)
+	return " (" + short(200, reason) + ")"
 }
 
 // show writes a page, all of it or nothing. at is of what it shows. A browser that has the same already is told so; that times
