@@ -63,13 +63,13 @@ func warnings(board view.Board) []said {
 	}
 	for _, c := range board.Agent.Clusters {
 		if !c.Ready {
-			out = append(out, said{sick, "Cluster " + short(80, c.Name) + " does not answer", c.Since,
+			out = append(out, said{sick, "Cluster " + short(80, c.Name) + " has not answered", c.Since,
 				"What is shown of it is the last that was known." + because(c.Error)})
 		}
 	}
 	for _, r := range board.Agent.Repositories {
 		if !r.Failing.IsZero() {
-			out = append(out, said{sick, "Repository " + short(80, r.Name) + " does not answer", r.Failing,
+			out = append(out, said{sick, "Repository " + short(80, r.Name) + " has not answered", r.Failing,
 				"Newer commits are not known." + because(r.Error)})
 		}
 	}
