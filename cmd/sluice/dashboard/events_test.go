@@ -1,0 +1,140 @@
+package dashboard
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluice-cd/sluice/cmd/sluice/dashboard/dashboardtest"
+	"github.com/sluice-cd/sluice/reconciler/view"
+)
+
+// ear is a connection that keeps what it was sent, or takes nothing.
+type ear struct {
+	http.ResponseWriter
+	mu       sync.Mutex
+	heard    strings.Builder
+	deadline time.Time
+	deaf     bool
+}
+
+func (e *ear) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.deaf {
+		time.Sleep(time.Until(e.deadline)) // as a full connection does
+		return 0, os.ErrDeadlineExceeded
+	}
+	return e.heard.Write(p)
+}
+func (e *ear) FlushError() error { return nil }
+func (e *ear) SetWriteDeadline(at time.Time) error {
+	e.deadline = at
+	return nil
+}
+func (e *ear) changes() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strings.Count(e.heard.String(), "event: changed")
+}
+
+// listening has an ear listen until the returned function is called, which waits for the end.
+func listening(s *Server, e *ear) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	e.ResponseWriter = httptest.NewRecorder()
+	go func() {
+		defer close(done)
+		s.ServeHTTP(e, httptest.NewRequest(http.MethodGet, "/events", nil).WithContext(ctx))
+	}()
+	return func() { cancel(); <-done }
+}
+
+// TestEventsAreFew: however much changes, a viewer is told once a second, and of the last change too.
+func TestEventsAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := dashboardtest.Rich(time.Now())
+		s, e := serverOf(t, source), &ear{}
+		stop := listening(s, e)
+		synctest.Wait()
+		for range 50 {
+			source.Change(func(*view.Board) {})
+			time.Sleep(100 * time.Millisecond)
+		}
+		if n := e.changes(); n < 4 || n > 6 {
+			t.Errorf("50 changes in five seconds were told %d times", n)
+		}
+		time.Sleep(2 * time.Second)
+		before := e.changes()
+		source.Change(func(*view.Board) {})
+		synctest.Wait()
+		if e.changes() != before+1 {
+			t.Error("a change after a quiet time was not told at once")
+		}
+		time.Sleep(heardEvery)
+		synctest.Wait()
+		if !strings.Contains(e.heard.String(), "\n:\n") {
+			t.Errorf("nothing was heard in quiet times: %q", e.heard.String())
+		}
+		stop()
+		if n := s.listeners.Load(); n != 0 || source.Listeners() != 0 {
+			t.Errorf("%d listeners are left of one that is gone", n)
+		}
+	})
+}
+
+// TestEventsEnd: a viewer has to come again, and is asked anew who it is.
+func TestEventsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := serverOf(t, dashboardtest.Rich(time.Now()))
+		stop := listening(s, &ear{})
+		defer stop()
+		time.Sleep(listensFor + time.Second)
+		synctest.Wait()
+		if n := s.listeners.Load(); n != 0 {
+			t.Error("it listens for ever")
+		}
+	})
+}
+
+// TestEventsDropWhoDoesNotListen: a connection that takes nothing is given up, and holds up nobody.
+func TestEventsDropWhoDoesNotListen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := dashboardtest.Rich(time.Now())
+		s, slow, quick := serverOf(t, source), &ear{deaf: true}, &ear{}
+		stopSlow, stopQuick := listening(s, slow), listening(s, quick)
+		synctest.Wait()
+		began := time.Now()
+		source.Change(func(*view.Board) {})
+		if time.Since(began) != 0 {
+			t.Error("a slow reader held up the source")
+		}
+		synctest.Wait()
+		if quick.changes() != 1 {
+			t.Error("a slow reader held up another")
+		}
+		time.Sleep(takesWithin)
+		synctest.Wait()
+		if n := s.listeners.Load(); n != 1 {
+			t.Errorf("%d listen, want only the quick one", n)
+		}
+		stopSlow()
+		stopQuick()
+	})
+}
+
+// TestEventsAreBounded: one more than can be served is told to come later.
+func TestEventsAreBounded(t *testing.T) {
+	s := serverOf(t, dashboardtest.Rich(noon()))
+	s.listeners.Store(mostListeners)
+	got := get(s, "/events")
+	if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" || s.listeners.Load() != mostListeners {
+		t.Errorf("got %d, and %d listeners", got.Code, s.listeners.Load())
+	}
+}
