@@ -124,6 +124,7 @@ func TestLesson49_OtherReferencesCostAPollNothing(t *testing.T) {
 				}
 				r := open(t, srv, "shop", change...)
 				fetch(t, r, main)
+				srv.Settle()
 				srv.ResetRequests()
 				fetch(t, r, main)
 				if _, err := r.Refs(t.Context(), main); err != nil {

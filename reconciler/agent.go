@@ -33,6 +33,8 @@ type Config struct {
 	Identity string
 	Log      *slog.Logger
 	Registry prometheus.Registerer
+	// Version of the program, for people.
+	Version string
 }
 
 // Agent reconciles. Make it with New, and call Run once.
@@ -54,6 +56,8 @@ type Agent struct {
 	notes     *noteReader
 	metrics   *metrics
 	status    *board
+	view      *View
+	version   string
 	providers map[string]*provider // by name; the one without a name runs Jobs
 
 	passes atomic.Int64
@@ -68,9 +72,10 @@ type Agent struct {
 func New(cfg Config) (*Agent, error) {
 	a := &Agent{
 		config: cfg.Agent, kubeconfig: cfg.Kubeconfig, name: cfg.Agent.Metadata.Name, identity: cfg.Identity,
-		log: cfg.Log, now: time.Now, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
+		log: cfg.Log, now: time.Now, version: cfg.Version, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
 		targets: map[Key]*target{}, budgets: map[account]*forge.Budget{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
 	}
+	a.view = newView(a)
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
 	a.publisher, a.providers = record.New(a.publishing()), a.newProviders()
@@ -120,6 +125,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		running.Go(func() { p.run(ctx) })
 	}
 	running.Go(func() { a.askers(ctx) })
+	running.Go(func() { a.view.count(ctx) })
 	for range a.config.Concurrency {
 		working.Go(func() { a.work(ctx) })
 	}
@@ -222,6 +228,7 @@ func (a *Agent) target(key Key) *target {
 // is not in it: what runs of them can be looked after now.
 func (a *Agent) changed(first bool) {
 	keys, gone := a.catalog.update(a.serves)
+	a.view.changes.note()
 	a.divide()
 	if first {
 		a.mu.Lock()

@@ -77,6 +77,7 @@ func (a *Agent) take(ctx context.Context, pr *provider, q *question) {
 	a.remove(ctx, q)
 	r.Value, r.Stable, r.Says = q.secrets.mask(r.Value), q.secrets.mask(r.Stable), q.secrets.mask(r.Says)
 	sample := q.analysis.Judge(r, q.began)
+	q.target.charts(q, r, sample)
 	if before := q.target.answered(q, sample, pods); sample.Result != before.Result || sample.Says != before.Says {
 		a.tellSample(q, sample)
 	}

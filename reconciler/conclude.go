@@ -18,10 +18,12 @@ func (p *Pass) conclude(ctx context.Context, out Outcome, took time.Duration) {
 	}
 	if !p.target.loaded && p.Gone == "" && out.Verdict == Wait {
 		p.agent.status.drop(p.Key)
+		p.agent.view.drop(p.Key)
 		p.agent.metrics.drop(p.Key)
 		return
 	}
 	p.agent.status.set(p.Key, p.summary(out))
+	p.show(out)
 	p.agent.metrics.passed(p, out)
 	for _, line := range p.Lines {
 		p.log.Info("Release was recorded", "phase", string(line.Phase), "revision", line.Revision, "reason", line.Reason)

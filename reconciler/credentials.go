@@ -40,12 +40,16 @@ func (a *Agent) credentialsOf(of string, where *config.Credentials) *credentials
 		return nil
 	}
 	ref := *where
-	return &credentials{of: of, read: func(ctx context.Context) (map[string][]byte, error) {
-		if ref.Directory != "" {
-			return config.LoadCredentials(ref.Directory)
-		}
-		return a.secretValues(ctx, ref.Secret)
-	}}
+	return &credentials{of: of, read: func(ctx context.Context) (map[string][]byte, error) { return a.ReadCredentials(ctx, ref) }}
+}
+
+// ReadCredentials reads what agent.yaml refers to, from its folder or from the Secret beside the agent. It may be called
+// concurrently.
+func (a *Agent) ReadCredentials(ctx context.Context, of config.Credentials) (map[string][]byte, error) {
+	if of.Directory != "" {
+		return config.LoadCredentials(of.Directory)
+	}
+	return a.secretValues(ctx, of.Secret)
 }
 
 func (c *credentials) get() (gitsource.Credentials, error) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluice-cd/sluice/gitsource/gittest"
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
@@ -23,7 +24,12 @@ type pair struct {
 
 func newPair(t *testing.T, promotion map[string]string) *pair {
 	t.Helper()
-	b := newBed(t)
+	return newBed(t).pair(promotion)
+}
+
+// pair has the applications in the bed's repository, each with further words of its promotion.
+func (b *bed) pair(promotion map[string]string) *pair {
+	b.Helper()
 	b.serves()
 	for _, s := range b.agent.sites {
 		s.apply = b.site.apply
@@ -49,7 +55,7 @@ func (p *pair) proven(revision string, names ...string) {
 		line := record.Line{Phase: policies.Healthy, Revision: revision, At: time.Now(), Digest: seen.Wanted.Release.Digest, Inputs: seen.Wanted.Release.Inputs}
 		proof, _, err := p.site.maker.Make(record.Chain{Application: name, Environment: "staging"}, line)
 		if err == nil {
-			_, err = src.git.AppendNotes(p.Context(), record.Ref("staging"), map[string][]string{revision: {proof.Text()}}, nil)
+			_, err = src.ledger.git.AppendNotes(p.Context(), record.Ref("staging"), map[string][]string{revision: {proof.Text()}}, nil)
 		}
 		if err != nil {
 			p.Fatal(err)
@@ -124,6 +130,32 @@ func TestGroupTakesOver(t *testing.T) {
 	}
 	if words("from: staging"); alone() != 2 || p.moves() != "" {
 		t.Errorf("%d ask alone again, and together they move %q", alone(), p.moves())
+	}
+}
+
+// TestGroupThatNobodyIsIn: its request is withdrawn, in a ledger too, where what another repository asks for stays.
+func TestGroupThatNobodyIsIn(t *testing.T) {
+	t.Parallel()
+	ledger := gittest.New(t) // of the code too: its clock is one
+	p := newLedgerBed(t, ledger, ledger, "shop").pair(map[string]string{"a": "", "b": ""})
+	asking := func() string {
+		t.Helper()
+		p.promoter.round(t.Context())
+		p.poll()
+		return strings.Join(strings.Fields(ledger.Git(t, "ledger", "for-each-ref", "--format=%(refname)", groups)), " ")
+	}
+	const ours, others = groups + "shop/web", groups + "elsewhere/web"
+	ledger.Git(t, "ledger", "update-ref", others, "main")
+	if got := asking(); got != others+" "+ours {
+		t.Fatalf("there ask %s, want both\n%s", got, p.log)
+	}
+	alone := map[string]string{}
+	for _, name := range []string{"a", "b"} {
+		alone[name+"/sluice.yaml"] = strings.NewReplacer("name: shop", "name: "+name).Replace(twoStages)
+	}
+	p.files(alone)
+	if got := asking(); got != others {
+		t.Errorf("there ask %s, want only the other repository's\n%s", got, p.log)
 	}
 }
 

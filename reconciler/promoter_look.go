@@ -54,6 +54,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 		}
 		subject.Lines[from] = record.Counting(lines, record.Verify(lines, a.keyring(s)))
 	}
+	a.view.sawProven(key, subject.Lines)
 	keeper := p.keeper(key, s)
 	var back promote.Outcome
 	var errBack error
@@ -61,6 +62,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	if fallen := status.fallen(); status.Phase != "" && !status.anew && (fallen.Proven != "" || reverting) {
 		back, errBack = keeper.Revert(ctx, subject, fallen)
 	}
+	a.view.sawRevert(key, back, errBack)
 	if env.Promotion == nil || back.Pin != nil { // what comes next is seen after the poll
 		back.Fired = fired
 		return back, errBack

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -74,5 +75,6 @@ func (p *promoter) saw(key Key, env config.Environment, moved string, refs map[s
 		}
 	}
 	p.seen[key] = this
+	p.agent.view.sawPromotion(key, env, out, err, cmp.Or(p.groupRef(group), promotions+key.String()), this.next)
 	return this.next
 }

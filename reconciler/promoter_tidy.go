@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 )
 
 // asking names the environments whose promotion is asked for by requests.
@@ -53,10 +54,7 @@ func (p *promoter) tidy(ctx context.Context, refs map[string]string) error {
 // a newer one, nobody knows.
 func (p *promoter) tidyGroups(ctx context.Context, refs map[string]string) error {
 	at, there := p.source.at()
-	if may := p.source.repo.WriteBack.Promote; may != nil && !*may {
-		return nil
-	}
-	if !there || at.apart() || at.snap.tip != refs["refs/heads/"+p.source.repo.Branch] || len(at.snap.apps) == 0 {
+	if may := p.source.repo.WriteBack.Promote; may != nil && !*may || !there || len(at.snap.apps) == 0 {
 		return nil
 	}
 	in := map[string]bool{}
@@ -70,20 +68,36 @@ func (p *promoter) tidyGroups(ctx context.Context, refs map[string]string) error
 			}
 		}
 	}
+	left := p.leftGroups(refs, in)
+	if len(left) == 0 {
+		return nil
+	}
+	newest, err := p.source.git.Refs(ctx, "refs/heads/"+p.source.repo.Branch)
+	if err != nil || at.snap.tip != newest["refs/heads/"+p.source.repo.Branch] {
+		return err
+	}
+	at.discovered = at.snap.apps[0]
+	of := Key{at.app.Metadata.Name, at.app.Environments[0].Name}
 	var faults []error
-	for ref := range refs {
-		name, found := strings.CutPrefix(ref, groups)
-		if !found || in[ref] || ref != p.groupRef(name) {
-			continue
-		}
-		at.discovered = at.snap.apps[0]
-		of := Key{at.app.Metadata.Name, at.app.Environments[0].Name}
+	for _, name := range left {
 		err := p.keeper(Key{"", name}, nil).WithdrawGroup(ctx, name, p.subject(of, at), "nobody is in the group any more")
 		if err != nil {
 			faults = append(faults, fmt.Errorf("group %s: %w", name, err))
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// leftGroups are the groups of this repository that have a branch, and whose branches are not in use. What other repositories have
+// in the same ledger is not among them.
+func (p *promoter) leftGroups(refs map[string]string, in map[string]bool) (left []string) {
+	for ref := range refs {
+		name, found := strings.CutPrefix(ref, "refs/heads/"+promote.GroupBranch(p.source.repo, ""))
+		if found && !in[ref] && !strings.Contains(name, "/") {
+			left = append(left, name)
+		}
+	}
+	return left
 }
 
 // ended says why an environment is promoted to no more, or by no request; empty: it is, or nobody knows. What is paused, or faulty

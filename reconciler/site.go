@@ -35,12 +35,15 @@ type site struct {
 	maker    record.Maker
 	uid      string
 
-	mu      sync.Mutex
-	shape   render.Capabilities
-	isReady bool
-	initial map[Key]held // as they were at the start, each handed out once
-	stored  map[Key]bool // who had a state at the start that no heir has taken over since
-	handed  map[Key]bool // whose state was handed out since
+	contact contact
+
+	mu         sync.Mutex
+	shape      render.Capabilities
+	isReady    bool
+	readySince time.Time    // of isReady being what it is
+	initial    map[Key]held // as they were at the start, each handed out once
+	stored     map[Key]bool // who had a state at the start that no heir has taken over since
+	handed     map[Key]bool // whose state was handed out since
 
 	searching sync.Mutex
 	found     map[Key]apply.Inventory // what carries our labels, searched when a state is missing
@@ -56,7 +59,9 @@ func newSite(a *Agent, ref config.ClusterRef) *site {
 	if ref.Context != "" {
 		name = ref.Context
 	}
-	return &site{agent: a, ref: ref, name: name, log: a.log.With("cluster", name)}
+	s := &site{agent: a, ref: ref, name: name, log: a.log.With("cluster", name)}
+	s.contact.changed = a.view.changes.note
+	return s
 }
 
 func (s *site) ready() bool {
@@ -81,7 +86,7 @@ func (s *site) run(ctx context.Context) error {
 		s.agent.wakeAll(s.remembered())
 		<-ctx.Done()
 		s.mu.Lock()
-		s.isReady = false // where the lease is lost, no pass begins any more
+		s.isReady, s.readySince = false, s.agent.now() // where the lease is lost, no pass begins any more
 		s.mu.Unlock()
 		return ctx.Err()
 	})
@@ -100,6 +105,7 @@ func (s *site) connect(ctx context.Context) error {
 		}
 		conf.QPS, conf.UserAgent = -1, "sluice"
 		s.agent.metrics.counted(conf, s.name)
+		s.contact.heard(conf, s.agent.now)
 		return s.open(ctx, conf)
 	})
 }
@@ -140,6 +146,7 @@ func (s *site) untilDone(ctx context.Context, failed string, try func(context.Co
 		if err == nil || ctx.Err() != nil {
 			return ctx.Err()
 		}
+		s.contact.tell(s.agent.now(), err)
 		if text := err.Error(); text != said {
 			said = text
 			s.log.Error("Cluster is not ready", "reason", failed, "err", err)
@@ -169,7 +176,8 @@ func (s *site) begin(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.initial, s.stored, s.handed, s.isReady = all, map[Key]bool{}, map[Key]bool{}, true
+	s.initial, s.stored, s.handed, s.isReady, s.readySince = all, map[Key]bool{}, map[Key]bool{}, true, s.agent.now()
+	s.agent.view.changes.note()
 	for k := range all {
 		s.stored[k] = true
 	}

@@ -31,6 +31,7 @@ type source struct {
 	statuses *statuses
 	pace     *pace // of pushes
 	metrics  *metrics
+	contact  contact
 
 	credentials *credentials // nil where the repository needs none
 	log         *slog.Logger
@@ -111,6 +112,7 @@ func (s *source) publish(next *snapshot) {
 // report logs an error when it is another one than before, and once when it is over.
 func (s *source) report(err error) {
 	s.metrics.polled(s.repo.Name, err)
+	s.contact.tell(time.Now(), err)
 	if err == nil {
 		if s.failing > 0 {
 			s.log.Info("Repository answered again", "polls", s.failing)

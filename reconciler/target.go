@@ -38,6 +38,7 @@ type target struct {
 	fired     *policies.Firing        // of the promotion's schedule, to be saved; nil: what is saved stands
 	noticed   time.Time               // when a watch reported what may be drift; zero where none did since
 	measuring                         // what is asked of providers
+	chart     chart                   // what they answered
 
 	memory
 	handed  map[string]bool // lines that the publisher has and the saved outbox still holds
@@ -45,7 +46,8 @@ type target struct {
 	watched time.Time // since when this process has looked at it
 	// restated: this process has told the forge how the release in the state stands.
 	restated bool
-	said     string // the last bad outcome that was logged
+	said     string            // the last bad outcome that was logged
+	versions map[string]string // what releases call themselves, by digest
 }
 
 // memory is what goes with the saved state and is dropped with it.

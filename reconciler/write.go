@@ -52,7 +52,7 @@ func (a *Agent) openSource(repo config.Repository, hosts *gitsource.Hosts) (*sou
 	src := newSource(repo, git, a.log)
 	src.credentials, src.pace = secrets, beat
 	src.served, src.changed, src.tidy, src.metrics = a.serves, a.changed, a.notes.sweep, a.metrics
-	src.statuses = newStatuses(a, src)
+	src.statuses, src.contact.changed = newStatuses(a, src), a.view.changes.note
 	if of := accountOf(repo); repo.Forge != nil && a.budgets[of] == nil {
 		a.budgets[of] = forge.NewBudget(forge.LimitsOf(forge.Kind(repo.Forge.Kind), 1))
 	}
@@ -109,7 +109,11 @@ func (p pushes) AppendNotes(ctx context.Context, ref string, add map[string][]st
 
 // keyring is whose lines count: the agent's own key, and those that agent.yaml lists.
 func (a *Agent) keyring(s *site) record.Keyring {
-	ring := record.NewKeyring(s.maker.Signer.Public())
+	return a.listed(record.NewKeyring(s.maker.Signer.Public()))
+}
+
+// listed adds to a keyring the keys that agent.yaml lists.
+func (a *Agent) listed(ring record.Keyring) record.Keyring {
 	for _, listed := range a.config.Keys {
 		key, err := record.ParsePublicKey(listed.Key)
 		if err != nil {

@@ -71,6 +71,7 @@ func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	agent, err := reconciler.New(reconciler.Config{
 		Agent: rules, Kubeconfig: flags.kubeconfig, Identity: identity, Log: log, Registry: registry,
+		Version: thisBuild().Version,
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"path"
 	"slices"
@@ -12,7 +13,6 @@ import (
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
-	"github.com/sluice-cd/sluice/render"
 )
 
 // behind is how far an environment is from what it will have next.
@@ -25,20 +25,21 @@ type behind struct {
 	AtLeast bool `json:"atLeast,omitempty"`
 }
 
-// What a look at the history may cost: a commit of which nothing is rendered takes microseconds.
-const (
-	longestLook = 1000
-	mostRenders = 50
-)
-
 // onlooker reads the branch that agents poll, to say how environments stand towards it.
 type onlooker struct {
 	repo   *gitsource.Repository
 	branch string // its short name
 	tip    string
 	tree   *gitsource.Tree   // of the tip
-	dirs   map[string]string // folder of each application, by its name
+	apps   map[string]placed // by name
+	faults []string          // what is wrong with their files
 	words  fs.FS             // that has the release files of a ledger; nil: they are beside sluice.yaml
+}
+
+// placed is an application and its folder.
+type placed struct {
+	app *config.Application
+	dir string
 }
 
 // lookAround fetches the branch that a repository calls its own, and that of its ledger. An empty one has none.
@@ -81,7 +82,7 @@ func lookAt(ctx context.Context, repo *gitsource.Repository) (*onlooker, error) 
 	if err != nil {
 		return nil, err
 	}
-	o := &onlooker{repo: repo, branch: path.Base(ref), tip: found[ref], dirs: map[string]string{}}
+	o := &onlooker{repo: repo, branch: path.Base(ref), tip: found[ref], apps: map[string]placed{}}
 	if o.tree, err = repo.Tree(o.tip); err != nil {
 		return nil, err
 	}
@@ -90,26 +91,41 @@ func lookAt(ctx context.Context, repo *gitsource.Repository) (*onlooker, error) 
 			return fs.SkipDir // a folder that cannot be read has no application that can
 		}
 		if d.Name() == config.FileName && !d.IsDir() {
-			if app, _ := config.Load(o.tree, path.Dir(name)); app != nil && o.dirs[app.Metadata.Name] == "" {
-				o.dirs[app.Metadata.Name] = path.Dir(name)
-			}
+			o.take(path.Dir(name))
 		}
 		return nil
 	})
+}
+
+// take reads the application of a folder. Of two with one name the first is the one.
+func (o *onlooker) take(dir string) {
+	app, faults := config.Load(o.tree, dir)
+	for _, fault := range faults {
+		o.faults = append(o.faults, fault.Error())
+	}
+	if app == nil {
+		return
+	}
+	name := app.Metadata.Name
+	if first, there := o.apps[name]; there {
+		o.faults = append(o.faults, fmt.Sprintf("application %q is in %s and in %s", name, first.dir, dir))
+		return
+	}
+	o.apps[name] = placed{app, dir}
 }
 
 // look adds to the rows what Git asks for.
 func (o *onlooker) look(ctx context.Context, rows []environmentStatus, now time.Time) {
 	for i := range rows {
 		row := &rows[i]
-		dir, ok := o.dirs[row.Application]
+		at, ok := o.apps[row.Application]
 		if !ok {
 			continue
 		}
-		app, _ := config.Load(o.tree, dir)
+		app, dir := at.app, at.dir
 		env, ok := app.Environment(row.Environment)
 		if !ok {
-			row.Blocks = "the branch has no such environment any more: what runs stays"
+			row.Blocks, row.hindered = "the branch has no such environment any more: what runs stays", byBranch
 			continue
 		}
 		for _, next := range o.ahead(*env, dir, row.Application, rows) {
@@ -117,7 +133,7 @@ func (o *onlooker) look(ctx context.Context, rows []environmentStatus, now time.
 				row.Behind = &b
 			}
 		}
-		row.Blocks = blocks(*row, o.tree, dir, app.Metadata.Name, *env, o.release(dir, app, *env), now)
+		row.Blocks, row.hindered = blocks(*row, o.tree, dir, app.Metadata.Name, *env, o.release(dir, app, *env), now)
 	}
 }
 
@@ -141,112 +157,40 @@ func (o *onlooker) behind(ctx context.Context, row environmentStatus, env config
 	if row.Runs == "" {
 		return next, false
 	}
-	if on, err := o.repo.IsAncestor(ctx, row.Runs, next.Revision); err != nil || !on {
-		over, err := o.repo.IsAncestor(ctx, next.Revision, row.Runs)
-		return next, err == nil && over // it is ahead
-	}
-	runs, err := o.render(ctx, row.Runs, row.Application, env, dir)
-	if err != nil {
-		return next, false
-	}
-	at, revision := o.rendering(ctx, next.Revision, row.Application, env, dir), next.Revision
-	for looked, rendered := 0, 1; revision != row.Runs && at.inputs != runs.inputs; looked++ {
-		parent, ok, err := o.repo.FirstParent(revision)
-		if err != nil || !ok {
-			return next, false
-		}
-		if looked == longestLook || rendered == mostRenders {
-			next.AtLeast = true
-			break
-		}
-		before := at
-		if !o.holds(at, parent, row.Application, env, dir) {
-			before, rendered = o.rendering(ctx, parent, row.Application, env, dir), rendered+1
-		}
-		if before.inputs != at.inputs {
-			next.Commits++
-		}
-		at, revision = before, parent
-	}
-	return next, true
+	of := reconciler.Distance{Git: o.repo, Application: row.Application, Rules: env, Dir: dir}
+	commits, whole, known := of.Between(ctx, row.Runs, next.Revision)
+	next.Commits, next.AtLeast = commits, known && !whole
+	return next, known
 }
 
-// rendering is what an environment renders to at a commit, as far as it matters here.
-type rendering struct {
-	inputs string // of one that fails, why
-	trace  render.Trace
-	file   string // Git object of sluice.yaml
-}
+// hindrance is what kind of thing keeps an environment from having what is next; empty: nothing does.
+type hindrance string
 
-// rendering takes a commit that does not render for one of its own kind.
-func (o *onlooker) rendering(ctx context.Context, revision, application string, env config.Environment, dir string) rendering {
-	made, err := o.render(ctx, revision, application, env, dir)
-	if err != nil {
-		made.inputs = err.Error()
-	}
-	return made
-}
-
-func (o *onlooker) render(ctx context.Context, revision, application string, env config.Environment, dir string) (rendering, error) {
-	tree, err := o.repo.Tree(revision)
-	if err != nil {
-		return rendering{}, err
-	}
-	source, err := config.LoadSource(tree, dir, env.Name, env.Was...)
-	if err != nil {
-		return rendering{}, err
-	}
-	file, err := tree.Object(path.Join(dir, config.FileName))
-	if err != nil {
-		return rendering{}, err
-	}
-	env.Source = source
-	made, err := render.Render(ctx, tree, requestOf(application, env, dir))
-	if err != nil {
-		trace, _ := render.TraceOf(err)
-		return rendering{trace: trace, file: file}, err
-	}
-	return rendering{made.Inputs, made.Trace, file}, nil
-}
-
-// requestOf renders an environment by the rules of the branch. What the cluster is counts for nothing here.
-func requestOf(application string, env config.Environment, dir string) render.Request {
-	return render.Request{
-		Dir: dir, Application: application, Environment: env.Name, Source: env.Source, Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations,
-	}
-}
-
-// holds reports whether nothing that a rendering read is another at a commit.
-func (o *onlooker) holds(at rendering, revision, application string, env config.Environment, dir string) bool {
-	tree, err := o.repo.Tree(revision)
-	if err != nil || at.file == "" {
-		return false
-	}
-	file, err := tree.Object(path.Join(dir, config.FileName))
-	if err != nil || file != at.file {
-		return false
-	}
-	if env.Source, err = config.LoadSource(tree, dir, env.Name, env.Was...); err != nil {
-		return false
-	}
-	return at.trace.Holds(tree, requestOf(application, env, dir))
-}
+// The hindrances.
+const (
+	byPause   hindrance = "pause"
+	byFailure hindrance = "failure" // of the release that is there, or it is not proven yet
+	byWindow  hindrance = "window"
+	byPin     hindrance = "pin"
+	bySilence hindrance = "silence" // its agent told nothing of it
+	byBranch  hindrance = "branch"  // which has it no more
+)
 
 // blocks says what keeps an environment from having what is next; empty: nothing, or nothing that is known.
-func blocks(row environmentStatus, tree fs.FS, dir, application string, env config.Environment, words config.Release, now time.Time) string {
+func blocks(row environmentStatus, tree fs.FS, dir, application string, env config.Environment, words config.Release, now time.Time) (string, hindrance) {
 	windows := policies.Plan{Windows: reconciler.WindowsOf(nil, application, env), Override: reconciler.OverrideOf(words)}
 	late := row.Behind != nil && row.Behind.Commits > 0
 	switch open := windows.Openness(now); {
 	case env.State == config.Paused || words.Paused:
-		return "it is paused"
+		return "it is paused", byPause
 	case row.Phase != policies.Healthy:
-		return row.Reason
+		return row.Reason, byFailure
 	case late && !open.Open:
-		return open.Reason
+		return open.Reason, byWindow
 	case late && env.Follow.Pin && words.Revision != "" && words.Revision == row.Runs:
-		return "its pin: " + config.ReleasePath(env.Name)
+		return "its pin: " + config.ReleasePath(env.Name), byPin
 	case late && len(config.PromotedFrom(tree, dir, env.Name)) == 0:
-		return "its agent has told nothing of it yet"
+		return "its agent has told nothing of it yet", bySilence
 	}
-	return ""
+	return "", ""
 }

@@ -46,6 +46,7 @@ func openCommits(flags notesFlags, of remotes) *commits {
 type commitWords struct {
 	by, subject string
 	at          time.Time // committed, not authored
+	merge       bool      // it has several parents
 }
 
 // find reads a commit by its full hash; false: nobody has it any more, since a branch was rewritten.
@@ -53,7 +54,7 @@ func (c *commits) find(ctx context.Context, revision string) (commitWords, bool,
 	for _, local := range c.local {
 		if found, err := local.CommitObject(plumbing.NewHash(revision)); err == nil {
 			subject, _, _ := strings.Cut(strings.TrimSpace(found.Message), "\n")
-			return commitWords{found.Author.Name, subject, found.Committer.When}, true, nil
+			return commitWords{found.Author.Name, subject, found.Committer.When, found.NumParents() > 1}, true, nil
 		}
 	}
 	for _, repo := range c.repos {
@@ -66,7 +67,7 @@ func (c *commits) find(ctx context.Context, revision string) (commitWords, bool,
 			found, err = repo.Commit(revision)
 		}
 		if err == nil {
-			return commitWords{found.Author, found.Subject, found.Time}, true, nil
+			return commitWords{found.Author, found.Subject, found.Time, len(found.Parents) > 1}, true, nil
 		}
 	}
 	return commitWords{}, false, nil // what is not there is told as not known

@@ -89,7 +89,7 @@ func glanceAt(saved reconciler.Saved, pods map[string]*corev1.Pod) glance {
 	for _, m := range state.Measured {
 		g.Measured = append(g.Measured, glanceMeasured{m.Analysis, m.Taken, m.Good, m.Bad, printable(m.Says)})
 	}
-	g.Waits = g.waitsFor(state)
+	g.Waits = reconciler.WaitsFor(saved.Key, state)
 	return g
 }
 
@@ -149,33 +149,6 @@ func whyNotReady(pod *corev1.Pod) string {
 		return "not Ready"
 	}
 	return string(pod.Status.Phase)
-}
-
-// waitsFor says why it does not go on.
-func (g glance) waitsFor(state policies.State) string {
-	switch {
-	case g.Approve > 0:
-		return fmt.Sprintf("a person: sluice approve %s %s", g.Application, g.Environment)
-	case state.Closed:
-		return "a window to open"
-	case state.Waiting.Reason != "":
-		return "a window to open: " + strings.TrimSpace(fmt.Sprintf("%.7s %s", g.Next, printable(state.Waiting.Reason)))
-	case state.Assess:
-		return "what would change is found out"
-	case state.Form == policies.Held && !state.Applied:
-		return "the stage is being applied"
-	case state.Form == policies.Held && state.Reached.IsZero():
-		return "all new pods of the stage to be Ready"
-	case state.Form == policies.Held:
-		return "the time of the stage"
-	case state.Form == policies.Finishing:
-		return "the last proven pods to be replaced"
-	case state.Form == policies.Wave:
-		return "the pods of the older release to be back"
-	case state.Form == policies.Aborting, state.Form == policies.Returning:
-		return "the pods that are not proven to go"
-	}
-	return ""
 }
 
 // printable leaves out what could repaint a terminal.

@@ -25,13 +25,14 @@ type remotes struct {
 
 // open opens both through mirrors that done removes.
 func (f notesFlags) open() (r remotes, done func(), err error) {
-	code := notesFlags{repository: f.repository, credentials: f.credentials}
+	code, ledger := f, f
+	code.ledger, ledger.ledger, ledger.repository = "", "", f.ledger
 	if f.ledger == "" {
 		r.code, done, err = code.mirror()
 		r.ledger = r.code
 		return r, done, err
 	}
-	if r.ledger, done, err = (notesFlags{repository: f.ledger, credentials: f.credentials}).mirror(); err != nil {
+	if r.ledger, done, err = ledger.mirror(); err != nil {
 		return r, nil, err
 	}
 	if address, _, err := code.address(); err == nil && hostOf(address) != hostOf(r.ledger.URL()) {

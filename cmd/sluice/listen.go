@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,22 +19,32 @@ import (
 
 // serve opens the agent's listeners, and returns what closes them.
 func serve(rules *config.Agent, agent *reconciler.Agent, registry *prometheus.Registry, log *slog.Logger) (func(), error) {
-	stop := func() {}
-	if rules.Listen != "none" {
-		var err error
-		if stop, err = listen(rules.Listen, figures(agent, registry), log); err != nil {
-			return nil, err
+	var open []func()
+	stop := func() {
+		for _, one := range slices.Backward(open) {
+			one()
 		}
 	}
-	if rules.Webhooks == nil {
-		return stop, nil
+	for _, one := range []struct {
+		of     string // empty: it is what listen: says
+		wanted bool
+		open   func() (func(), error)
+	}{
+		{"", rules.Listen != "none", func() (func(), error) { return listen(rules.Listen, figures(agent, registry), log) }},
+		{"webhooks: ", rules.Webhooks != nil, func() (func(), error) { return listen(rules.Webhooks.Listen, agent.Webhooks(), log) }},
+		{"dashboard: ", rules.Dashboard.Listen != "none", func() (func(), error) { return overlook(rules, agent, log) }},
+	} {
+		if !one.wanted {
+			continue
+		}
+		closes, err := one.open()
+		if err != nil {
+			stop()
+			return nil, fmt.Errorf("%s%w", one.of, err)
+		}
+		open = append(open, closes)
 	}
-	stopWebhooks, err := listen(rules.Webhooks.Listen, agent.Webhooks(), log)
-	if err != nil {
-		stop()
-		return nil, fmt.Errorf("webhooks: %w", err)
-	}
-	return func() { stopWebhooks(); stop() }, nil
+	return stop, nil
 }
 
 // figures answers /metrics, /healthz and /readyz. It changes nothing for anybody.
@@ -57,14 +68,19 @@ const closing = 2 * time.Second
 // listen serves at an address until it is told to stop. Whoever connects may be anybody: all that they send is bounded, in
 // time too. Forges give a webhook 10 s, and do not come again.
 func listen(address string, handler http.Handler, log *slog.Logger) (stop func(), err error) {
+	return serveAt(address, &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
+		MaxHeaderBytes: 16 << 10,
+	}, log)
+}
+
+// serveAt has a server answer at an address until it is told to stop.
+func serveAt(address string, server *http.Server, log *slog.Logger) (stop func(), err error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second,
-		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
+	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -73,7 +73,7 @@ Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.`,
 		return hinted{usageError{err}, cmd.CommandPath() + " --help"}
 	})
 	root.AddCommand(agentCommand(), renderCommand(), diffCommand(), planCommand(), validateCommand(), statusCommand(), historyCommand(), verifyCommand(),
-		metricsCommand(), promoteCommand(), approveCommand(), rollbackCommand(), pauseCommand(), resumeCommand(), windowsCommand(), reconcileCommand(), versionCommand())
+		metricsCommand(), promoteCommand(), approveCommand(), rollbackCommand(), pauseCommand(), resumeCommand(), windowsCommand(), reconcileCommand(), dashboardCommand(), versionCommand())
 	return root
 }
 

@@ -98,25 +98,10 @@ func measure(ctx context.Context, flags metricsFlags, of record.Subject, from, t
 		return words.at, ok
 	}
 	all := []record.Metrics{}
-	for _, some := range bySubject(releases) {
+	for _, some := range record.BySubject(releases) {
 		all = append(all, record.Measure(some, committed, from.UTC(), to.UTC()))
 	}
 	return all, len(rest), failed
-}
-
-// bySubject parts releases by environment, in the order of their first ones.
-func bySubject(releases []record.Release) (parts [][]record.Release) {
-	at := map[record.Subject]int{}
-	for _, r := range releases {
-		of := record.Subject{Application: r.Application, Environment: r.Environment}
-		i, ok := at[of]
-		if !ok {
-			i = len(parts)
-			at[of], parts = i, append(parts, nil)
-		}
-		parts[i] = append(parts[i], r)
-	}
-	return parts
 }
 
 func printMetrics(out io.Writer, format string, all []record.Metrics) error {

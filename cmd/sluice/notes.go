@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,7 +21,11 @@ import (
 )
 
 // notesFlags say where the notes are, how to get in, and whose signatures count.
-type notesFlags struct{ repository, ledger, keys, credentials string }
+type notesFlags struct {
+	repository, ledger, keys, credentials string
+	// mirrors is a folder that keeps them; empty: they are made anew each time.
+	mirrors string
+}
 
 func (f *notesFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.repository, "repo", ".", "URL of the repository, or a working folder whose remote origin it is")
@@ -91,11 +96,10 @@ func (f notesFlags) mirror() (repo *gitsource.Repository, done func(), err error
 	if err != nil {
 		return nil, nil, err
 	}
-	folder, err := os.MkdirTemp("", "sluice-status-")
+	folder, remove, err := f.mirrorOf(address)
 	if err != nil {
 		return nil, nil, err
 	}
-	remove := func() { _ = os.RemoveAll(folder) } //nolint:errcheck // the system tidies its temporary folder
 	repo, err = gitsource.Open(gitsource.Config{URL: address, Dir: folder, Credentials: credentials})
 	if err != nil {
 		remove()
@@ -105,6 +109,15 @@ func (f notesFlags) mirror() (repo *gitsource.Repository, done func(), err error
 		_ = repo.Close() //nolint:errcheck // it was only read
 		remove()
 	}, nil
+}
+
+// mirrorOf is the folder of a mirror.
+func (f notesFlags) mirrorOf(address string) (folder string, remove func(), err error) {
+	if f.mirrors != "" {
+		return filepath.Join(f.mirrors, fmt.Sprintf("%x", sha256.Sum256([]byte(address)))[:16]), func() {}, nil
+	}
+	folder, err = os.MkdirTemp("", "sluice-status-")
+	return folder, func() { _ = os.RemoveAll(folder) }, err //nolint:errcheck // the system tidies its temporary folder
 }
 
 // readLines reads every line of every environment, by the environment's name, with what it is worth.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -17,6 +19,7 @@ import (
 type prepareFlags struct {
 	dir, ledger, keys, credentials string
 	request                        string // the forge that a merge request is opened at; empty: none is
+	output                         string
 	push, dryRun                   bool
 }
 
@@ -25,6 +28,7 @@ func (f *prepareFlags) add(cmd *cobra.Command) {
 	ledgerFlag(cmd, &f.ledger)
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only show the difference")
 	cmd.Flags().StringVar(&f.credentials, "credentials", "", "folder with username, password, token, identity, known_hosts or ca.crt")
+	outputFlag(cmd, &f.output, "text", "json")
 }
 
 func (f *prepareFlags) addKeys(cmd *cobra.Command) {
@@ -99,48 +103,84 @@ type edition struct {
 	already string // what the file does where nothing is to be changed, such as "pins 4f1c0c2"
 }
 
+// prepared is what these commands print with -o json. It is a contract: keys are added, and none changes its meaning.
+type prepared struct {
+	Application string `json:"application"`
+	Environment string `json:"environment"`
+	File        string `json:"file,omitempty"` // the release file
+	// Difference is a unified one of File; empty: it says already what was asked for.
+	Difference string `json:"difference,omitempty"`
+	Commit     string `json:"commit,omitempty"`
+	Branch     string `json:"branch,omitempty"` // that has the commit
+	Pushed     bool   `json:"pushed"`
+	Request    string `json:"request,omitempty"` // address of the merge request
+	// Commands are left for a person to run, in this order.
+	Commands []string `json:"commands,omitempty"`
+}
+
 // prepare shows how the release file changes and commits that file alone, and pushes it or opens a merge request where that was
 // asked for.
 func (d *desk) prepare(cmd *cobra.Command, e edition) error {
-	ctx, file, clone, talk := cmd.Context(), d.file(), d.clones.ledger, cmd.ErrOrStderr()
-	if err := clone.unchanged(ctx, file); err != nil {
+	made := prepared{Application: d.application, Environment: d.environment, File: d.file()}
+	if err := d.carryOut(cmd, e, &made); err != nil || d.output != "json" {
+		return err
+	}
+	return made.print(cmd.OutOrStdout())
+}
+
+func (p prepared) print(out io.Writer) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(p)
+}
+
+// carryOut does what prepare says, and notes how far it came.
+func (d *desk) carryOut(cmd *cobra.Command, e edition, made *prepared) error {
+	ctx, clone, talk := cmd.Context(), d.clones.ledger, cmd.ErrOrStderr()
+	if err := clone.unchanged(ctx, made.File); err != nil {
 		return err
 	}
 	client, err := d.forge()
 	if err != nil {
 		return err
 	}
-	before, err := os.ReadFile(file)
+	before, err := os.ReadFile(made.File)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	after, err := e.edit(file, before)
+	after, err := e.edit(made.File, before)
 	if err != nil {
 		return err
 	}
 	if string(after) == string(before) {
-		fmt.Fprintf(talk, "%s %s already\n", file, e.already)
+		fmt.Fprintf(talk, "%s %s already\n", made.File, e.already)
 	} else {
-		fmt.Fprint(cmd.OutOrStdout(), difference(file, string(before), string(after)))
+		made.Difference = difference(made.File, string(before), string(after))
+		if d.output != "json" {
+			fmt.Fprint(cmd.OutOrStdout(), made.Difference)
+		}
 		if d.dryRun {
 			return nil
 		}
-		commit, err := clone.commit(ctx, file, after, e.message)
-		if err != nil {
+		if made.Commit, err = clone.commit(ctx, made.File, after, e.message); err != nil {
 			return err
 		}
-		fmt.Fprintf(talk, "Committed %.7s to %s\n", commit, clone.branch)
+		made.Branch = clone.branch
+		fmt.Fprintf(talk, "Committed %.7s to %s\n", made.Commit, clone.branch)
 		if client != nil {
-			return d.open(cmd, client, e.message)
+			return d.open(cmd, client, e.message, made)
 		}
 	}
 	if !d.push || d.dryRun {
-		fmt.Fprintln(talk, "Try: "+clone.command("push"))
+		made.Commands = []string{clone.command("push")}
+		fmt.Fprintln(talk, "Try: "+made.Commands[0])
 		return nil
 	}
 	if _, err := clone.git(ctx, "push", "--quiet", "origin", "HEAD:refs/heads/"+clone.branch); err != nil {
 		return err
 	}
+	made.Pushed = true
 	fmt.Fprintf(talk, "Pushed to %s\n", clone.branch)
 	return nil
 }

@@ -24,7 +24,7 @@ func (f *prepareFlags) addPush(cmd *cobra.Command) {
 
 // open puts the last commit on a branch of its own, pushes that, and opens a merge request of it. The branch that was worked on is
 // then as it was before: what is asked for is not decided yet.
-func (d *desk) open(cmd *cobra.Command, client *forge.Client, message string) error {
+func (d *desk) open(cmd *cobra.Command, client *forge.Client, message string, made *prepared) error {
 	ctx, clone, talk := cmd.Context(), d.clones.ledger, cmd.ErrOrStderr()
 	title, text, _ := strings.Cut(message, "\n")
 	branch := branchNamed(title)
@@ -38,7 +38,8 @@ func (d *desk) open(cmd *cobra.Command, client *forge.Client, message string) er
 	if _, err := clone.git(ctx, "push", "--quiet", "origin", "refs/heads/"+branch+":refs/heads/"+branch); err != nil {
 		return err
 	}
-	made, err := client.Create(ctx, forge.Draft{Source: branch, Target: clone.branch, Title: title, Text: strings.TrimSpace(text)})
+	made.Branch, made.Pushed = branch, true
+	opened, err := client.Create(ctx, forge.Draft{Source: branch, Target: clone.branch, Title: title, Text: strings.TrimSpace(text)})
 	var refused *forge.Error
 	if errors.As(err, &refused) && refused.Problem == forge.Exists {
 		fmt.Fprintf(talk, "A merge request of %s is open already\n", branch)
@@ -47,7 +48,8 @@ func (d *desk) open(cmd *cobra.Command, client *forge.Client, message string) er
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(talk, "Opened %s\n", made.URL)
+	made.Request = opened.URL
+	fmt.Fprintf(talk, "Opened %s\n", made.Request)
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -61,7 +60,14 @@ func rollBack(cmd *cobra.Command, flags rollbackFlags, args []string) error {
 		if flags.push || flags.request != "" {
 			return hinted{usageError{fmt.Errorf("%s follows no pin: what is to be reverted is for you to look at", desk.environment)}, "sluice rollback " + strings.Join(args, " ")}
 		}
-		return desk.clones.code.printReverts(ctx, cmd.OutOrStdout(), lines, from, to)
+		commands, err := desk.clones.code.reverts(ctx, lines, from, to)
+		if err == nil && flags.output == "json" {
+			return prepared{Application: args[0], Environment: args[1], Commands: commands}.print(cmd.OutOrStdout())
+		}
+		if err == nil {
+			fmt.Fprintln(cmd.OutOrStdout(), strings.Join(commands, "\n"))
+		}
+		return err
 	}
 	return desk.prepare(cmd, edition{
 		edit:    func(file string, before []byte) ([]byte, error) { return config.Pin(file, before, to.Revision) },
@@ -110,11 +116,11 @@ func wayBack(lines []record.Line, to string, args []string) (from, back record.L
 	return from, back, hinted{fmt.Errorf("nothing was proven in %s before %.7s", args[1], from.Revision), status}
 }
 
-// printReverts prints what takes back the commits that brought the releases since one that was proven, the newest first.
-func (c *clone) printReverts(ctx context.Context, out io.Writer, lines []record.Line, from, to record.Line) error {
+// reverts are the commands that take back the commits that brought the releases since one that was proven, the newest first.
+func (c *clone) reverts(ctx context.Context, lines []record.Line, from, to record.Line) (commands []string, err error) {
 	since, err := c.git(ctx, "rev-list", "--topo-order", "--parents", to.Revision+"..HEAD")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	brought := map[string]bool{cmp.Or(from.Trigger, from.Revision): true}
 	for _, line := range lines {
@@ -122,7 +128,6 @@ func (c *clone) printReverts(ctx context.Context, out io.Writer, lines []record.
 			brought[cmp.Or(line.Trigger, line.Revision)] = true
 		}
 	}
-	var commands []string
 	for line := range strings.Lines(since) {
 		commit := strings.Fields(line)
 		switch {
@@ -134,8 +139,7 @@ func (c *clone) printReverts(ctx context.Context, out io.Writer, lines []record.
 		}
 	}
 	if len(commands) == 0 {
-		return hinted{fmt.Errorf("no commit on %s brought what came after %.7s", c.branch, to.Revision), "git pull"}
+		return nil, hinted{fmt.Errorf("no commit on %s brought what came after %.7s", c.branch, to.Revision), "git pull"}
 	}
-	_, err = fmt.Fprintln(out, strings.Join(append(commands, "git push"), "\n"))
-	return err
+	return append(commands, "git push"), nil
 }

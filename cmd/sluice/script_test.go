@@ -3,9 +3,13 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +20,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/gittest"
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/render"
@@ -32,13 +37,18 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": mai
 //	             $TRIGGER, $DIGEST and $MINUTE, the time after 12:00 instead of a second for each line, are what is set,
 //	             $SOAKED for how long it was well, such as 30m. The inputs are what $HEAD really renders to there,
 //	             or in the repository $CODE where notes are elsewhere
+//
+//	[!] await PATH PATTERN  asks what listens at $LISTEN until the status and body of its answer match, or do not
+//	git-server stop         no connection is answered any more
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: func(env *testscript.Env) error { return setUp(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"commit": func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).commit(ts, args) },
-			"note":   func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).note(ts, args) },
+			"commit":     func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).commit(ts, args) },
+			"note":       func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).note(ts, args) },
+			"await":      await,
+			"git-server": func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).gitServer(ts, args) },
 		},
 	})
 }
@@ -81,6 +91,14 @@ func setUp(t *testing.T, env *testscript.Env) error {
 	env.Setenv("GIT", git.HTTP())
 	env.Setenv("CREDENTIALS", credentials)
 	env.Setenv("PASSWORD", gittest.Password)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Setenv("LISTEN", free.Addr().String())
+	if err := free.Close(); err != nil {
+		return err
+	}
 	env.Setenv("HOME", env.Getenv("WORK"))
 	env.Setenv("KUBECONFIG", "")
 	env.Setenv("GIT_AUTHOR_NAME", "Script")
@@ -143,6 +161,38 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 	ts.Check(err)
 }
 
+// patience bounds a wait for what must come.
+const patience = 30 * time.Second
+
+func await(ts *testscript.TestScript, not bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: await PATH PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[1])
+	ts.Check(err)
+	said := ""
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		answer, err := http.Get("http://" + ts.Getenv("LISTEN") + args[0]) //nolint:noctx // the wait is bounded
+		if err != nil {
+			said = err.Error()
+			continue
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if said = answer.Status + "\n" + string(body); err == nil && pattern.MatchString(said) != not {
+			return
+		}
+	}
+	ts.Fatalf("%s came not: %s", args[1], said)
+}
+
+func (b *scriptBed) gitServer(ts *testscript.TestScript, args []string) {
+	if len(args) != 1 || args[0] != "stop" {
+		ts.Fatalf("usage: git-server stop")
+	}
+	ts.Check(b.git.Close())
+}
+
 // open opens a repository of the server, as an agent would.
 func (b *scriptBed) open(ts *testscript.TestScript, name string) *gitsource.Repository {
 	mirror, err := os.MkdirTemp(ts.Getenv("WORK"), ".mirror-")
@@ -171,7 +221,7 @@ func (b *scriptBed) inputs(repo *gitsource.Repository, application, environment,
 	if !ok {
 		return ""
 	}
-	made, err := render.Render(b.t.Context(), tree, requestOf(application, *env, "."))
+	made, err := render.Render(b.t.Context(), tree, reconciler.Distance{Application: application, Rules: *env, Dir: "."}.Request(env.Source))
 	if err != nil {
 		return ""
 	}

@@ -44,6 +44,8 @@ type environmentStatus struct {
 	Behind *behind `json:"behind,omitempty"` // missing: it cannot be told
 	// Blocks is what keeps it from having what is next.
 	Blocks string `json:"blocks,omitempty"`
+
+	hindered hindrance
 }
 
 func statusCommand() *cobra.Command {

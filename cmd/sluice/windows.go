@@ -16,8 +16,8 @@ import (
 )
 
 type windowsFlags struct {
-	dir, agent, at, output string
-	next                   int
+	dir, ledger, agent, at, output string
+	next                           int
 }
 
 // environmentWindows is when changes may begin in one environment: what `windows -o json` prints. It is a contract.
@@ -44,7 +44,7 @@ func windowsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "windows [APP [ENV]]",
 		Short: "Show when changes may begin, now and next",
-		Long: `Reads each sluice.yaml of the folder, at any depth, with the release files beside it, and shows of every environment whether
+		Long: `Reads each sluice.yaml of the folder, at any depth, with the release files beside it or in a ledger, and shows of every environment whether
 changes may begin there now, and when that is otherwise the next times. No cluster is asked.
 
 Windows of agent.yaml, which bind everybody, are known by --agent FILE. An override counts for now; what comes next is by
@@ -68,6 +68,7 @@ the windows alone.`,
 		},
 	}
 	cmd.Flags().StringVarP(&flags.dir, "directory", "C", ".", "folder with a sluice.yaml, or with folders that have one")
+	ledgerFlag(cmd, &flags.ledger)
 	cmd.Flags().StringVar(&flags.agent, "agent", "", "agent.yaml, whose windows count too")
 	cmd.Flags().StringVar(&flags.at, "at", "", "another time than now, such as 2026-12-24T08:00:00Z")
 	cmd.Flags().IntVar(&flags.next, "next", 4, "how many of the next times are shown, 1 to 100")
@@ -125,7 +126,7 @@ func readWindows(flags windowsFlags, rules *config.Agent, now time.Time, args []
 			if len(args) > 0 && app.Metadata.Name != args[0] || len(args) > 1 && env.Name != args[1] {
 				continue
 			}
-			p, err := windowPlan(rules, app, env, filepath.Dir(file))
+			p, err := windowPlan(rules, app, env, flags.wordsAt(app, filepath.Dir(file)))
 			if err != nil {
 				return nil, err
 			}
@@ -136,6 +137,15 @@ func readWindows(flags windowsFlags, rules *config.Agent, now time.Time, args []
 		return nil, hinted{fmt.Errorf("no environment of that name in %s", flags.dir), "sluice windows"}
 	}
 	return rows, nil
+}
+
+// wordsAt is the folder that an application's release files are under.
+func (f windowsFlags) wordsAt(app *config.Application, dir string) string {
+	if f.ledger == "" {
+		return dir
+	}
+	root, of := inLedger(f.ledger, app)
+	return filepath.Join(root, filepath.FromSlash(of))
 }
 
 // windowPlan is what the files say of windows.

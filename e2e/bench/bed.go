@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/sluice-cd/sluice/e2e/world"
 )
 
 // bed stands for a test in package world's functions: a run of the benchmark that ends at the first fault and takes
@@ -75,5 +78,47 @@ func (b *bed) Logf(format string, args ...any) {
 func (b *bed) must(err error, what string) {
 	if err != nil {
 		b.Fatalf("%s: %w", what, err)
+	}
+}
+
+// begin makes a cluster with the places of a story in it, where no agent runs yet.
+func (b *bed) begin(o options, name string) *world.Story {
+	b.Logf("Starting a cluster")
+	w, err := world.Open(b.ctx)
+	b.must(err, "open world")
+	b.Cleanup(func() {
+		if err := w.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	if o.agent != "" {
+		w.Sluice = o.agent
+	}
+	s := &world.Story{
+		World: w, Name: name, Dir: filepath.Join(w.Dir, name),
+		System: name + "-system", Apps: name + "-apps", Staging: name + "-staging", Production: name,
+	}
+	b.must(os.MkdirAll(s.Dir, 0o755), "make folder")
+	s.Install(b, s.Names())
+	return s
+}
+
+// await looks twice a second, as what it looks at costs much.
+func (b *bed) await(of *world.Story, what string, cond func() error) {
+	deadline, tick := time.Now().Add(4*patience), time.NewTicker(500*time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := cond()
+		switch {
+		case err == nil:
+			return
+		case time.Now().After(deadline):
+			b.Fatalf("%s: %w\n%s", what, err, world.Tail(of.Agent.Log(b), 20))
+		}
+		select {
+		case <-b.ctx.Done():
+			b.Fatal(b.ctx.Err())
+		case <-tick.C:
+		}
 	}
 }

@@ -44,24 +44,7 @@ type ground struct {
 
 // layGround makes all of it but starts no agent: the repository has its first commit, the namespaces are there.
 func layGround(b *bed, r *report, o options, size string, n int) *ground {
-	b.Logf("Starting a cluster")
-	w, err := world.Open(b.ctx)
-	b.must(err, "open world")
-	b.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			b.Error(err)
-		}
-	})
-	if o.agent != "" {
-		w.Sluice = o.agent
-	}
-	const name = "bench"
-	s := &world.Story{
-		World: w, Name: name, Dir: filepath.Join(w.Dir, name),
-		System: name + "-system", Apps: name + "-apps", Staging: name + "-staging", Production: name,
-	}
-	b.must(os.MkdirAll(s.Dir, 0o755), "make folder")
-	s.Install(b, s.Names())
+	s := b.begin(o, "bench")
 	g := &ground{
 		bed: b, options: o, report: r, size: size, story: s,
 		apps: applications(n, "agent"), bare: applications(n, "bare"), dry: applications(n, "dry"),
@@ -70,7 +53,7 @@ func layGround(b *bed, r *report, o options, size string, n int) *ground {
 	}
 	g.namespaces(slices.Concat(g.warm, g.apps, g.bare, g.dry))
 	b.must(os.WriteFile(g.floorKubeconfig, s.Kubeconfig(b, s.Apps, "shop"), 0o600), "write kubeconfig")
-	s.Git = world.StartGit(b, w.DevGit, filepath.Join(s.Dir, "git"))
+	s.Git = world.StartGit(b, s.World.DevGit, filepath.Join(s.Dir, "git"))
 	s.Repo = s.Git.NewRepo(b, "monorepo", filepath.Join(s.Dir, "monorepo"))
 	for _, app := range g.apps {
 		for path, text := range app.files(firstTag) {
@@ -81,8 +64,9 @@ func layGround(b *bed, r *report, o options, size string, n int) *ground {
 	g.prepareAgent()
 	ctx, stop := context.WithCancel(b.ctx)
 	b.Cleanup(stop) // before the cluster ends
-	g.lookout, err = newLookout(ctx, w.Cluster.Admin)
+	lookout, err := newLookout(ctx, s.World.Cluster.Admin)
 	b.must(err, "watch cluster")
+	g.lookout = lookout
 	return g
 }
 

@@ -58,7 +58,8 @@ func measure(ctx context.Context, o options) error {
 	r.Machine = thisMachine(o.applications)
 	small, large, notes := needs(r, smallGroups("")), needs(r, largeGroups()), r.wants(noteFigures()...)
 	told := r.wants(toldFigures()...)
-	if !small && !large && !notes && !told {
+	watched := r.wants(watchedFigures()...)
+	if !small && !large && !notes && !told && !watched {
 		return fmt.Errorf("no figure matches %q", o.run)
 	}
 	var faults []error
@@ -67,6 +68,9 @@ func measure(ctx context.Context, o options) error {
 	}
 	if told && ctx.Err() == nil {
 		faults = append(faults, within(ctx, func(b *bed) { measureTold(b, r, o) }))
+	}
+	if watched && ctx.Err() == nil {
+		faults = append(faults, within(ctx, func(b *bed) { measureWatched(b, r, o) }))
 	}
 	if small {
 		faults = append(faults, within(ctx, func(b *bed) { measureGround(b, r, o, "", o.applications, smallGroups("")) }))

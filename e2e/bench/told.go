@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,36 +64,10 @@ func measureTold(b *bed, r *report, o options) {
 
 // lay makes cluster, forge, repository and agents.
 func (s *shared) lay(o options) {
-	w, err := world.Open(s.ctx)
-	s.must(err, "open world")
-	s.Cleanup(func() {
-		if err := w.Close(); err != nil {
-			s.Error(err)
-		}
-	})
-	if o.agent != "" {
-		w.Sluice = o.agent
-	}
-	const name = "told"
-	st := &world.Story{
-		World: w, Name: name, Dir: filepath.Join(w.Dir, name),
-		System: name + "-system", Apps: name + "-apps", Staging: name + "-staging", Production: name,
-	}
-	s.must(os.MkdirAll(st.Dir, 0o755), "make folder")
-	st.Install(s, st.Names())
-	s.story = st
+	s.story = s.begin(o, "told")
+	st := s.story
 	s.project = st.AtForge(s)
-	st.Repo.Write(s, sharedBase, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {value: one}\n")
-	st.Repo.Write(s, "base/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [configmap.yaml]\n")
-	for i := range s.applications {
-		name := fmt.Sprintf("app-%04d", i)
-		dir := path.Join("apps", name)
-		st.Repo.Write(s, path.Join(dir, "sluice.yaml"), fmt.Sprintf("apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: %s}\nenvironments:\n"+
-			"  - {name: staging, namespace: %s, source: {kustomize: {path: deploy}}}\n  - {name: production, namespace: %s, source: {kustomize: {path: deploy}}}\n",
-			name, st.Staging, st.Production))
-		st.Repo.Write(s, path.Join(dir, "deploy/kustomization.yaml"), fmt.Sprintf(
-			"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamePrefix: %s-\nresources: [../../../base]\n", name))
-	}
+	shareBase(s, st, s.applications)
 	st.Repo.Commit(s, "All applications")
 	other := st.NewRival(s, "other")
 	st.KnowsForge(s, other)
@@ -104,6 +78,21 @@ func (s *shared) lay(o options) {
 		repo.Poll = map[string]any{"interval": interval}
 		repo.WriteBack = nil // as users have it
 		agent.Config.Environments = []map[string]any{{"name": environment}}
+	}
+}
+
+// shareBase writes applications that stand on one base, each with two environments.
+func shareBase(b testing.TB, st *world.Story, applications int) {
+	st.Repo.Write(b, sharedBase, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {value: one}\n")
+	st.Repo.Write(b, "base/kustomization.yaml", "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [configmap.yaml]\n")
+	for i := range applications {
+		name := fmt.Sprintf("app-%04d", i)
+		dir := path.Join("apps", name)
+		st.Repo.Write(b, path.Join(dir, "sluice.yaml"), fmt.Sprintf("apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: %s}\nenvironments:\n"+
+			"  - {name: staging, namespace: %s, source: {kustomize: {path: deploy}}}\n  - {name: production, namespace: %s, source: {kustomize: {path: deploy}}}\n",
+			name, st.Staging, st.Production))
+		st.Repo.Write(b, path.Join(dir, "deploy/kustomization.yaml"), fmt.Sprintf(
+			"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nnamePrefix: %s-\nresources: [../../../base]\n", name))
 	}
 }
 
@@ -147,9 +136,9 @@ func (s *shared) release(begin func(), revision, value string) (out telling) {
 	}
 	begin()
 	began := time.Now()
-	s.await("objects", func() error { return s.hasValue(value) })
+	s.await(s.story, "objects", func() error { return hasValue(s.ctx, s.story, s.applications, value) })
 	out.applied = time.Since(began)
-	s.await("notes and statuses", func() error { return s.isTold(revision) })
+	s.await(s.story, "notes and statuses", func() error { return s.isTold(revision) })
 	out.told = time.Since(began)
 	after, total := count(), time.Duration(0)
 	total, out.memory = used()
@@ -164,30 +153,10 @@ func (s *shared) running() bool {
 	return err == nil
 }
 
-// await looks twice a second, as what it looks at costs much.
-func (s *shared) await(what string, cond func() error) {
-	deadline, tick := time.Now().Add(4*patience), time.NewTicker(500*time.Millisecond)
-	defer tick.Stop()
-	for {
-		err := cond()
-		switch {
-		case err == nil:
-			return
-		case time.Now().After(deadline):
-			s.Fatalf("%s: %w\n%s", what, err, world.Tail(s.story.Agent.Log(s), 20))
-		}
-		select {
-		case <-s.ctx.Done():
-			s.Fatal(s.ctx.Err())
-		case <-tick.C:
-		}
-	}
-}
-
 // hasValue looks at all objects of both environments, by one list each.
-func (s *shared) hasValue(value string) error {
-	for _, namespace := range []string{s.story.Staging, s.story.Production} {
-		list, err := s.story.Cluster.Core.CoreV1().ConfigMaps(namespace).List(s.ctx, metav1.ListOptions{})
+func hasValue(ctx context.Context, st *world.Story, applications int, value string) error {
+	for _, namespace := range []string{st.Staging, st.Production} {
+		list, err := st.Cluster.Core.CoreV1().ConfigMaps(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
 		}
@@ -197,8 +166,8 @@ func (s *shared) hasValue(value string) error {
 				n++
 			}
 		}
-		if n < s.applications {
-			return fmt.Errorf("%d of %d in %s", n, s.applications, namespace)
+		if n < applications {
+			return fmt.Errorf("%d of %d in %s", n, applications, namespace)
 		}
 	}
 	return nil
@@ -207,12 +176,8 @@ func (s *shared) hasValue(value string) error {
 // isTold says whether each application has its line, and the commit its status, for each environment.
 func (s *shared) isTold(revision string) error {
 	for environment := range s.agents {
-		note, err := s.story.Repo.Try("--git-dir", s.story.Repo.Local, "notes", "--ref=sluice/"+environment, "show", revision)
-		if err != nil {
+		if err := hasLines(s.story, environment, revision, s.applications); err != nil {
 			return err
-		}
-		if n := strings.Count(note, `"phase":"Healthy"`); n < s.applications {
-			return fmt.Errorf("%d of %d lines in %s", n, s.applications, environment)
 		}
 	}
 	for environment := range s.agents {
@@ -220,6 +185,18 @@ func (s *shared) isTold(revision string) error {
 		if status.State != "success" || !strings.HasPrefix(status.Description, fmt.Sprintf("%d of %d ", s.applications, s.applications)) {
 			return errors.New("the status of " + environment + " is " + status.State + ": " + status.Description)
 		}
+	}
+	return nil
+}
+
+// hasLines says whether Git was told that so many applications are well at a revision.
+func hasLines(st *world.Story, environment, revision string, applications int) error {
+	note, err := st.Repo.Try("--git-dir", st.Repo.Local, "notes", "--ref=sluice/"+environment, "show", revision)
+	if err != nil {
+		return err
+	}
+	if n := strings.Count(note, `"phase":"Healthy"`); n < applications {
+		return fmt.Errorf("%d of %d lines in %s", n, applications, environment)
 	}
 	return nil
 }

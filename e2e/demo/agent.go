@@ -25,8 +25,11 @@ func (d *demo) startAgent(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if d.dashboard, err = freeAddress(); err != nil {
+		return err
+	}
 	d.listen = listen
-	config, err := d.agentConfig(listen)
+	config, err := d.agentConfig()
 	if err != nil {
 		return err
 	}
@@ -55,11 +58,13 @@ func (d *demo) startAgent(ctx context.Context) error {
 		return err
 	}
 	d.later("Ending the agent", d.agent.stop)
-	return await(ctx, time.Minute, func() error { return errors.Join(d.alive(), ready(ctx, listen)) })
+	return await(ctx, time.Minute, func() error {
+		return errors.Join(d.alive(), answers(ctx, listen, "/readyz"), answers(ctx, d.dashboard, "/"))
+	})
 }
 
 // agentConfig is examples/install/agent.yaml with the demo's addresses.
-func (d *demo) agentConfig(listen string) ([]byte, error) {
+func (d *demo) agentConfig() ([]byte, error) {
 	text, err := os.ReadFile(d.program("examples/install/agent.yaml"))
 	if err != nil {
 		return nil, err
@@ -68,7 +73,8 @@ func (d *demo) agentConfig(listen string) ([]byte, error) {
 	if err := yaml.Unmarshal(text, &config); err != nil {
 		return nil, err
 	}
-	config["listen"], config["dataDir"] = listen, d.path("data")
+	config["listen"], config["dataDir"] = d.listen, d.path("data")
+	config["dashboard"] = map[string]any{"listen": d.dashboard, "title": "Demo"}
 	repositories, _ := config["repositories"].([]any)
 	for _, r := range repositories {
 		repository, ok := r.(map[string]any)
@@ -114,10 +120,11 @@ func (d *demo) lastWords() string {
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
-func ready(ctx context.Context, address string) error {
+// answers is nil when there is a page.
+func answers(ctx context.Context, address, page string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/readyz", nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+page, nil)
 	if err != nil {
 		return err
 	}
@@ -127,7 +134,7 @@ func ready(ctx context.Context, address string) error {
 	}
 	_ = answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
-		return fmt.Errorf("the agent is not ready: %s", answer.Status)
+		return fmt.Errorf("the agent says at %s: %s", page, answer.Status)
 	}
 	return nil
 }

@@ -152,7 +152,14 @@ func (d *demo) describe(ctx context.Context) error {
 				image(deployment), len(objects))
 		}
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if err := await(ctx, time.Minute, func() error { return d.shown(ctx) }); err != nil {
+		return err
+	}
+	d.say.line("\nThe dashboard shows the same, and what happens next:\n\n    http://%s/", d.dashboard)
+	return nil
 }
 
 func sortedKeys(m map[string]string) []string {

@@ -57,9 +57,11 @@ type demo struct {
 	git     *gitServer
 	agent   *child
 	listen  string // where the agent answers
-	notes   *notebook
-	apps    []*application
-	undo    []undo
+	// dashboard is where its pages are.
+	dashboard string
+	notes     *notebook
+	apps      []*application
+	undo      []undo
 }
 
 // undo is something to be taken back at the end.

@@ -30,6 +30,7 @@ type Config struct {
 	StateNamespace string             `json:"stateNamespace"`
 	DataDir        string             `json:"dataDir"`
 	Listen         string             `json:"listen"`
+	Dashboard      map[string]any     `json:"dashboard"`
 	Webhooks       map[string]any     `json:"webhooks,omitempty"`
 	Repositories   []ConfigRepository `json:"repositories"`
 	Environments   []map[string]any   `json:"environments"`
@@ -76,6 +77,7 @@ func (s *Story) NewAgent(t testing.TB, name, system string, repos ...*Repo) *Age
 	a.Config = Config{
 		APIVersion: "sluice.dev/v1alpha1", Kind: "Agent", Metadata: map[string]string{"name": name},
 		StateNamespace: system, DataDir: filepath.Join(a.Dir, "data"), Listen: freeAddress(t),
+		Dashboard:    map[string]any{"listen": freeAddress(t)},
 		Environments: []map[string]any{{"name": "staging"}, {"name": "production"}},
 		Permissions: []map[string]any{{
 			"applications": []string{"*"}, "serviceAccount": s.Apps + "/shop",

@@ -122,6 +122,10 @@ func (s *Server) Requests() map[string]Count {
 	return out
 }
 
+// Settle returns when what was asked over SSH is counted: a client can be done a moment before the server is. Nobody may ask
+// meanwhile.
+func (s *Server) Settle() { s.working.Wait() }
+
 // ResetRequests begins to count anew.
 func (s *Server) ResetRequests() {
 	s.counts.mu.Lock()

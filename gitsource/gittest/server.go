@@ -42,6 +42,7 @@ type Server struct {
 	done    context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
+	working sync.WaitGroup // commands over SSH
 
 	creating sync.Mutex
 	ticks    atomic.Int64 // gives each commit a time of its own

@@ -111,6 +111,8 @@ func reply(req *ssh.Request, ok bool) {
 }
 
 func (s *Server) command(conn io.Closer, channel ssh.Channel, line, protocol string, readOnly bool) uint32 {
+	s.working.Add(1)
+	defer s.working.Done()
 	program, arg, _ := strings.Cut(line, " ")
 	repo := strings.TrimSuffix(strings.Trim(arg, "'/"), ".git")
 	push := program == "git-receive-pack"

@@ -36,6 +36,8 @@ type Agent struct {
 	Listen string `json:"listen,omitempty"`
 	// Webhooks is the listener for forges that tell of pushes and merge requests; without it there is none.
 	Webhooks *Webhooks `json:"webhooks,omitempty"`
+	// Dashboard shows what runs where.
+	Dashboard Dashboard `json:"dashboard,omitzero"`
 	// Links are addresses that people are led to.
 	Links Links `json:"links,omitzero"`
 	// Concurrency is how many passes run at once, 1..256.
@@ -93,7 +95,7 @@ type Poll struct {
 }
 
 // Credentials are kept outside of this file: exactly one of the fields. Its keys or file names are username,
-// password, token, identity (or ssh-privatekey), identity-passphrase, known_hosts and ca.crt.
+// password, token, identity (or ssh-privatekey), identity-passphrase, known_hosts, ca.crt and users.
 type Credentials struct {
 	// Secret is the name of a Secret in stateNamespace of the agent's own cluster.
 	Secret string `json:"secret,omitempty"`

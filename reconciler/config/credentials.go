@@ -18,12 +18,13 @@ const (
 	CredentialPassphrase = "identity-passphrase"
 	CredentialKnownHosts = "known_hosts"
 	CredentialCA         = "ca.crt"
+	CredentialUsers      = "users" // of the dashboard, with the hashes of their passwords
 )
 
 // CredentialKeys are all keys of a credential.
 func CredentialKeys() []string {
 	return []string{CredentialUsername, CredentialPassword, CredentialToken, CredentialIdentity, CredentialSSHKey,
-		CredentialPassphrase, CredentialKnownHosts, CredentialCA}
+		CredentialPassphrase, CredentialKnownHosts, CredentialCA, CredentialUsers}
 }
 
 // maxCredential is what one value may have: a Secret's own limit. A system's bundle of authorities has 220 KB.

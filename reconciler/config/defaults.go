@@ -13,6 +13,8 @@ const (
 	defaultDataDir = "/var/lib/sluice"
 	// defaultListen is loopback: what the metrics say is for those whom the platform team lets in.
 	defaultListen = "127.0.0.1:8080"
+	// DefaultDashboard is loopback as well: kubectl port-forward leads there.
+	DefaultDashboard = "127.0.0.1:8090"
 	// defaultConcurrency: a pass is nearly all waiting for API requests. 16 passes of some 5 requests of 10 ms
 	// each are 320 passes a second, a thousand applications in 3 s; 64 KiB of stack and objects each is 1 MiB.
 	defaultConcurrency = 16
@@ -45,6 +47,8 @@ func defaultAgent(a *Agent) {
 	setDefault(&a.StateNamespace, defaultStateNamespace)
 	setDefault(&a.DataDir, defaultDataDir)
 	setDefault(&a.Listen, defaultListen)
+	setDefault(&a.Dashboard.Listen, DefaultDashboard)
+	defaultAccess(a.Dashboard.Access)
 	setDefault(&a.Concurrency, defaultConcurrency)
 	setDefault(&a.Audit, Duration(defaultAudit))
 	for i := range a.Repositories {

@@ -210,12 +210,14 @@ func documents(t *testing.T) (docs, []document) {
 	d := readDocs(t)
 	agent, err := config.ParseAgent("agent.yaml", []byte(`{apiVersion: sluice.dev/v1alpha1, kind: Agent, metadata: {name: a},
 repositories: [{name: a, url: "https://a/a"}], environments: [{name: a}],
+dashboard: {access: {oidc: {issuer: "https://a", clientID: a, clientSecret: {secret: a}, redirectURL: "https://a/auth/callback"}}},
 permissions: [{applications: [a], serviceAccount: a, namespaces: [a]}],
 providers: [{name: a, web: {url: "https://a"}}], windows: [{deny: "0 0 * * *", for: 1h}],
 keys: [{key: "ed25519:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
+	agent.Dashboard.Access.OIDC.ClientSecret = config.Credentials{}
 	app, faults := config.ParseApplication("sluice.yaml", []byte(`{apiVersion: sluice.dev/v1alpha1, kind: Application, metadata: {name: a},
 environments: [{name: a, namespace: a, windows: [{deny: "0 0 * * *", for: 1h}], source: {directory: {path: a}}, follow: pin, promotion: {from: b, when: {schedule: "0 0 * * *"}}},
 {name: b, namespace: b, source: {directory: {path: a}}}]}`))

@@ -31,15 +31,20 @@ func (l Links) StatusOf(of LinkNames) string {
 			return ""
 		}
 	}
-	t, err := template.New("").Parse(l.Status)
+	return filled(l.Status, values)
+}
+
+// filled is a template with its values; empty where it is none.
+func filled(text string, values map[string]string) string {
+	t, err := template.New("").Parse(text)
 	if err != nil {
 		return ""
 	}
-	var text strings.Builder
-	if err := t.Execute(&text, values); err != nil {
+	var out strings.Builder
+	if err := t.Execute(&out, values); err != nil {
 		return ""
 	}
-	return text.String()
+	return out.String()
 }
 
 // linked is a value as it may stand in a path, a query or a fragment alike.
@@ -47,15 +52,21 @@ func linked(value string) string { return strings.ReplaceAll(url.QueryEscape(val
 
 func checkLinks(d *document, at string, l Links) {
 	if l.Status != "" {
-		d.link(at+".status", l.Status)
+		d.link(at+".status", l.Status, linkNames()...)
 	}
 }
 
 // link demands the template of an address. Nothing of a URL that could be a secret is shown.
-func (d *document) link(at, value string) {
-	if _, ok := bracedNames(value, linkNames()...); !ok {
-		d.reject(at, "must have nothing but {{.App}}, {{.Env}} and {{.Revision}} in double braces")
+func (d *document) link(at, value string, known ...string) {
+	used, ok := bracedNames(value, known...)
+	if !ok {
+		last := len(known) - 1
+		d.reject(at, "must have nothing but {{.%s}} and {{.%s}} in double braces", strings.Join(known[:last], "}}, {{."), known[last])
 		return
+	}
+	sample := map[string]string{}
+	for _, name := range used {
+		sample[name] = "a"
 	}
 	before, _, templated := strings.Cut(value, "{{")
 	u, err := url.Parse(before)
@@ -68,7 +79,7 @@ func (d *document) link(at, value string) {
 		d.reject(at, "must name a host, without double braces")
 	case templated && u.Path == "" && u.RawQuery == "" && !u.ForceQuery && !strings.Contains(before, "#"):
 		d.reject(at, "must have a / after the host, before double braces (host %q)", u.Host)
-	case strings.ContainsAny(Links{Status: value}.StatusOf(LinkNames{"a", "b", "c"}), " \"<>\\`"):
+	case strings.ContainsAny(filled(value, sample), " \"<>\\`"):
 		d.reject(at, "must have spaces and quotes escaped (host %q)", u.Host)
 	}
 }

@@ -53,6 +53,14 @@ func LoadAgent(file string) (*Agent, error) {
 			from(&c.Directory)
 		}
 	}
+	if access := a.Dashboard.Access; access != nil {
+		if access.Basic != nil {
+			from(&access.Basic.Users.Directory)
+		}
+		if access.OIDC != nil {
+			from(&access.OIDC.ClientSecret.Directory)
+		}
+	}
 	return a, nil
 }
 

@@ -25,6 +25,7 @@ func checkAgent(d *document, a *Agent) {
 	}
 	checkRepositories(d, a.Repositories)
 	checkWebhooks(d, a)
+	checkDashboard(d, a)
 	checkServed(d, a.Environments)
 	for i := range a.Permissions {
 		checkPermission(d, d.item("permissions", i), &a.Permissions[i], a.StateNamespace)

@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/render"
 )
@@ -46,7 +47,12 @@ func (k *Keeper) rendered(ctx context.Context, s Subject, revision string) ([]*u
 	if revision == "" {
 		return nil, nil
 	}
-	tree, err := k.Git.Tree(revision)
+	return s.Objects(ctx, k.Git, revision)
+}
+
+// Objects are an environment's objects at a revision; none where it is not in the files there.
+func (s Subject) Objects(ctx context.Context, git *gitsource.Repository, revision string) ([]*unstructured.Unstructured, error) {
+	tree, err := git.Tree(revision)
 	if err != nil {
 		return nil, fmt.Errorf("read %.7s: %w", revision, err)
 	}

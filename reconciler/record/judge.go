@@ -13,7 +13,11 @@ func (j Judged) Told() bool { return j.Verdict.Decisive() || j.Verdict.Standing 
 // Judge parses and verifies the notes of one environment, in the order of [ParseNotes]. A line that names another
 // environment than the one whose notes it lies in was copied there, and counts for nothing.
 func Judge(environment string, notes map[string][]byte, keys Keyring) []Judged {
-	lines := ParseNotes(notes)
+	return JudgeLines(environment, ParseNotes(notes), keys)
+}
+
+// JudgeLines is [Judge] for lines that were parsed already, of whole chains.
+func JudgeLines(environment string, lines []ParsedLine, keys Keyring) []Judged {
 	verdicts := Verify(lines, keys)
 	judged := make([]Judged, len(lines))
 	for i, line := range lines {

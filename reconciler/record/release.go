@@ -39,6 +39,8 @@ type Told struct {
 	Stage  Stage          `json:"stage,omitzero"`
 	// Seconds is how long it lasted until the next one; zero for the last.
 	Seconds float64 `json:"seconds,omitempty"`
+	// Evidence is what the line rests on.
+	Evidence Evidence `json:"-"`
 }
 
 // Releases puts the lines that may be told together to releases, in the order in which their agents wrote them; the rest is
@@ -91,7 +93,7 @@ func (r Release) closed() bool {
 
 // tell adds a line. One that was made again, since the notes had lost it, is there already or goes where its time says.
 func (r *Release) tell(l Line) {
-	told := Told{Phase: l.Phase, At: l.At, Reason: l.Reason, Stage: l.Evidence.Stage}
+	told := Told{Phase: l.Phase, At: l.At, Reason: l.Reason, Stage: l.Evidence.Stage, Evidence: l.Evidence}
 	for _, t := range r.Phases {
 		if t.Phase == told.Phase && t.At.Equal(told.At) {
 			return
@@ -128,6 +130,21 @@ func (r *Release) close() {
 	if !r.Ended.IsZero() {
 		r.Seconds = max(0, r.Ended.Sub(r.Began).Seconds())
 	}
+}
+
+// BySubject parts releases by environment, in the order of their first ones.
+func BySubject(releases []Release) (parts [][]Release) {
+	at := map[Subject]int{}
+	for _, r := range releases {
+		of := Subject{Application: r.Application, Environment: r.Environment}
+		i, ok := at[of]
+		if !ok {
+			i = len(parts)
+			at[of], parts = i, append(parts, nil)
+		}
+		parts[i] = append(parts[i], r)
+	}
+	return parts
 }
 
 // at is when the release was first in one of these phases.

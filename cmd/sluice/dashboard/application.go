@@ -54,6 +54,7 @@ func (s *Server) application(w http.ResponseWriter, r *http.Request, from view.S
 	if len(cells) > 0 {
 		p.Labels, p.Repository = cells[0].Labels, cells[0].Repository
 	}
+	p.Card = boardCard(name, onlyOf(board, name))
 	p.Matrix = matrixOf(cells, history, r.URL.Query().Get("commits") == "all")
 	for i, c := range p.Matrix.Commits {
 		if len(cells) > 0 {

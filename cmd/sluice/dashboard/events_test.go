@@ -131,7 +131,7 @@ func TestEventsDropWhoDoesNotListen(t *testing.T) {
 
 // TestEventsAreBounded: one more than can be served is told to come later.
 func TestEventsAreBounded(t *testing.T) {
-	s := serverOf(t, dashboardtest.Rich(noon()))
+	s := serverOf(t, dashboardtest.Rich(midday()))
 	s.listeners.Store(mostListeners)
 	got := get(s, "/events")
 	if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" || s.listeners.Load() != mostListeners {

@@ -14,7 +14,7 @@ import (
 // TestHostileTextsStayText: markup, scripts in addresses, control characters and what turns the direction of text are shown, and do
 // nothing.
 func TestHostileTextsStayText(t *testing.T) {
-	source := dashboardtest.Hostile(noon())
+	source := dashboardtest.Hostile(midday())
 	s := serverOf(t, source)
 	board, err := source.Board(t.Context())
 	if err != nil {

@@ -22,9 +22,11 @@ type page struct {
 	Of     string
 	Here   string // which of the sections it is in: home or agent
 	Viewer string // who looks; empty where nobody has to say
+	Leave  string // where their session is ended; empty where there is none
 	Origin view.Origin
 	Trail  []crumb // where it lies, from the top
 	Said   []said  // what is to be known before anything on it is believed
+	Card   card    // what a link to it says where it is pasted
 }
 
 // crumb is a page above the present one.
@@ -48,9 +50,10 @@ func (s *Server) newPage(from view.Source, title, here string, board view.Board,
 		p.Of = board.Agent.Name
 	}
 	if v, ok := from.(visible); ok {
-		p.Viewer = v.viewer.Name
+		p.Viewer, p.Leave = v.viewer.Name, v.viewer.Leave
 	}
 	p.Said = warnings(board)
+	p.Card = boardCard(title+" · "+p.Of, board)
 	return p
 }
 

@@ -16,12 +16,12 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
-// noon is when the tests' worlds are looked at.
-func noon() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) }
+// midday is when the tests' worlds are looked at.
+func midday() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) }
 
 func serverOf(t testing.TB, source view.Source) *Server {
 	t.Helper()
-	s, err := New(Config{Source: source, Gate: Everybody{}, Title: "example", Now: noon, Links: Links{
+	s, err := New(Config{Source: source, Gate: Everybody{}, Title: "example", Now: midday, Links: Links{
 		Commit: "https://git.example.com/{repository}/commit/{revision}",
 		More:   []Link{{"Grafana", "https://grafana.example.com/?ns={namespace}"}, {"Bad", "javascript:{app}"}},
 	}})
@@ -44,8 +44,8 @@ func get(s http.Handler, path string, header ...string) *httptest.ResponseRecord
 }
 
 func TestPages(t *testing.T) {
-	rich, notes := serverOf(t, dashboardtest.Rich(noon())), serverOf(t, dashboardtest.FromNotes(noon()))
-	broken := dashboardtest.Rich(noon())
+	rich, notes := serverOf(t, dashboardtest.Rich(midday())), serverOf(t, dashboardtest.FromNotes(midday()))
+	broken := dashboardtest.Rich(midday())
 	broken.Break(errors.New("made to fail with a secret"))
 	older := dashboardtest.Revision("shop 3")
 	for name, tc := range map[string]struct {
@@ -68,7 +68,7 @@ func TestPages(t *testing.T) {
 		"HomeGroups":               {"by team", rich, "/?group=label%3Ateam", 200, []string{`scope="rowgroup" colspan="4"><bdi>commerce`}, nil},
 		"HomeFindsNothing":         {"a designed nothing", rich, "/?q=zzz", 200, []string{"Nothing is like that"}, nil},
 		"HomeOfAPageTooFar":        {"the last one is shown", rich, "/?page=99999", 200, []string{">shop<"}, nil},
-		"HomeOfNothing":            {"what to do first", serverOf(t, dashboardtest.Empty(noon())), "/", 200, []string{"No application yet", "sluice.yaml"}, nil},
+		"HomeOfNothing":            {"what to do first", serverOf(t, dashboardtest.Empty(midday())), "/", 200, []string{"No application yet", "sluice.yaml"}, nil},
 		"HomeFromNotes": {"a note is what was, never what is", notes, "/", 200,
 			[]string{"This is what Git notes say", "Last reported healthy", "Said to be healthy", "signature does not count: unknown key", "last reported well"}, []string{"<b>Healthy</b>", ">well<"}},
 		"Application": {"rules on the arrows, commits by environments", rich, "/a/shop", 200,
@@ -125,7 +125,7 @@ func TestPages(t *testing.T) {
 
 // TestPagesOfWhoSeesLittle: what may not be seen is not there, on any page.
 func TestPagesOfWhoSeesLittle(t *testing.T) {
-	s, err := New(Config{Source: dashboardtest.Rich(noon()), Gate: only("auth"), Now: noon})
+	s, err := New(Config{Source: dashboardtest.Rich(midday()), Gate: only("auth"), Now: midday})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func (o only) Viewer(http.ResponseWriter, *http.Request) (Viewer, bool) {
 
 // TestErrorsOfPrograms: who does not ask for a page gets a sentence.
 func TestErrorsOfPrograms(t *testing.T) {
-	got := get(serverOf(t, dashboardtest.Rich(noon())), "/a/nobody", "Accept", "*/*")
+	got := get(serverOf(t, dashboardtest.Rich(midday())), "/a/nobody", "Accept", "*/*")
 	if got.Code != 404 || strings.Contains(got.Body.String(), "<") {
 		t.Errorf("got %d %q", got.Code, got.Body)
 	}
@@ -160,13 +160,13 @@ func TestErrorsOfPrograms(t *testing.T) {
 
 // TestUnchangedPagesCostNothing: that time goes by is no change, and a page's time is told anew all the same.
 func TestUnchangedPagesCostNothing(t *testing.T) {
-	source, now := dashboardtest.Rich(noon()), noon()
+	source, now := dashboardtest.Rich(midday()), midday()
 	s, err := New(Config{Source: source, Gate: Everybody{}, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, path := range []string{"/", "/a/shop", "/a/shop/production", "/a/shop/production/objects", "/agent"} {
-		now = noon()
+		now = midday()
 		first := get(s, path)
 		now = now.Add(3 * time.Minute)
 		tag := first.Header().Get("ETag")
@@ -186,7 +186,7 @@ func TestUnchangedPagesCostNothing(t *testing.T) {
 
 // TestThousandApplications: four thousand environments are a page like others.
 func TestThousandApplications(t *testing.T) {
-	s := serverOf(t, dashboardtest.Many(noon(), 1000))
+	s := serverOf(t, dashboardtest.Many(midday(), 1000))
 	for _, path := range []string{"/", "/?sort=name&page=13", "/?group=label%3Ateam", "/?unwell=1", "/?q=service-07"} {
 		got := get(s, path)
 		if size := got.Body.Len(); got.Code != 200 || size > 300_000 || size < 10_000 {
@@ -206,13 +206,13 @@ func TestThousandApplications(t *testing.T) {
 	if len(seen) != 1000 {
 		t.Errorf("%d applications are on the pages, of 1000", len(seen))
 	}
-	if size := get(serverOf(t, dashboardtest.Rich(noon())), "/a/warehouse/production/objects").Body.Len(); size > 600_000 {
+	if size := get(serverOf(t, dashboardtest.Rich(midday())), "/a/warehouse/production/objects").Body.Len(); size > 600_000 {
 		t.Errorf("2000 objects are %d bytes", size)
 	}
 }
 
 func BenchmarkHome(b *testing.B) {
-	s := serverOf(b, dashboardtest.Many(noon(), 1000))
+	s := serverOf(b, dashboardtest.Many(midday(), 1000))
 	for b.Loop() {
 		if got := get(s, "/"); got.Code != 200 {
 			b.Fatal(got.Code)
@@ -236,7 +236,7 @@ func TestFiltersAreInTheAddress(t *testing.T) {
 
 // TestSourceKeepsItsWord: the tests' source answers as view.Source says.
 func TestSourceKeepsItsWord(t *testing.T) {
-	source := dashboardtest.Rich(noon())
+	source := dashboardtest.Rich(midday())
 	board, err := source.Board(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -77,6 +77,9 @@ func (s *Server) release(w http.ResponseWriter, r *http.Request, from view.Sourc
 	if p.Release.Revision == "" {
 		p.Title = key.String()
 	}
+	if p.Present {
+		p.Card = cellCard(p.Cell.Cell, board.Origin, s.config.Now())
+	}
 	s.furnish(&p)
 	return s.show(w, r, "release", board.At, p)
 }

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,10 @@ type Config struct {
 	Source view.Source
 	// Gate says who looks. It has no zero value: somebody must have decided.
 	Gate Gate
+	// Hosts are the names under which it may be asked for. The zero value is localhost and addresses.
+	Hosts Hosts
+	// Limits bound how much is asked.
+	Limits Limits
 	// Title names the whole, as "payments, eu-1". Empty: the agent's name.
 	Title string
 	// Links lead out of the dashboard. Those that are empty are not there.
@@ -43,6 +48,7 @@ type Server struct {
 	assets    map[string]string // addresses by name
 	templates *template.Template
 	listeners atomic.Int64 // that hear of changes
+	front     front
 }
 
 // New makes a Server.
@@ -64,8 +70,8 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, mux: http.NewServeMux(), assets: assets, templates: templates}
-	for _, route := range s.routes() {
+	s := &Server{config: config, mux: http.NewServeMux(), assets: assets, templates: templates, front: newFront(config.Limits)}
+	for _, route := range append(s.routes(), s.doors()...) {
 		s.mux.HandleFunc("GET "+route.pattern, s.guarded(route))
 	}
 	return s, nil
@@ -74,6 +80,11 @@ func New(config Config) (*Server, error) {
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	harden(w.Header())
+	leave, ok := s.admit(w, r)
+	if !ok {
+		return
+	}
+	defer leave()
 	s.mux.ServeHTTP(w, r)
 }
 
@@ -89,7 +100,7 @@ type route struct {
 
 // routes are all that there is. A test walks them.
 func (s *Server) routes() []route {
-	return []route{
+	return slices.Concat([]route{
 		{pattern: "/{$}", answer: s.home},
 		{pattern: "/a/{app}", answer: s.application},
 		{pattern: "/a/{app}/{env}", answer: s.release},
@@ -100,19 +111,26 @@ func (s *Server) routes() []route {
 		{pattern: "/events", answer: s.events},
 		{pattern: "/", answer: s.unknownPath},
 		{pattern: "/assets/{name}", answer: s.asset, open: true},
-		{pattern: "/api/v1/board", answer: s.apiBoard},
-	}
+		{pattern: "/badge/{app}/{file}", answer: s.badge},
+		{pattern: "/feed.atom", answer: s.feed},
+		{pattern: "/a/{app}/feed.atom", answer: s.applicationFeed},
+	}, s.apiRoutes())
 }
 
 // guarded lets a route be seen by who may.
 func (s *Server) guarded(of route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		from := view.Source(visible{s.config.Source, Viewer{}})
+		from := view.Source(visible{s.config.Source, Viewer{Sees: func(string) bool { return false }}})
 		if !of.open {
 			viewer, ok := s.config.Gate.Viewer(w, r)
 			if !ok {
 				return
 			}
+			var leave func()
+			if r, leave, ok = s.seat(w, r, viewer); !ok {
+				return
+			}
+			defer leave()
 			from = visible{s.config.Source, viewer}
 		}
 		if err := of.answer(w, r, from); err != nil {

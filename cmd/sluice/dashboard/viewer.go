@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -13,6 +14,10 @@ type Viewer struct {
 	Name string // for the viewer's own page; empty where nobody has to say who they are
 	// Sees reports whether an application may be seen. Nil: all may.
 	Sees func(application string) bool
+	// Leave is the path that ends the viewer's session; empty: there is none to end.
+	Leave string
+	// Ended is closed when the session ends, and what is under way for the viewer with it. Nil: it does not end.
+	Ended <-chan struct{}
 }
 
 func (v Viewer) sees(application string) bool { return v.Sees == nil || v.Sees(application) }
@@ -21,6 +26,31 @@ func (v Viewer) sees(application string) bool { return v.Sees == nil || v.Sees(a
 type Gate interface {
 	// Viewer returns who asks. False: nobody that is known, and the gate has answered, as by leading to a login.
 	Viewer(w http.ResponseWriter, r *http.Request) (Viewer, bool)
+}
+
+// Doors is what a Gate may be too: one with pages of its own, such as a login. Nobody has to be known there, and what they
+// answer is nobody's: it has nothing from the source.
+type Doors interface {
+	// Doors returns what answers, by path.
+	Doors() map[string]http.HandlerFunc
+}
+
+// doors are the gate's own routes.
+func (s *Server) doors() []route {
+	gate, ok := s.config.Gate.(Doors)
+	if !ok {
+		return nil
+	}
+	var out []route
+	doors := gate.Doors()
+	for _, path := range slices.Sorted(maps.Keys(doors)) {
+		open := doors[path]
+		out = append(out, route{pattern: path, open: true, answer: func(w http.ResponseWriter, r *http.Request, _ view.Source) error {
+			open(w, r)
+			return nil
+		}})
+	}
+	return out
 }
 
 // Everybody lets everybody see everything.

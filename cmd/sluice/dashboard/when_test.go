@@ -18,7 +18,7 @@ func TestRelative(t *testing.T) {
 		{"ago", -90 * time.Second, "in 1m 30s"}, {"age", 90 * time.Second, "1m"}, {"until", -3*time.Hour - 5*time.Minute, "in 3h 05m"}, {"until", time.Second, "now"},
 		{"until", -50 * time.Hour, "in 2d 2h"},
 	} {
-		if got := relative(tc.class, noon().Add(-tc.after), noon()); got != tc.want {
+		if got := relative(tc.class, midday().Add(-tc.after), midday()); got != tc.want {
 			t.Errorf("%s, %s after it: got %q, want %q", tc.class, tc.after, got, tc.want)
 		}
 	}
@@ -26,8 +26,8 @@ func TestRelative(t *testing.T) {
 
 // TestTell: each time is filled by itself, and what is around it stays as it is.
 func TestTell(t *testing.T) {
-	in := "a" + string(when("ago", noon().Add(-time.Minute))) + "b" + string(when("age", noon().Add(-time.Hour))) + `c<time class="now"></time>d`
-	got := string(tell([]byte(in), noon(), noon()))
+	in := "a" + string(when("ago", midday().Add(-time.Minute))) + "b" + string(when("age", midday().Add(-time.Hour))) + `c<time class="now"></time>d`
+	got := string(tell([]byte(in), midday(), midday()))
 	want := `a<time class="ago" datetime="2026-11-27T11:59:00Z" title="2026-11-27 11:59:00 UTC">1m ago</time>b` +
 		`<time class="age" datetime="2026-11-27T11:00:00Z" title="2026-11-27 11:00:00 UTC">1h</time>c` +
 		`<time class="now" datetime="2026-11-27T12:00:00Z" title="2026-11-27 12:00:00 UTC">12:00:00 UTC</time>d`
