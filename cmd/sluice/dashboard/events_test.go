@@ -49,9 +49,11 @@ func listening(s *Server, e *ear) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	e.ResponseWriter = httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/events", nil).WithContext(ctx)
+	r.Host = "localhost"
 	go func() {
 		defer close(done)
-		s.ServeHTTP(e, httptest.NewRequest(http.MethodGet, "/events", nil).WithContext(ctx))
+		s.ServeHTTP(e, r)
 	}()
 	return func() { cancel(); <-done }
 }

@@ -21,7 +21,7 @@ func midday() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) 
 
 func serverOf(t testing.TB, source view.Source) *Server {
 	t.Helper()
-	s, err := New(Config{Source: source, Gate: Everybody{}, Title: "example", Now: midday, Links: Links{
+	s, err := New(Config{Source: source, Gate: Everybody{}, Title: "example", Now: midday, Limits: Limits{All: 1_000_000}, Links: Links{
 		Commit: "https://git.example.com/{repository}/commit/{revision}",
 		More:   []Link{{"Grafana", "https://grafana.example.com/?ns={namespace}"}, {"Bad", "javascript:{app}"}},
 	}})
@@ -34,6 +34,7 @@ func serverOf(t testing.TB, source view.Source) *Server {
 // get asks as a browser does.
 func get(s http.Handler, path string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host, r.RemoteAddr = "localhost", "127.0.0.1:1"
 	r.Header.Set("Accept", "text/html,application/xhtml+xml")
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
