@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -85,8 +86,8 @@ func TestEventsAreFew(t *testing.T) {
 			t.Errorf("nothing was heard in quiet times: %q", e.heard.String())
 		}
 		stop()
-		if n := s.listeners.Load(); n != 0 || source.Listeners() != 0 {
-			t.Errorf("%d listeners are left of one that is gone", n)
+		if n := len(s.bell.listeners); n != 0 || source.Listeners() != 0 {
+			t.Errorf("%d listeners are left of one that is gone, and %d at the source", n, source.Listeners())
 		}
 	})
 }
@@ -99,7 +100,7 @@ func TestEventsEnd(t *testing.T) {
 		defer stop()
 		time.Sleep(listensFor + time.Second)
 		synctest.Wait()
-		if n := s.listeners.Load(); n != 0 {
+		if n := len(s.bell.listeners); n != 0 {
 			t.Error("it listens for ever")
 		}
 	})
@@ -123,7 +124,7 @@ func TestEventsDropWhoDoesNotListen(t *testing.T) {
 		}
 		time.Sleep(takesWithin)
 		synctest.Wait()
-		if n := s.listeners.Load(); n != 1 {
+		if n := len(s.bell.listeners); n != 1 {
 			t.Errorf("%d listen, want only the quick one", n)
 		}
 		stopSlow()
@@ -131,12 +132,67 @@ func TestEventsDropWhoDoesNotListen(t *testing.T) {
 	})
 }
 
+// TestHomeIsMadeOnce: many who ask for the same between two changes are answered by one page, and each after a change by a new one.
+func TestHomeIsMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source := dashboardtest.Rich(time.Now())
+		s := serverOf(t, source)
+		alone := source.Asked()
+		get(s, "/")
+		get(s, "/")
+		if n := source.Asked() - alone; n != 2 {
+			t.Errorf("without a listener two requests asked %d times: a change would not be seen", n)
+		}
+		stop := listening(s, &ear{})
+		defer stop()
+		synctest.Wait()
+		before := source.Asked()
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() { get(s, "/") })
+		}
+		all.Wait()
+		if n := source.Asked() - before; n != 1 {
+			t.Errorf("twenty requests asked %d times", n)
+		}
+		source.Change(func(b *view.Board) { b.Cells[0].Phase, b.Cells[0].Reason = "Failed", "it burns" })
+		synctest.Wait()
+		if !strings.Contains(get(s, "/").Body.String(), "it burns") {
+			t.Error("after a change the page is that of before")
+		}
+	})
+}
+
+// TestEachIsCalledByName: a page that is made for many says to each who they are.
+func TestEachIsCalledByName(t *testing.T) {
+	s, err := New(Config{Source: dashboardtest.Rich(midday()), Gate: byHeader{}, Now: midday})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, leave, _ := s.bell.listen()
+	defer leave()
+	for _, name := range []string{"ada", "<b>lin</b>", ""} {
+		got := get(s, "/", "X-Name", name).Body.String()
+		if signed := strings.Contains(got, "Signed in as"); signed != (name != "") || !strings.Contains(got, html.EscapeString(name)) {
+			t.Errorf("%q is not called by name", name)
+		}
+	}
+}
+
+type byHeader struct{}
+
+func (byHeader) Viewer(_ http.ResponseWriter, r *http.Request) (Viewer, bool) {
+	return Viewer{Name: r.Header.Get("X-Name")}, true
+}
+
 // TestEventsAreBounded: one more than can be served is told to come later.
 func TestEventsAreBounded(t *testing.T) {
 	s := serverOf(t, dashboardtest.Rich(midday()))
-	s.listeners.Store(mostListeners)
+	s.bell.most = 1
+	_, leave, _ := s.bell.listen()
+	defer leave()
 	got := get(s, "/events")
-	if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" || s.listeners.Load() != mostListeners {
-		t.Errorf("got %d, and %d listeners", got.Code, s.listeners.Load())
+	if got.Code != http.StatusTooManyRequests || got.Header().Get("Retry-After") == "" || len(s.bell.listeners) != 1 {
+		t.Errorf("got %d, and %d listeners", got.Code, len(s.bell.listeners))
 	}
 }

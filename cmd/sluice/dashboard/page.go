@@ -3,11 +3,11 @@ package dashboard
 import (
 	"bytes"
 	"embed"
+	"encoding/hex"
 	"hash/fnv"
 	"html/template"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
@@ -86,36 +86,63 @@ func because(reason string) string {
 	return " (" + short(200, reason) + ")"
 }
 
+// made is a page without what differs from answer to answer: the times, and who looks.
+type made struct {
+	body  []byte
+	tag   string
+	at    time.Time // of what it shows
+	since time.Time // when it was made, where it is kept
+}
+
+// who is whom a page is made for.
+func (p page) who() Viewer { return Viewer{Name: p.Viewer, Leave: p.Leave} }
+
 // show writes a page, all of it or nothing. at is of what it shows. A browser that has the same already is told so; that times
 // have gone by is no difference.
-func (s *Server) show(w http.ResponseWriter, r *http.Request, name string, at time.Time, data any) error {
+func (s *Server) show(w http.ResponseWriter, r *http.Request, name string, at time.Time, data interface{ who() Viewer }) error {
 	return s.showAs(w, r, http.StatusOK, name, at, data)
 }
 
-func (s *Server) showAs(w http.ResponseWriter, r *http.Request, status int, name string, at time.Time, data any) error {
-	var made bytes.Buffer
-	if err := s.templates.ExecuteTemplate(&made, name, data); err != nil {
+func (s *Server) showAs(w http.ResponseWriter, r *http.Request, status int, name string, at time.Time, data interface{ who() Viewer }) error {
+	var text bytes.Buffer
+	if err := s.templates.ExecuteTemplate(&text, name, data); err != nil {
 		return err
 	}
-	body := visibly(made.Bytes())
+	m := made{body: visibly(text.Bytes()), at: at}
 	sum := fnv.New128a()
-	sum.Write(body[max(0, bytes.Index(body, []byte("<body"))):]) // what is above is for others than its reader, and has times
-	tag := `"` + strings.TrimLeft(string(hexed(sum.Sum(nil))), "0") + `"`
+	sum.Write(m.body[max(0, bytes.Index(m.body, []byte("<body"))):]) // what is above is for others than its reader, and has times
+	m.tag = `"` + hex.EncodeToString(sum.Sum(nil)) + `"`
+	if c, ok := w.(*catcher); ok {
+		c.made = m
+		return nil
+	}
+	return s.send(w, r, status, m, data.who())
+}
+
+// send answers with a page that was made.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, m made, to Viewer) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	if status == http.StatusOK {
-		h.Set("ETag", tag)
-		if r.Header.Get("If-None-Match") == tag {
+		h.Set("ETag", m.tag)
+		if r.Header.Get("If-None-Match") == m.tag {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
 	}
-	body = tell(body, s.config.Now(), at)
+	var name bytes.Buffer
+	if err := s.templates.ExecuteTemplate(&name, "viewer", to); err != nil {
+		return err
+	}
+	body := tell(bytes.Replace(m.body, []byte(nobody), visibly(name.Bytes()), 1), s.config.Now(), m.at)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever is gone cannot be told
 	return nil
 }
+
+// nobody stands in a page where it says who looks.
+const nobody = `<p class="viewer"></p>`
 
 // parsed are the templates, with what they may call.
 func parsed(assets map[string]string) (*template.Template, error) {
