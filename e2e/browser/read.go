@@ -25,6 +25,14 @@ func (p *Page) Await(t testing.TB, selector, text string) {
 			chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond)))
 }
 
+// AwaitOther waits until an element says something else.
+func (p *Page) AwaitOther(t testing.TB, selector, text string) {
+	t.Helper()
+	run(t, p, fmt.Sprintf("wait for other than %q in %s", text, selector),
+		chromedp.Poll[bool](fmt.Sprintf(`(t => t !== undefined && t !== %q)(document.querySelector(%q)?.innerText)`, text, selector),
+			chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond)))
+}
+
 // Value is what an expression comes to on a page.
 func Value[T any](t testing.TB, p *Page, expression string) T {
 	t.Helper()
