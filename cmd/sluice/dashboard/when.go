@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func tell(body []byte, now, at time.Time) []byte {
 		if of, err := time.Parse(time.RFC3339, string(part[2])); err == nil {
 			text = relative(class, of, now)
 		}
-		return append(bytes.TrimSuffix(found, []byte("</time>")), text+"</time>"...)
+		return slices.Concat(bytes.TrimSuffix(found, []byte("</time>")), []byte(text+"</time>"))
 	})
 }
 

@@ -83,7 +83,7 @@
       }
       readAt = Date.now(); lost = 0;
       say("live", "Live, as of", new Date());
-    } catch { lost ||= Date.now(); }
+    } catch { lost ||= Date.now(); setTimeout(ask, 5000); }
     finally { asking = false; tick(); if (again) { again = false; setTimeout(ask, 1000); } }
   }
 
