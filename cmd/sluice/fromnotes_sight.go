@@ -123,10 +123,10 @@ func (s *sight) names(of view.Side) bool {
 }
 
 // tell makes the cells: of the last words, and of environments that nobody has said anything of.
-func (s *sight) tell(rows []environmentStatus, now time.Time) {
+func (s *sight) tell(rows []environmentStatus) {
 	said := map[view.Key]bool{}
 	for _, row := range rows {
-		c := s.cell(row, now)
+		c := s.cell(row)
 		said[c.Key] = true
 		s.cells = append(s.cells, c)
 	}
@@ -145,7 +145,7 @@ func (s *sight) tell(rows []environmentStatus, now time.Time) {
 }
 
 // cell is an environment by the last line of it.
-func (s *sight) cell(row environmentStatus, now time.Time) view.Cell {
+func (s *sight) cell(row environmentStatus) view.Cell {
 	c := view.Cell{
 		Key: view.Key{Application: row.Application, Environment: row.Environment}, Cluster: printable(row.Cluster), Phase: string(row.Phase),
 		Release: s.release(row.Revision, row.Trigger), Since: row.At, At: row.At, Standing: string(row.Standing), Canary: canaryOf(row),
