@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
@@ -61,7 +62,9 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, from view.Source) 
 	p := homePage{page: s.newPage(from, "Applications", "home", board), Filter: f, Choices: choicesOf(board)}
 	rows, all := f.rows(board)
 	p.Total, p.Apps, p.Found = len(board.Cells), all, len(rows)
-	p.Counts = countsOf(board, f)
+	if p.Counts = countsOf(board, f); p.Counts[0].Of > 0 { // a tab that is not looked at says it too
+		p.Title = fmt.Sprintf("%d %s · Applications", p.Counts[0].Of, p.Counts[0].Word)
+	}
 	p.Pages = max(1, (len(rows)+f.Per-1)/f.Per)
 	p.Filter.Page = min(f.Page, p.Pages)
 	begin := (p.Filter.Page - 1) * f.Per
