@@ -90,8 +90,10 @@ func took(seconds float64) string {
 	switch d := time.Duration(seconds * float64(time.Second)); {
 	case seconds <= 0:
 		return ""
+	case d < time.Millisecond:
+		return "< 1 ms"
 	case d < time.Second:
-		return fmt.Sprintf("%d ms", max(1, d.Milliseconds()))
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1f s", seconds)
 	default:
