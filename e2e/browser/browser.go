@@ -91,7 +91,9 @@ func (b *Browser) Window(t testing.TB, look Look) *Page {
 func (p *Page) size(t testing.TB, height int) {
 	t.Helper()
 	run(t, p, "size the window", chromedp.EmulateViewport(int64(p.look.Width), int64(height),
-		func(m *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) { m.Mobile = p.look.Width < 600 }))
+		func(m *emulation.SetDeviceMetricsOverrideParams, _ *emulation.SetTouchEmulationEnabledParams) {
+			m.Mobile = p.look.Width < 600
+		}))
 }
 
 // run does one thing in a window.
