@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,7 +92,10 @@ func (p *process) cell(k Key, what string, probe func(view.Cell) bool) (found vi
 			}
 		}
 		text, err := json.Marshal(found)
-		return fmt.Errorf("it is %s, %v", text, err)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("it is %s", text)
 	})
 	return found
 }
@@ -127,7 +131,9 @@ func TestViewTellsTheTruth(t *testing.T) {
 			shown += string(text)
 		}
 	}
-	c := p.cell(shop, "it is under way", func(c view.Cell) bool { return c.Phase == "Progressing" && c.Health == view.Changing && len(c.NotWell) > 0 })
+	c := p.cell(shop, "it is under way", func(c view.Cell) bool {
+		return c.Phase == "Progressing" && c.Health == view.Changing && len(c.NotWell) > 0
+	})
 	keep(c)
 	if c.IsWell() || c.Release.Version != "1.4.2" || c.Objects != 3 || c.Cluster != "local" || c.Repository != "shop" {
 		t.Errorf("under way it is %+v", c)
@@ -228,6 +234,9 @@ func TestViewTellsTheTruth(t *testing.T) {
 	}
 }
 
+// errOther is that something is other than it should be.
+var errOther = errors.New("it should be otherwise")
+
 // TestViewSaysSinceWhenGitIsAway: what was known stays, with since when nobody heard more.
 func TestViewSaysSinceWhenGitIsAway(t *testing.T) {
 	l := newLand(t)
@@ -237,7 +246,7 @@ func TestViewSaysSinceWhenGitIsAway(t *testing.T) {
 	p.cell(shop, "it is well", view.Cell.IsWell)
 	l.await("the history is known", func() error {
 		if known, err := p.agent.View().History(t.Context(), "shop"); err != nil || len(known.Releases) != 1 {
-			return fmt.Errorf("it is %+v, %v", known, err)
+			return fmt.Errorf("it is %+v: %w", known, cmp.Or(err, errOther))
 		}
 		return nil
 	})
@@ -251,7 +260,7 @@ func TestViewSaysSinceWhenGitIsAway(t *testing.T) {
 	l.await("the history is old", func() error {
 		history, err := p.agent.View().History(t.Context(), "shop")
 		if err != nil || len(history.Releases) != 1 || !strings.Contains(history.Stale, "down by order") {
-			return fmt.Errorf("it is %+v, %v", history, err)
+			return fmt.Errorf("it is %+v: %w", history, cmp.Or(err, errOther))
 		}
 		return nil
 	})
