@@ -71,6 +71,10 @@ e2e/bin/devgit: go.mod go.sum $(call sources,gitsource) | $(CACHE)/programs
 	$(call timed,Building e2e/bin/devgit,$(GO) build -o $@ ./gitsource/gittest/devgit)
 	@touch $@
 
+e2e/bin/devdashboard: go.mod go.sum $(call sources,cmd/sluice/dashboard reconciler/view) | $(CACHE)/programs
+	$(call timed,Building e2e/bin/devdashboard,$(GO) build -o $@ ./cmd/sluice/dashboard/dashboardtest/devdashboard)
+	@touch $@
+
 e2e/bin/demo: $(DEMO_SOURCES) | $(CACHE)/programs
 	$(call timed,Building e2e/bin/demo,cd e2e && $(GO) build -o bin/demo ./demo)
 	@touch $@
@@ -82,7 +86,7 @@ $(LINT): | $(CACHE)/programs
 	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/golangci-lint $@ && touch $@
 
 .PHONY: prerequisites
-prerequisites: bin/sluice e2e/bin/devgit e2e/bin/gitea e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
+prerequisites: bin/sluice e2e/bin/devgit e2e/bin/devdashboard e2e/bin/gitea e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
 
 # Programs of the system. As root on Debian a missing one is installed, otherwise its package is named.
 # $(call install,packages): what the shell variable missing has.
@@ -118,6 +122,20 @@ $(CACHE)/compiler: $(CACHE)/programs
 $(CACHE)/prometheus: $(CACHE)/programs
 	@missing=; command -v prometheus >/dev/null || missing=" prometheus"; \
 	$(install)
+	@touch $@
+
+# Stories look at the dashboard with a real browser. axe-core, which says what keeps people from using a page, is npm's; its
+# licence (MPL 2.0) is beside it. It is kept in the cache, and what is not the very same file is refused.
+AXE_VERSION := 4.14.1
+AXE_SHA256  := e6b0ce02b84d892e2e33e403485e7f3d6c29e2be6df65daf44d89ba564139745
+$(CACHE)/browser: $(CACHE)/programs
+	@missing=; command -v chromium >/dev/null || missing=" chromium"; \
+	command -v npm >/dev/null || missing="$$missing npm"; \
+	$(install)
+	@rm -rf $(CACHE)/axe-core && mkdir -p $(CACHE)/axe-core && cd $(CACHE)/axe-core && \
+		npm pack --silent axe-core@$(AXE_VERSION) >/dev/null && \
+		echo "$(AXE_SHA256)  axe-core-$(AXE_VERSION).tgz" | sha256sum --quiet -c && \
+		tar xzf axe-core-$(AXE_VERSION).tgz --strip-components=1 package/axe.min.js package/LICENSE
 	@touch $@
 
 ## The demo
@@ -173,13 +191,13 @@ test-cluster: prerequisites
 	@cd e2e/cluster && $(GO) test -vet=off -count=1 -timeout 15m ./...
 
 .PHONY: test-stories
-test-stories: prerequisites $(CACHE)/prometheus
+test-stories: prerequisites $(CACHE)/prometheus $(CACHE)/browser
 	@echo "==> Stories, against a real control plane and Git server ($(KILLS) kills)"
 	@cd e2e && SLUICE_KILLS=$(KILLS) $(GO) test -vet=off -count=1 -parallel $(AT_ONCE) -timeout 30m ./...
 
 .PHONY: e2e
-e2e: prerequisites $(CACHE)/prometheus ## The stories whose names match RUN, told in full
-	@cd e2e && $(GO) test -v -count=1 -parallel $(AT_ONCE) -timeout 60m -run '$(or $(RUN),.)' .
+e2e: prerequisites $(CACHE)/prometheus $(CACHE)/browser ## The stories whose names match RUN, told in full
+	@cd e2e && $(GO) test -v -count=1 -parallel $(AT_ONCE) -timeout 60m -run '$(or $(RUN),.)' . ./browser
 
 SEEDS  ?= 10
 ROUNDS ?= 20
@@ -197,7 +215,7 @@ soak-unit: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## Of these: unit
 	@CGO_ENABLED=1 $(GO) test -race -count=$(ROUNDS) -timeout 4h ./...
 
 .PHONY: soak-stories
-soak-stories: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## Of these: the stories
+soak-stories: prerequisites $(CACHE)/compiler $(CACHE)/prometheus $(CACHE)/browser ## Of these: the stories
 	@$(racing); failed=; \
 	for round in $$(seq 1 $(ROUNDS)); do \
 		echo "==> The stories, round $$round of $(ROUNDS)"; \
@@ -220,6 +238,10 @@ trap 'rm -f $(CURDIR)/bin/sluice' EXIT; export GORACE=halt_on_error=1; \
 	echo "==> Building an agent with the race detector"; \
 	CGO_ENABLED=1 $(GO) build -race -o bin/sluice ./cmd/sluice && cd e2e || exit 1
 endef
+
+.PHONY: screenshots
+screenshots: e2e/bin/devdashboard $(CACHE)/browser ## Pictures of each page of the dashboard, in bin/screenshots
+	@cd e2e && $(GO) test -count=1 -timeout 30m -run TestDashboardPages ./browser
 
 .PHONY: bench
 bench: prerequisites ## The figures, printed and in bench.json (RUN=<regexp>: only those)

@@ -41,5 +41,3 @@ func addresses() (map[string]string, error) {
 	}
 	return out, nil
 }
-
-func hexed(sum []byte) []byte { return hex.AppendEncode(nil, sum) }

@@ -59,7 +59,7 @@ func dotsOf(all, ready int, class string) podDots {
 	return d
 }
 
-// analysisChart is what one analysis measured, 600 by 160, and its thresholds.
+// analysisChart is what one analysis measured, 420 by 160, and its thresholds.
 type analysisChart struct {
 	view.Analysis
 	Line   string // the points that a line goes through
@@ -85,9 +85,8 @@ type bound struct {
 }
 
 const (
-	chartWidth, chartHeight    = 600.0, 160.0
-	chartLeft, chartTop        = 44.0, 10.0
-	chartRight, chartBottom    = 592.0, 140.0
+	chartLeft, chartTop        = 40.0, 10.0
+	chartRight, chartBottom    = 412.0, 140.0
 	chartRoom                  = 1.15 // above the highest value
 	deliveryWidth, deliveryTop = 240.0, 48.0
 )

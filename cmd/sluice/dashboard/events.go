@@ -20,13 +20,13 @@ const (
 )
 
 // events tells a page when to look again, and nothing of what changed.
-func (s *Server) events(w http.ResponseWriter, r *http.Request, from view.Source) error {
-	if s.listeners.Add(1) > mostListeners {
-		s.listeners.Add(-1)
+func (s *Server) events(w http.ResponseWriter, r *http.Request, _ view.Source) error {
+	changes, leave, ok := s.bell.listen()
+	if !ok {
 		w.Header().Set("Retry-After", "30")
 		return errCrowded
 	}
-	defer s.listeners.Add(-1)
+	defer leave()
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // proxies that gather answers would keep it to themselves
@@ -34,7 +34,6 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, from view.Source
 	if !send("retry: 3000\n\n") {
 		return nil
 	}
-	changes := from.Changes(r.Context())
 	heart, end := time.NewTicker(heardEvery), time.After(listensFor)
 	defer heart.Stop()
 	for {

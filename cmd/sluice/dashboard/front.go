@@ -94,7 +94,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (leave func(), ad
 	if address, local := pace.Address(r.RemoteAddr); !local {
 		var ok bool
 		if away, ok = s.front.addresses.Enter(address, now); !ok {
-			tooMuch(w, http.StatusTooManyRequests)
+			s.tooMuch(w, r, http.StatusTooManyRequests)
 			return nil, false
 		}
 	}
@@ -102,21 +102,21 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (leave func(), ad
 	case s.front.open <- struct{}{}:
 	default:
 		away()
-		tooMuch(w, http.StatusServiceUnavailable)
+		s.tooMuch(w, r, http.StatusServiceUnavailable)
 		return nil, false
 	}
 	if !s.front.all.AllowN(now, 1) {
 		<-s.front.open
 		away()
-		tooMuch(w, http.StatusServiceUnavailable)
+		s.tooMuch(w, r, http.StatusServiceUnavailable)
 		return nil, false
 	}
 	return func() { <-s.front.open; away() }, true
 }
 
-func tooMuch(w http.ResponseWriter, status int) {
+func (s *Server) tooMuch(w http.ResponseWriter, r *http.Request, status int) {
 	w.Header().Set("Retry-After", "1")
-	http.Error(w, "That was too much for a moment. Try again in a second.", status)
+	s.say(w, r, errorPage{Status: status, Text: "That was too much for a moment.", Next: "Try again in a second."})
 }
 
 // seat gives a viewer who was let in a place: a request that ends with their session. They have to leave.
@@ -125,7 +125,7 @@ func (s *Server) seat(w http.ResponseWriter, r *http.Request, viewer Viewer) (_ 
 	if viewer.Name != "" {
 		var ok bool
 		if away, ok = s.front.viewers.Enter(viewer.Name, s.config.Now()); !ok {
-			tooMuch(w, http.StatusTooManyRequests)
+			s.tooMuch(w, r, http.StatusTooManyRequests)
 			return nil, nil, false
 		}
 	}

@@ -1,7 +1,9 @@
 package dashboard
 
 import (
+	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
@@ -21,6 +23,7 @@ type homePage struct {
 	Groups  []group
 	Pages   int
 	Choices choices
+	Young   bool // the agent has hardly started
 }
 
 // count is how many environments are in a state, and where to see only those.
@@ -59,9 +62,12 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, from view.Source) 
 	}
 	f := filterOf(r.URL.Query())
 	p := homePage{page: s.newPage(from, "Applications", "home", board), Filter: f, Choices: choicesOf(board)}
+	p.Young = !board.Agent.Started.IsZero() && s.config.Now().Sub(board.Agent.Started) < time.Minute
 	rows, all := f.rows(board)
 	p.Total, p.Apps, p.Found = len(board.Cells), all, len(rows)
-	p.Counts = countsOf(board, f)
+	if p.Counts = countsOf(board, f); p.Counts[0].Of > 0 { // a tab that is not looked at says it too
+		p.Title = fmt.Sprintf("%d %s · Applications", p.Counts[0].Of, p.Counts[0].Word)
+	}
 	p.Pages = max(1, (len(rows)+f.Per-1)/f.Per)
 	p.Filter.Page = min(f.Page, p.Pages)
 	begin := (p.Filter.Page - 1) * f.Per

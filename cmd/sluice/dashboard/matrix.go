@@ -55,18 +55,27 @@ func matrixOf(cells []cell, history view.History, all bool) matrix {
 			m.Commits = append(m.Commits, commit{Revision: p.Revision})
 		}
 		c := &m.Commits[index[p.Revision]]
-		c.Subject, c.Author = first(c.Subject, p.Subject), first(c.Author, p.Author)
+		if p.Trigger == "" || p.Trigger == p.Revision { // else they are those of the commit that brought it, as of a pin
+			c.Subject, c.Author = first(p.Subject, c.Subject), first(p.Author, c.Author)
+		}
 		if c.At.IsZero() || !p.Began.IsZero() && p.Began.Before(c.At) {
 			c.At = p.Began
 		}
+	}
+	for _, p := range history.Releases {
+		c := &m.Commits[index[p.Revision]]
+		c.Subject, c.Author = first(c.Subject, p.Subject), first(c.Author, p.Author)
 	}
 	for i := range m.Commits {
 		m.Commits[i].Fates = make([]fate, len(m.Environments))
 	}
 	for _, p := range history.Releases {
 		f := &m.Commits[index[p.Revision]].Fates[slices.Index(m.Environments, p.Environment)]
-		if f.Attempts++; f.Attempts == 1 {
+		switch {
+		case f.Kind == "":
 			*f = fateOf(p)
+		case p.Phase == "Failed" || p.Phase == "RolledBack":
+			f.Attempts++
 		}
 	}
 	for env := range m.Environments {

@@ -3,11 +3,11 @@ package dashboard
 import (
 	"bytes"
 	"embed"
+	"encoding/hex"
 	"hash/fnv"
 	"html/template"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
@@ -32,11 +32,12 @@ type page struct {
 // crumb is a page above the present one.
 type crumb struct{ Text, URL string }
 
-// said is a sentence above a page. Since is zero where it says nothing of a time.
+// said is what makes a page doubtful, since when (zero where it is no matter of time), and what follows from it.
 type said struct {
 	State state
 	Text  string
 	Since time.Time
+	More  string
 }
 
 // FromNotes reports whether there is no cluster behind the page.
@@ -60,16 +61,22 @@ func (s *Server) newPage(from view.Source, title, here string, board view.Board,
 func warnings(board view.Board) []said {
 	var out []said
 	if board.Origin == view.FromNotes {
-		out = append(out, said{State: unknown, Text: "This is what Git notes say. No cluster is asked here: what was reported last may be otherwise by now."})
+		out = append(out, said{State: unknown, Text: "This is what Git notes say",
+			More: "No cluster is asked here: what was reported last may be otherwise by now."})
+	}
+	if board.Stale != "" {
+		out = append(out, said{State: sick, Text: "This is the last that is known: " + short(300, board.Stale) + "."})
 	}
 	for _, c := range board.Agent.Clusters {
 		if !c.Ready {
-			out = append(out, said{sick, "Cluster " + c.Name + " does not answer; of it the last known is shown." + because(c.Error), c.Since})
+			out = append(out, said{sick, "Cluster " + short(80, c.Name) + " has not answered", c.Since,
+				"What is shown of it is the last that was known." + because(c.Error)})
 		}
 	}
 	for _, r := range board.Agent.Repositories {
 		if !r.Failing.IsZero() {
-			out = append(out, said{sick, "Repository " + r.Name + " does not answer; newer commits are not known." + because(r.Error), r.Failing})
+			out = append(out, said{sick, "Repository " + short(80, r.Name) + " has not answered", r.Failing,
+				"Newer commits are not known." + because(r.Error)})
 		}
 	}
 	return out
@@ -79,39 +86,66 @@ func because(reason string) string {
 	if reason == "" {
 		return ""
 	}
-	return " " + short(200, reason)
+	return " (" + short(200, reason) + ")"
 }
+
+// made is a page without what differs from answer to answer: the times, and who looks.
+type made struct {
+	body  []byte
+	tag   string
+	at    time.Time // of what it shows
+	since time.Time // when it was made, where it is kept
+}
+
+// who is whom a page is made for.
+func (p page) who() Viewer { return Viewer{Name: p.Viewer, Leave: p.Leave} }
 
 // show writes a page, all of it or nothing. at is of what it shows. A browser that has the same already is told so; that times
 // have gone by is no difference.
-func (s *Server) show(w http.ResponseWriter, r *http.Request, name string, at time.Time, data any) error {
+func (s *Server) show(w http.ResponseWriter, r *http.Request, name string, at time.Time, data interface{ who() Viewer }) error {
 	return s.showAs(w, r, http.StatusOK, name, at, data)
 }
 
-func (s *Server) showAs(w http.ResponseWriter, r *http.Request, status int, name string, at time.Time, data any) error {
-	var made bytes.Buffer
-	if err := s.templates.ExecuteTemplate(&made, name, data); err != nil {
+func (s *Server) showAs(w http.ResponseWriter, r *http.Request, status int, name string, at time.Time, data interface{ who() Viewer }) error {
+	var text bytes.Buffer
+	if err := s.templates.ExecuteTemplate(&text, name, data); err != nil {
 		return err
 	}
-	body := visibly(made.Bytes())
+	m := made{body: visibly(text.Bytes()), at: at}
 	sum := fnv.New128a()
-	sum.Write(body)
-	tag := `"` + strings.TrimLeft(string(hexed(sum.Sum(nil))), "0") + `"`
+	sum.Write(m.body[max(0, bytes.Index(m.body, []byte("<body"))):]) // what is above is for others than its reader, and has times
+	m.tag = `"` + hex.EncodeToString(sum.Sum(nil)) + `"`
+	if c, ok := w.(*catcher); ok {
+		c.made = m
+		return nil
+	}
+	return s.send(w, r, status, m, data.who())
+}
+
+// send answers with a page that was made.
+func (s *Server) send(w http.ResponseWriter, r *http.Request, status int, m made, to Viewer) error {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	if status == http.StatusOK {
-		h.Set("ETag", tag)
-		if r.Header.Get("If-None-Match") == tag {
+		h.Set("ETag", m.tag)
+		if r.Header.Get("If-None-Match") == m.tag {
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
 	}
-	body = tell(body, s.config.Now(), at)
+	var name bytes.Buffer
+	if err := s.templates.ExecuteTemplate(&name, "viewer", to); err != nil {
+		return err
+	}
+	body := tell(bytes.Replace(m.body, []byte(nobody), visibly(name.Bytes()), 1), s.config.Now(), m.at)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // whoever is gone cannot be told
 	return nil
 }
+
+// nobody stands in a page where it says who looks.
+const nobody = `<p class="viewer"></p>`
 
 // parsed are the templates, with what they may call.
 func parsed(assets map[string]string) (*template.Template, error) {

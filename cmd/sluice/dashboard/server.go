@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
@@ -47,7 +46,8 @@ type Server struct {
 	mux       *http.ServeMux
 	assets    map[string]string // addresses by name
 	templates *template.Template
-	listeners atomic.Int64 // that hear of changes
+	bell      bell
+	kept      kept
 	front     front
 }
 
@@ -70,7 +70,8 @@ func New(config Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: config, mux: http.NewServeMux(), assets: assets, templates: templates, front: newFront(config.Limits)}
+	s := &Server{config: config, mux: http.NewServeMux(), assets: assets, templates: templates, front: newFront(config.Limits),
+		bell: bell{source: config.Source, most: mostListeners}}
 	for _, route := range append(s.routes(), s.doors()...) {
 		s.mux.HandleFunc("GET "+route.pattern, s.guarded(route))
 	}
@@ -101,7 +102,7 @@ type route struct {
 // routes are all that there is. A test walks them.
 func (s *Server) routes() []route {
 	return slices.Concat([]route{
-		{pattern: "/{$}", answer: s.home},
+		{pattern: "/{$}", answer: s.shared(s.home)},
 		{pattern: "/a/{app}", answer: s.application},
 		{pattern: "/a/{app}/{env}", answer: s.release},
 		{pattern: "/a/{app}/{env}/r/{revision}", answer: s.release},

@@ -88,9 +88,14 @@ func (c cell) URL() string { return address("a", c.Application, c.Environment) }
 // ID is the cell's element.
 func (c cell) ID() string { return id("c", c.Application, c.Environment) }
 
+// Reported is a state that was so when it was written down, and that nobody looked at since.
+func (c cell) Reported() bool { return c.Origin == view.FromNotes }
+
 // Icon is that of the state, or of what says more than it.
 func (c cell) Icon() string {
 	switch {
+	case c.Reported() && c.State == well:
+		return "reported"
 	case c.Paused:
 		return "paused"
 	case c.State == waiting && c.Phase == "RolledBack":

@@ -42,7 +42,7 @@ func short(letters int, text string) string {
 	}
 	n := 0
 	for i := range text {
-		if n++; n == letters {
+		if n++; n > letters {
 			return text[:i] + "…"
 		}
 	}

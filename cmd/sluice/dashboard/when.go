@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -36,7 +37,7 @@ func tell(body []byte, now, at time.Time) []byte {
 		if of, err := time.Parse(time.RFC3339, string(part[2])); err == nil {
 			text = relative(class, of, now)
 		}
-		return append(bytes.TrimSuffix(found, []byte("</time>")), text+"</time>"...)
+		return slices.Concat(bytes.TrimSuffix(found, []byte("</time>")), []byte(text+"</time>"))
 	})
 }
 
@@ -89,8 +90,10 @@ func took(seconds float64) string {
 	switch d := time.Duration(seconds * float64(time.Second)); {
 	case seconds <= 0:
 		return ""
+	case d < time.Millisecond:
+		return "< 1 ms"
 	case d < time.Second:
-		return fmt.Sprintf("%d ms", max(1, d.Milliseconds()))
+		return fmt.Sprintf("%d ms", d.Milliseconds())
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.1f s", seconds)
 	default:

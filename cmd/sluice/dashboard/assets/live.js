@@ -69,8 +69,8 @@
     if (asking) { again = true; return; }
     asking = true;
     try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html", ...(tag && { "If-None-Match": tag }) }, cache: "no-store", credentials: "same-origin" });
-      if (answer.redirected) { location.reload(); return; }
+      const answer = await fetch(location.href, { headers: { Accept: "text/html", ...(tag && { "If-None-Match": tag }) }, cache: "no-store", credentials: "same-origin", redirect: "manual" });
+      if (answer.type === "opaqueredirect") { location.reload(); return; } // to where one signs in
       if (answer.status === 401) { say("lost", "Signed out, as of", new Date(readAt)); return; }
       if (answer.status >= 500 || answer.status === 429) throw new Error(answer.status);
       if (answer.status !== 304) {
@@ -83,7 +83,7 @@
       }
       readAt = Date.now(); lost = 0;
       say("live", "Live, as of", new Date());
-    } catch { lost ||= Date.now(); }
+    } catch { lost ||= Date.now(); setTimeout(ask, 5000); }
     finally { asking = false; tick(); if (again) { again = false; setTimeout(ask, 1000); } }
   }
 
@@ -94,7 +94,7 @@
     source.addEventListener("changed", ask);
     source.addEventListener("error", () => {
       lost ||= Date.now();
-      if (source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 10000); }
+      if (source.readyState === EventSource.CLOSED) { source = null; setTimeout(listen, 10000); ask(); }
     });
   }
 

@@ -19,6 +19,7 @@ type Source struct {
 	diff      view.Diff
 	err       error
 	listeners map[chan struct{}]bool
+	asked     int
 }
 
 var _ view.Source = (*Source)(nil)
@@ -58,10 +59,18 @@ func (s *Source) Listeners() int {
 	return len(s.listeners)
 }
 
+// Asked is how often the board was asked for.
+func (s *Source) Asked() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.asked
+}
+
 // Board implements view.Source.
 func (s *Source) Board(context.Context) (view.Board, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked++
 	board := s.board
 	board.Cells = slices.Clone(board.Cells)
 	return board, s.err
