@@ -76,6 +76,24 @@ func (l *land) isDone(env, ip string) {
 	}
 }
 
+// warn says something of the Deployment, as a controller would.
+func (l *land) warn(env, reason, message string) {
+	l.Helper()
+	namespace := l.name + "-" + env
+	live, err := l.core.AppsV1().Deployments(namespace).Get(l.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		l.Fatal(err)
+	}
+	event := &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: "web-", Namespace: namespace},
+		InvolvedObject: corev1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: namespace, Name: "web", UID: live.UID},
+		Type:           corev1.EventTypeWarning, Reason: reason, Message: message, LastTimestamp: metav1.Now(),
+	}
+	if _, err := l.core.CoreV1().Events(namespace).Create(l.Context(), event, metav1.CreateOptions{}); err != nil {
+		l.Fatal(err)
+	}
+}
+
 // cell waits until what is shown of an environment is as it should be.
 func (p *process) cell(k Key, what string, probe func(view.Cell) bool) (found view.Cell) {
 	p.Helper()
@@ -138,6 +156,12 @@ func TestViewTellsTheTruth(t *testing.T) {
 	if c.IsWell() || c.Release.Version != "1.4.2" || c.Objects != 3 || c.Cluster != "local" || c.Repository != "shop" {
 		t.Errorf("under way it is %+v", c)
 	}
+	l.warn("staging", "FailedCreate", "no quota for "+password)
+	c = p.cell(shop, "the cluster's own words", func(c view.Cell) bool { return len(c.Events) > 0 })
+	if e := c.Events[0]; e.Object != "Deployment/"+l.name+"-staging/web" || e.Reason != "FailedCreate" || e.Message != "no quota for <secret>" || !e.Warning || e.At.IsZero() {
+		t.Errorf("the cluster said %+v", e)
+	}
+	keep(c)
 	l.isDone("staging", "10.1.2.3")
 	l.awaitLine("staging", "shop", first, "Healthy")
 	c = p.cell(shop, "it is well", view.Cell.IsWell)
