@@ -32,8 +32,7 @@ type shownCell struct {
 		Plan                   []struct{ Text string }
 		Workloads              []struct{ Want, New, NewReady, Proven, ProvenReady int }
 	}
-	NotWell []struct{ Object, Reason string }
-	Help    *struct{ What, Command string }
+	Help *struct{ What, Command string }
 }
 
 // board is /api/v1/board as a viewer gets it.

@@ -39,7 +39,10 @@ func (s *site) shown() view.Cluster {
 	at := s.contact.stands()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	made := view.Cluster{Name: s.name, Version: s.shape.KubeVersion, Ready: s.isReady && at.failing.IsZero(), Error: at.fault, Since: s.readySince}
+	made := view.Cluster{Name: s.name, Ready: s.isReady && at.failing.IsZero(), Error: at.fault, Since: s.readySince}
+	if s.isReady { // before that it is not settled
+		made.Version = s.shape.KubeVersion
+	}
 	if !at.failing.IsZero() && (made.Since.IsZero() || s.isReady) {
 		made.Since = at.failing
 	}

@@ -75,6 +75,7 @@ func (p *Pass) cell(out Outcome) view.Cell {
 	for _, o := range p.NotWell {
 		c.NotWell = append(c.NotWell, view.Fault{Object: o.Object, Reason: p.shownText(o.Reason)})
 	}
+	c.Events = p.events()
 	for _, s := range p.Steps {
 		c.Steps = append(c.Steps, view.Step{Name: s.Phase, Seconds: s.Took.Seconds()})
 	}

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -75,6 +76,24 @@ func (l *land) isDone(env, ip string) {
 	}
 }
 
+// warn says something of the Deployment, as a controller would.
+func (l *land) warn(env, reason, message string) {
+	l.Helper()
+	namespace := l.name + "-" + env
+	live, err := l.core.AppsV1().Deployments(namespace).Get(l.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		l.Fatal(err)
+	}
+	event := &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{GenerateName: "web-", Namespace: namespace},
+		InvolvedObject: corev1.ObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Namespace: namespace, Name: "web", UID: live.UID},
+		Type:           corev1.EventTypeWarning, Reason: reason, Message: message, LastTimestamp: metav1.Now(),
+	}
+	if _, err := l.core.CoreV1().Events(namespace).Create(l.Context(), event, metav1.CreateOptions{}); err != nil {
+		l.Fatal(err)
+	}
+}
+
 // cell waits until what is shown of an environment is as it should be.
 func (p *process) cell(k Key, what string, probe func(view.Cell) bool) (found view.Cell) {
 	p.Helper()
@@ -91,7 +110,10 @@ func (p *process) cell(k Key, what string, probe func(view.Cell) bool) (found vi
 			}
 		}
 		text, err := json.Marshal(found)
-		return fmt.Errorf("it is %s, %v", text, err)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("it is %s", text)
 	})
 	return found
 }
@@ -127,11 +149,19 @@ func TestViewTellsTheTruth(t *testing.T) {
 			shown += string(text)
 		}
 	}
-	c := p.cell(shop, "it is under way", func(c view.Cell) bool { return c.Phase == "Progressing" && c.Health == view.Changing && len(c.NotWell) > 0 })
+	c := p.cell(shop, "it is under way", func(c view.Cell) bool {
+		return c.Phase == "Progressing" && c.Health == view.Changing && len(c.NotWell) > 0
+	})
 	keep(c)
 	if c.IsWell() || c.Release.Version != "1.4.2" || c.Objects != 3 || c.Cluster != "local" || c.Repository != "shop" {
 		t.Errorf("under way it is %+v", c)
 	}
+	l.warn("staging", "FailedCreate", "no quota for "+password)
+	c = p.cell(shop, "the cluster's own words", func(c view.Cell) bool { return len(c.Events) > 0 })
+	if e := c.Events[0]; e.Object != "Deployment/"+l.name+"-staging/web" || e.Reason != "FailedCreate" || e.Message != "no quota for <secret>" || !e.Warning || e.At.IsZero() {
+		t.Errorf("the cluster said %+v", e)
+	}
+	keep(c)
 	l.isDone("staging", "10.1.2.3")
 	l.awaitLine("staging", "shop", first, "Healthy")
 	c = p.cell(shop, "it is well", view.Cell.IsWell)
@@ -228,6 +258,9 @@ func TestViewTellsTheTruth(t *testing.T) {
 	}
 }
 
+// errOther is that something is other than it should be.
+var errOther = errors.New("it should be otherwise")
+
 // TestViewSaysSinceWhenGitIsAway: what was known stays, with since when nobody heard more.
 func TestViewSaysSinceWhenGitIsAway(t *testing.T) {
 	l := newLand(t)
@@ -237,7 +270,7 @@ func TestViewSaysSinceWhenGitIsAway(t *testing.T) {
 	p.cell(shop, "it is well", view.Cell.IsWell)
 	l.await("the history is known", func() error {
 		if known, err := p.agent.View().History(t.Context(), "shop"); err != nil || len(known.Releases) != 1 {
-			return fmt.Errorf("it is %+v, %v", known, err)
+			return fmt.Errorf("it is %+v: %w", known, cmp.Or(err, errOther))
 		}
 		return nil
 	})
@@ -251,7 +284,7 @@ func TestViewSaysSinceWhenGitIsAway(t *testing.T) {
 	l.await("the history is old", func() error {
 		history, err := p.agent.View().History(t.Context(), "shop")
 		if err != nil || len(history.Releases) != 1 || !strings.Contains(history.Stale, "down by order") {
-			return fmt.Errorf("it is %+v, %v", history, err)
+			return fmt.Errorf("it is %+v: %w", history, cmp.Or(err, errOther))
 		}
 		return nil
 	})
