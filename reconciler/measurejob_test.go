@@ -39,9 +39,10 @@ func TestJobOfAnAnalysis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	jobs := clients.Jobs("default")
+	namespace, _ := newNamespace(t)
+	jobs, words := clients.Jobs(namespace), strings.Replace(smoke, "namespace: default", "namespace: "+namespace, 1)
 	run := func(name string) *analysis.Job {
-		return &analysis.Job{Jobs: jobs, Manifest: manifest(t, smoke), Name: name, Timeout: 10 * time.Second,
+		return &analysis.Job{Jobs: jobs, Manifest: manifest(t, words), Name: name, Timeout: 10 * time.Second,
 			Labels: map[string]string{"sluice.dev/application": "shop"}}
 	}
 	ends := func(name string, conditions ...batchv1.JobCondition) {

@@ -116,7 +116,7 @@ func (p *Pass) versionOf(r policies.Release) string {
 		release policies.Release
 		objects []*unstructured.Unstructured
 	}{{t.release, t.objects}, {state.Proven, t.provenObjects}} {
-		if len(of.objects) > 0 && of.release.Digest != "" && t.versions[of.release.Digest] == "" {
+		if _, known := t.versions[of.release.Digest]; len(of.objects) > 0 && of.release.Digest != "" && !known {
 			if t.versions == nil {
 				t.versions = map[string]string{}
 			}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
 // gathering is how long changes are gathered before they are told, all as one: a thousand environments that are released
@@ -12,10 +14,10 @@ const gathering = 200 * time.Millisecond
 
 // changes tells viewers that something changed. Whoever notes a change waits for none of them. The zero value is ready.
 type changes struct {
+	bell  view.Bell
 	mu    sync.Mutex
 	due   bool
 	count uint64 // of those that were told
-	ears  map[chan struct{}]struct{}
 }
 
 // note says that something changed.
@@ -31,15 +33,10 @@ func (c *changes) note() {
 // tell leaves a signal with everybody who has none.
 func (c *changes) tell() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.due = false
 	c.count++
-	for ear := range c.ears {
-		select {
-		case ear <- struct{}{}:
-		default:
-		}
-	}
+	c.mu.Unlock()
+	c.bell.Ring()
 }
 
 // counted is how many times changes were told.
@@ -50,19 +47,4 @@ func (c *changes) counted() uint64 {
 }
 
 // listen returns the signals until ctx ends, when they are closed.
-func (c *changes) listen(ctx context.Context) <-chan struct{} {
-	ear := make(chan struct{}, 1)
-	c.mu.Lock()
-	if c.ears == nil {
-		c.ears = map[chan struct{}]struct{}{}
-	}
-	c.ears[ear] = struct{}{}
-	c.mu.Unlock()
-	context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.ears, ear)
-		close(ear)
-	})
-	return ear
-}
+func (c *changes) listen(ctx context.Context) <-chan struct{} { return c.bell.Listen(ctx) }

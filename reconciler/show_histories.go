@@ -95,6 +95,9 @@ func (v *View) History(ctx context.Context, application string) (view.History, e
 	of := HistoryOf{Application: application, Lines: lines, Now: now, Commit: func(revision string) (CommitWords, bool) { return v.commit(at.source, revision) }}
 	made := of.History()
 	if err != nil {
+		if len(made.Releases) < len(past.made.Releases) { // the mirror has less
+			made = past.made
+		}
 		made.Stale = "newer lines may be missing: " + oneLine(err.Error())
 	}
 	past.tips, past.asked, past.at, past.made = tips, now, now, made

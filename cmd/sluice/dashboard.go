@@ -38,7 +38,8 @@ line is shown as unverified. While a repository does not answer, the last that i
 With --agent it shows what the dashboard of a running agent shows, in a process of its own. --credentials is then a folder with
 username and password, or token, and ca.crt for an authority of your own.
 
-It listens on loopback. For other addresses --config names an agent.yaml, whose dashboard: says where it listens and who may look.`,
+It listens on loopback. For other addresses --config names an agent.yaml, whose dashboard: says where it listens and who may look;
+what that refers to is in folders here (directory:), since no cluster is asked for a Secret.`,
 		Example: "  sluice dashboard --git https://git.example.com/team/shop.git --keys sluice.keys\n  sluice dashboard --agent http://127.0.0.1:8090 --listen 127.0.0.1:8091",
 		Args:    arguments(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -123,6 +124,10 @@ func runDashboard(ctx context.Context, stderr io.Writer, flags dashboardFlags) e
 	log := newLog(stderr, agentFlags{logLevel: flags.logLevel, logFormat: flags.logFormat})
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	rules, err := flags.rules()
+	if err != nil {
+		return err
+	}
 	source, run, err := flags.source()
 	if err != nil {
 		return err
@@ -130,27 +135,56 @@ func runDashboard(ctx context.Context, stderr io.Writer, flags dashboardFlags) e
 	done := make(chan struct{})
 	go func() { defer close(done); run(ctx) }()
 	defer func() { stop(); <-done }()
-	address := flags.listen
-	if address == "" {
-		address = config.DefaultDashboard
+	made := dashboard.Config{Source: source, Title: rules.Title, Links: linksOf(rules.Links), Log: log}
+	if err := guard(&made, rules, fromFolder, log); err != nil {
+		return err
 	}
-	server, err := dashboard.New(dashboard.Config{Source: source, Gate: dashboard.Everybody{}, Log: log, Now: time.Now})
+	server, err := dashboard.New(made)
 	if err != nil {
 		return err
 	}
-	stopListening, err := listenLong(address, server, log)
+	stopListening, err := listenLong(rules.Listen, server, log)
 	if err != nil {
 		return err
 	}
 	defer stopListening()
-	log.Info("Dashboard started", "address", "http://"+address)
+	log.Info("Dashboard started", "address", "http://"+rules.Listen)
 	<-ctx.Done()
 	log.Info("Dashboard stopped")
 	return nil
 }
 
+// rules are those of --config, or without it those of this machine alone.
+func (f dashboardFlags) rules() (config.Dashboard, error) {
+	rules := config.Dashboard{Listen: config.DefaultDashboard}
+	if f.config != "" {
+		agent, err := config.LoadAgent(f.config)
+		if err != nil {
+			return rules, err
+		}
+		rules = agent.Dashboard
+	}
+	if f.listen != "" {
+		rules.Listen = f.listen
+	}
+	switch {
+	case rules.Listen == "none":
+		return rules, hinted{fmt.Errorf("%s turns the dashboard off", f.config), "sluice dashboard --config FILE --listen HOST:PORT"}
+	case rules.Access == nil && !onLoopback(rules.Listen):
+		return rules, hinted{fmt.Errorf("%s does not say who may look, and others can reach %q", f.config, rules.Listen), "sluice validate " + f.config}
+	}
+	return rules, nil
+}
+
 // source is what is shown, and what keeps it so until its context ends.
 func (f dashboardFlags) source() (view.Source, func(context.Context), error) {
+	if f.agent != "" {
+		agent, err := newRemote(f.agent, append(f.credentials, "")[0], time.Now)
+		if err != nil {
+			return nil, nil, hinted{err, "sluice dashboard --help"}
+		}
+		return agent, agent.run, nil
+	}
 	unlock := func() {}
 	if f.mirrors != "" {
 		var err error

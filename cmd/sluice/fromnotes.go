@@ -135,6 +135,11 @@ func (f *fromNotes) nothingOf(of view.Key) error {
 // Diff implements view.Source. Only what notes name can be compared: a look renders, and nobody is to have anything rendered.
 func (f *fromNotes) Diff(ctx context.Context, from, to view.Side) (view.Diff, error) {
 	n, look, _ := f.of(from.Application)
+	for _, side := range []*view.Side{&from, &to} {
+		if side.Revision == "" {
+			side.Revision = look.present(side.Key)
+		}
+	}
 	if n == nil || from.Application != to.Application || !look.names(from) || !look.names(to) {
 		return view.Diff{}, view.ErrUnknown
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
@@ -13,9 +12,10 @@ import (
 // mostDiffs bounds those that are remembered: some kilobytes each.
 const mostDiffs = 64
 
-// diffs are those that were asked for. Two of one repository are not made at once: each renders twice.
+// diffs are those that were asked for. Two of one repository are not made at once, since each renders twice: who has the turn may
+// use them.
 type diffs struct {
-	mu    *sync.Mutex
+	turn  chan struct{}
 	known map[diffKey]view.Diff
 }
 
@@ -25,15 +25,19 @@ type diffKey struct {
 	from, to view.Side
 }
 
-func newDiffs() diffs { return diffs{&sync.Mutex{}, map[diffKey]view.Diff{}} }
+func newDiffs() diffs { return diffs{make(chan struct{}, 1), map[diffKey]view.Diff{}} }
 
 // diff renders two releases of an application, by the rules of the branch, and compares their objects.
 func (n *noted) diff(ctx context.Context, look *sight, from, to view.Side) (view.Diff, error) {
 	if look.branch == nil {
 		return view.Diff{}, view.ErrElsewhere
 	}
-	n.diffs.mu.Lock()
-	defer n.diffs.mu.Unlock()
+	select {
+	case n.diffs.turn <- struct{}{}:
+		defer func() { <-n.diffs.turn }()
+	case <-ctx.Done():
+		return view.Diff{}, ctx.Err()
+	}
 	key := diffKey{look.branch.tip, from, to}
 	if known, ok := n.diffs.known[key]; ok {
 		return known, nil

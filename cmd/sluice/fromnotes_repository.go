@@ -169,6 +169,6 @@ func (n *noted) see(ctx context.Context) (*sight, error) {
 	if err := made.readWords(ctx, openCommits(n.flags, n.remotes)); err != nil {
 		return nil, err
 	}
-	made.tell(rows, n.now())
+	made.tell(rows)
 	return made, nil
 }

@@ -105,6 +105,16 @@ func (s *sight) has(of view.Key) bool {
 	return slices.ContainsFunc(s.cells, func(c view.Cell) bool { return c.Key == of })
 }
 
+// present is the revision that an environment is at; empty where it has none.
+func (s *sight) present(of view.Key) string {
+	for _, c := range s.cells {
+		if c.Key == of {
+			return c.Release.Revision
+		}
+	}
+	return ""
+}
+
 // names reports whether notes name a release that may be told.
 func (s *sight) names(of view.Side) bool {
 	return slices.ContainsFunc(s.lines[of.Application], func(j record.Judged) bool {
@@ -113,10 +123,10 @@ func (s *sight) names(of view.Side) bool {
 }
 
 // tell makes the cells: of the last words, and of environments that nobody has said anything of.
-func (s *sight) tell(rows []environmentStatus, now time.Time) {
+func (s *sight) tell(rows []environmentStatus) {
 	said := map[view.Key]bool{}
 	for _, row := range rows {
-		c := s.cell(row, now)
+		c := s.cell(row)
 		said[c.Key] = true
 		s.cells = append(s.cells, c)
 	}
@@ -135,7 +145,7 @@ func (s *sight) tell(rows []environmentStatus, now time.Time) {
 }
 
 // cell is an environment by the last line of it.
-func (s *sight) cell(row environmentStatus, now time.Time) view.Cell {
+func (s *sight) cell(row environmentStatus) view.Cell {
 	c := view.Cell{
 		Key: view.Key{Application: row.Application, Environment: row.Environment}, Cluster: printable(row.Cluster), Phase: string(row.Phase),
 		Release: s.release(row.Revision, row.Trigger), Since: row.At, At: row.At, Standing: string(row.Standing), Canary: canaryOf(row),
@@ -190,7 +200,7 @@ func (s *sight) serving(c *view.Cell, row environmentStatus) {
 			proven.Began, proven.Digest = r.Began, r.Digest
 		}
 	}
-	if row.Phase == policies.Pending { // it waits for its beginning, and what is there is another
+	if row.Phase == policies.Pending || row.Phase == policies.Blocked { // nothing of it has begun, and what is there is another
 		c.Next = &view.Next{Revision: row.Revision, Reason: c.Reason}
 		c.Release = proven
 		return

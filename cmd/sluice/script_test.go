@@ -39,15 +39,21 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": mai
 //	             or in the repository $CODE where notes are elsewhere
 //
 //	[!] await PATH PATTERN  asks what listens at $LISTEN until the status and body of its answer match, or do not
+//	free-port               another $LISTEN
 //	git-server stop         no connection is answered any more
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
 		Setup: func(env *testscript.Env) error { return setUp(t, env) },
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"commit":     func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).commit(ts, args) },
-			"note":       func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).note(ts, args) },
-			"await":      await,
+			"commit": func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).commit(ts, args) },
+			"note":   func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).note(ts, args) },
+			"await":  await,
+			"free-port": func(ts *testscript.TestScript, _ bool, _ []string) {
+				listen, err := freeAddress()
+				ts.Check(err)
+				ts.Setenv("LISTEN", listen)
+			},
 			"git-server": func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).gitServer(ts, args) },
 		},
 	})
@@ -91,14 +97,11 @@ func setUp(t *testing.T, env *testscript.Env) error {
 	env.Setenv("GIT", git.HTTP())
 	env.Setenv("CREDENTIALS", credentials)
 	env.Setenv("PASSWORD", gittest.Password)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	listen, err := freeAddress()
 	if err != nil {
 		return err
 	}
-	env.Setenv("LISTEN", free.Addr().String())
-	if err := free.Close(); err != nil {
-		return err
-	}
+	env.Setenv("LISTEN", listen)
 	env.Setenv("HOME", env.Getenv("WORK"))
 	env.Setenv("KUBECONFIG", "")
 	env.Setenv("GIT_AUTHOR_NAME", "Script")
@@ -159,6 +162,15 @@ func (b *scriptBed) note(ts *testscript.TestScript, args []string) {
 	b.chains[subject] = next
 	_, err = repo.AppendNotes(b.t.Context(), record.Ref(args[2]), map[string][]string{ts.Getenv("HEAD"): {line.Text()}}, nil)
 	ts.Check(err)
+}
+
+// freeAddress is one on loopback that nobody listens at.
+func freeAddress() (string, error) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return free.Addr().String(), free.Close()
 }
 
 // patience bounds a wait for what must come.

@@ -13,9 +13,9 @@ import (
 
 // Account is somebody whom the forge knows: a person, or an agent.
 type Account struct {
-	// Name and Token are what Git and the API take. The administrator has a password instead.
+	// Name and Token are what Git and the API take. The administrator has none, and they take the password instead.
 	Name, Token string
-	password    string
+	password    string // for the login at the forge's pages
 }
 
 // RefusedError is an answer of the forge's API that is no success.
@@ -95,10 +95,12 @@ func all[T any](t testing.TB, f *Forge, by Account, path string) []T {
 // NewAccount makes an account with one token. Scopes are Gitea's: all, write:repository, read:issue and so on.
 func (f *Forge) NewAccount(t testing.TB, name string, scopes ...string) Account {
 	t.Helper()
+	account := Account{Name: name, password: rand.Text()}
 	f.must(t, f.admin, http.MethodPost, "/admin/users", map[string]any{
-		"username": name, "email": name + "@example.com", "password": rand.Text(), "must_change_password": false,
+		"username": name, "email": name + "@example.com", "password": account.password, "must_change_password": false,
 	}, nil)
-	return Account{Name: name, Token: f.NewToken(t, name, scopes...)}
+	account.Token = f.NewToken(t, name, scopes...)
+	return account
 }
 
 // NewToken makes one more token for an account.

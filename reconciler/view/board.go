@@ -17,6 +17,8 @@ type Board struct {
 	Origin Origin    `json:"origin"`
 	Cells  []Cell    `json:"cells"` // sorted by application, then by their place in its pipeline
 	Agent  Agent     `json:"agent"`
+	// Stale is why all of it may be otherwise by now, as that the agent does not answer since some time; empty: it is so.
+	Stale string `json:"stale,omitempty"`
 }
 
 // Health is how the objects of an environment are, all together.

@@ -22,6 +22,7 @@ func (s *Server) apiRoutes() []route {
 		{pattern: apiRoot + "applications/{app}/{env}/objects", answer: s.apiObjects},
 		{pattern: apiRoot + "applications/{app}/{env}/manifest", answer: s.apiManifest},
 		{pattern: apiRoot + "diff", answer: s.apiDiff},
+		{pattern: apiRoot + "changes", answer: s.events},
 		{pattern: apiRoot + "openapi.json", answer: s.apiDescription, open: true},
 		{pattern: "/api/", answer: func(http.ResponseWriter, *http.Request, view.Source) error { return view.ErrUnknown }},
 	}
@@ -166,18 +167,18 @@ func keyOf(r *http.Request) view.Key {
 	return view.Key{Application: r.PathValue("app"), Environment: r.PathValue("env")}
 }
 
-// sideOf reads a release as a link names it: "shop/production@4f1c0c2e…".
+// sideOf reads a release as a link names it: "shop/production@4f1c0c2e…", and without a revision the one that is there.
 func sideOf(text string) (side view.Side, err error) {
 	key, revision, named := strings.Cut(text, "@")
 	application, environment, inner := strings.Cut(key, "/")
-	if !named || !inner || application == "" || environment == "" || !isHash(revision) {
-		return side, errors.New("must be application/environment@revision, a full hash")
+	if !inner || application == "" || environment == "" || named && !isHash(revision) {
+		return side, errors.New("must be application/environment@revision, a full hash, or without it")
 	}
 	return view.Side{Key: view.Key{Application: application, Environment: environment}, Revision: revision}, nil
 }
 
 func isHash(text string) bool {
-	return len(text) == 40 && strings.Trim(text, "0123456789abcdef") == ""
+	return (len(text) == 40 || len(text) == 64) && strings.Trim(text, "0123456789abcdef") == ""
 }
 
 // present is a list that JSON has as a list, also where it is empty.

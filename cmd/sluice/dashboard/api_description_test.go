@@ -62,9 +62,10 @@ func endpoints() []endpoint {
 			{"object", "its id among the objects", "string", true},
 		}, reflect.TypeFor[manifestAnswer](), ""},
 		{"diff", "How the objects of two releases differ", []parameter{
-			{"from", "application/environment@revision, a full hash", "string", true},
-			{"to", "application/environment@revision, a full hash", "string", true},
+			{"from", "application/environment@revision, a full hash; without it the release that is there", "string", true},
+			{"to", "the same", "string", true},
 		}, reflect.TypeFor[view.Diff](), ""},
+		{"changes", "Events named changed, soon after the board is another, for a quarter of an hour at most", nil, nil, "text/event-stream"},
 		{"openapi.json", "This document", nil, nil, "application/json"},
 	}
 }

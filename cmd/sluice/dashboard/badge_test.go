@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -21,7 +22,7 @@ func drawn(t *testing.T, picture string) (texts []string, elements map[string]in
 	decoder := xml.NewDecoder(strings.NewReader(picture))
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return texts, elements
 		}
 		if err != nil {

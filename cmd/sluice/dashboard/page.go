@@ -64,6 +64,9 @@ func warnings(board view.Board) []said {
 		out = append(out, said{State: unknown, Text: "This is what Git notes say",
 			More: "No cluster is asked here: what was reported last may be otherwise by now."})
 	}
+	if board.Stale != "" {
+		out = append(out, said{State: sick, Text: "This is the last that is known: " + short(300, board.Stale) + "."})
+	}
 	for _, c := range board.Agent.Clusters {
 		if !c.Ready {
 			out = append(out, said{sick, "Cluster " + short(80, c.Name) + " has not answered", c.Since,
