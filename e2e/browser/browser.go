@@ -118,7 +118,18 @@ func (p *Page) Go(t testing.TB, address string) {
 func (p *Page) Picture(t testing.TB, name string) {
 	t.Helper()
 	height := run(t, p, "measure the page", chromedp.Evaluate[int](`document.documentElement.scrollHeight`))
-	p.size(t, min(max(height, p.look.Height), 3*p.look.Height))
+	p.picture(t, name, min(max(height, p.look.Height), 3*p.look.Height))
+}
+
+// Glimpse keeps a picture of what is seen without scrolling.
+func (p *Page) Glimpse(t testing.TB, name string) {
+	t.Helper()
+	p.picture(t, name, p.look.Height)
+}
+
+func (p *Page) picture(t testing.TB, name string, height int) {
+	t.Helper()
+	p.size(t, height)
 	png := run(t, p, "take a picture", chromedp.CaptureScreenshot())
 	p.size(t, p.look.Height)
 	file := filepath.Join(p.root, "bin", "screenshots", name+".png")

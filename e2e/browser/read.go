@@ -45,6 +45,12 @@ func (p *Page) Press(t testing.TB, keys string) {
 	run(t, p, "press keys", chromedp.KeyEvent(keys))
 }
 
+// PressControl types a key while Control is held.
+func (p *Page) PressControl(t testing.TB, key string) {
+	t.Helper()
+	run(t, p, "press Control and "+key, chromedp.KeyEvent(key, chromedp.KeyModifiers(chromedp.ModifierCtrl)))
+}
+
 // Click clicks on the first element that a selector finds.
 func (p *Page) Click(t testing.TB, selector string) {
 	t.Helper()

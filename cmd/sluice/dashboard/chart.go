@@ -116,12 +116,29 @@ func chartOf(a view.Analysis) analysisChart {
 	if a.Min != nil {
 		c.Bounds = append(c.Bounds, bound{Y: y(*a.Min), Text: "min " + number(*a.Min), Bad: rounded(chartBottom - y(*a.Min))})
 	}
-	c.Ticks = []bound{{Y: y(low), Text: number(low)}, {Y: y(high), Text: number(high)}}
+	c.Ticks = []bound{{Y: y(low), Text: tick(low)}, {Y: y(high), Text: tick(high)}}
 	if len(a.Samples) > 0 {
 		c.From, c.To = a.Samples[0].At, a.Samples[len(a.Samples)-1].At
 	}
 	c.plot(y)
 	return c
+}
+
+// tick is a value at an axis, where there is room for six letters.
+func tick(v float64) string {
+	switch size := math.Abs(v); {
+	case size >= 1e15, size > 0 && size < 1e-3:
+		return fmt.Sprintf("%.0e", v)
+	case size >= 1e9:
+		return fmt.Sprintf("%.0fG", v/1e9)
+	case size >= 1e6:
+		return fmt.Sprintf("%.0fM", v/1e6)
+	case size >= 1e4:
+		return fmt.Sprintf("%.0fk", v/1e3)
+	case size >= 100:
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.2g", v)
 }
 
 func (c *analysisChart) plot(y func(float64) float64) {

@@ -16,7 +16,14 @@ type delivery struct {
 	// What they come to in all; Lead and Restore are the last ones known.
 	Deployments, Failures, Changes int
 	LeadSeconds, RestoreSeconds    float64
+	Longest                        float64 // the longest lead time, in seconds
 }
+
+// Since is the first day of the charts.
+func (d delivery) Since() string { return d.Periods[0].From.UTC().Format("2 Jan") }
+
+// Until is the last day.
+func (d delivery) Until() string { return d.Periods[len(d.Periods)-1].To.UTC().Format("2 Jan 2006") }
 
 // Rate is the share of changes that failed.
 func (d delivery) Rate() string {
@@ -61,6 +68,7 @@ func (d *delivery) draw() {
 	for _, p := range d.Periods {
 		most, longest = max(most, p.Deployments+p.Failures), max(longest, p.LeadSeconds)
 	}
+	d.Longest = longest
 	step := deliveryWidth / float64(len(d.Periods))
 	wide := rounded(max(1, step*0.72))
 	for i, p := range d.Periods {

@@ -104,7 +104,7 @@
   });
   document.addEventListener("keydown", e => {
     const search = document.getElementById("q");
-    if (e.key === "/" && search && !e.ctrlKey && !e.metaKey && !e.altKey && !/^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement.nodeName)) { e.preventDefault(); search.focus(); search.select(); }
+    if (e.key === "k" && (e.ctrlKey || e.metaKey) && !e.altKey && !e.shiftKey && search) { e.preventDefault(); search.focus(); search.select(); }
   });
   setInterval(tick, 1000);
   listen();

@@ -54,6 +54,22 @@ func FromNotes(now time.Time) *Source {
 	return s
 }
 
+// Calm is the rich world while every cluster and repository answers.
+func Calm(now time.Time) *Source {
+	s := Rich(now)
+	a := &s.board.Agent
+	for i := range a.Clusters {
+		a.Clusters[i].Ready, a.Clusters[i].Error = true, ""
+	}
+	for i := range a.Repositories {
+		a.Repositories[i].Failing, a.Repositories[i].Error, a.Repositories[i].Fetched = time.Time{}, "", now.Add(-3*time.Second)
+	}
+	for i := range s.board.Cells {
+		s.board.Cells[i].Stale = ""
+	}
+	return s
+}
+
 // Empty is an agent that has found nothing yet.
 func Empty(now time.Time) *Source {
 	s := newSource()

@@ -3,7 +3,7 @@
 //
 //	devdashboard [--listen ADDR]
 //
-// It prints the address of each world as one line of JSON: rich, many, notes, empty and hostile, and broken, whose source answers
+// It prints the address of each world as one line of JSON: rich, calm, many, notes, empty and hostile, and broken, whose source answers
 // nothing.
 package main
 
@@ -41,11 +41,11 @@ func run(ctx context.Context) error {
 	broken := dashboardtest.Empty(now)
 	broken.Break(errors.New("made to fail"))
 	worlds := map[string]*dashboardtest.Source{
-		"rich": dashboardtest.Rich(now), "many": dashboardtest.Many(now, 1000), "notes": dashboardtest.FromNotes(now),
+		"rich": dashboardtest.Rich(now), "calm": dashboardtest.Calm(now), "many": dashboardtest.Many(now, 1000), "notes": dashboardtest.FromNotes(now),
 		"empty": dashboardtest.Empty(now), "hostile": dashboardtest.Hostile(now), "broken": broken,
 	}
 	addresses := map[string]string{}
-	for _, name := range []string{"rich", "many", "notes", "empty", "hostile", "broken"} {
+	for _, name := range []string{"rich", "calm", "many", "notes", "empty", "hostile", "broken"} {
 		address, err := serve(ctx, *listen, worlds[name])
 		if err != nil {
 			return err
