@@ -48,8 +48,11 @@ func board(a *world.Agent) (text string, cells map[string]shownCell, err error) 
 		return "", nil, err
 	}
 	var all struct{ Cells []shownCell }
-	if err := json.Unmarshal(raw, &all); err != nil || answer.StatusCode != http.StatusOK {
-		return "", nil, fmt.Errorf("%s: %s: %v", answer.Status, raw, err)
+	if answer.StatusCode != http.StatusOK {
+		return "", nil, fmt.Errorf("%s: %s", answer.Status, raw)
+	}
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return "", nil, err
 	}
 	cells = map[string]shownCell{}
 	for _, c := range all.Cells {

@@ -13,7 +13,7 @@ var ErrElsewhere = errors.New("not known here")
 
 // Source is where what is shown comes from. Its methods may be called concurrently and return copies. None of them writes
 // anything anywhere, and none holds up a pass of the agent.
-type Source interface { //nolint:interfacebloat // a method for each page; who has nothing to show there says ErrElsewhere
+type Source interface { //nolint:interfacebloat // the pages are what they are, and each needs one of them
 	// Board returns everything at a glance. It is cheap: it may be called for each request.
 	Board(ctx context.Context) (Board, error)
 	// Changes gets a signal soon after the board changed, and whatever changed in between counts as one, until ctx ends.
