@@ -240,8 +240,9 @@ trap 'rm -f $(CURDIR)/bin/sluice' EXIT; export GORACE=halt_on_error=1; \
 endef
 
 .PHONY: screenshots
-screenshots: e2e/bin/devdashboard $(CACHE)/browser ## Pictures of each page of the dashboard, in bin/screenshots
-	@cd e2e && $(GO) test -count=1 -timeout 30m -run TestDashboardPages ./browser
+screenshots: e2e/bin/devdashboard $(CACHE)/browser ## Pictures of each page of the dashboard, in bin/screenshots, and the README's
+	@cd e2e && $(GO) test -count=1 -timeout 30m -run TestDashboardP ./browser
+	@cp bin/screenshots/readme.png cmd/sluice/dashboard/home.png
 
 .PHONY: bench
 bench: prerequisites ## The figures, printed and in bench.json (RUN=<regexp>: only those)
