@@ -31,7 +31,7 @@ func worlds(t *testing.T) map[string]string {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (try: make prerequisites)", err)
+		t.Fatalf("%v (try: make screenshots)", err)
 	}
 	t.Cleanup(func() { cancel(); _ = cmd.Wait() })
 	var addresses map[string]string

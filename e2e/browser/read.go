@@ -84,7 +84,7 @@ func (p *Page) Faults(t testing.TB) []Fault {
 	t.Helper()
 	axe, err := os.ReadFile(filepath.Join(p.root, ".cache", "axe-core", "axe.min.js"))
 	if err != nil {
-		t.Fatalf("%v (try: make prerequisites)", err)
+		t.Fatalf("%v (try: make screenshots)", err)
 	}
 	run(t, p, "load axe-core", chromedp.Evaluate[chromedp.Void](string(axe)))
 	return run(t, p, "run axe-core", chromedp.Evaluate[[]Fault](
