@@ -32,7 +32,8 @@ type shownCell struct {
 		Plan                   []struct{ Text string }
 		Workloads              []struct{ Want, New, NewReady, Proven, ProvenReady int }
 	}
-	Help *struct{ What, Command string }
+	NotWell []struct{ Object, Reason string }
+	Help    *struct{ What, Command string }
 }
 
 // board is /api/v1/board as a viewer gets it.
@@ -120,6 +121,9 @@ func TestDashboardTellsTheTruth(t *testing.T) {
 		}
 		if len(c.Workloads) != 1 || c.Workloads[0].NewReady != 1 || c.Workloads[0].Want != 1 || c.Workloads[0].ProvenReady != 4 {
 			t.Errorf("the pods are %+v", c.Workloads)
+		}
+		if len(held.NotWell) > 0 {
+			t.Errorf("a workload that is as its stage has it is called %+v", held.NotWell)
 		}
 		if held.Help == nil || held.Help.Command != "sluice approve shop staging" {
 			t.Errorf("a person is told %+v", held.Help)

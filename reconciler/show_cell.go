@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/rollout"
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
@@ -73,6 +74,9 @@ func (p *Pass) cell(out Outcome) view.Cell {
 		c.Next = &view.Next{Revision: p.Wanted.Refused.Revision, Reason: p.shownText(p.Wanted.Refused.Reason)}
 	}
 	for _, o := range p.NotWell {
+		if o.Health == rollout.InProgress && state.Form.Held() && slices.ContainsFunc(state.Staged, func(s policies.Staged) bool { return s.Name == o.Object }) {
+			continue // it is as its stage has it
+		}
 		c.NotWell = append(c.NotWell, view.Fault{Object: o.Object, Reason: p.shownText(o.Reason)})
 	}
 	c.Events = p.events()

@@ -43,5 +43,5 @@ func merging(what string, r view.Request) *view.Help {
 	if r.URL != "" {
 		return &view.Help{What: what, URL: r.URL}
 	}
-	return &view.Help{What: what, Command: "git fetch origin " + r.Branch + " && git merge FETCH_HEAD"}
+	return &view.Help{What: what, Command: "git fetch origin " + r.Branch + " && git merge FETCH_HEAD && git push"}
 }

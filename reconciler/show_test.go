@@ -179,7 +179,7 @@ func TestHelp(t *testing.T) {
 		}), ""},
 		"Branch": {"or a branch", cell(func(c *view.Cell) {
 			c.Requests = []view.Request{{Kind: "revert", Branch: "sluice/revert/shop/production", Due: true}}
-		}), "merge the way back, or push a fix: git fetch origin sluice/revert/shop/production && git merge FETCH_HEAD"},
+		}), "merge the way back, or push a fix: git fetch origin sluice/revert/shop/production && git merge FETCH_HEAD && git push"},
 		"Failed": {"without a request a fix is all", cell(func(c *view.Cell) { c.Phase = "RolledBack" }),
 			"push a fix, or try again by another number as retry: in releases/production.yaml: "},
 	} {
