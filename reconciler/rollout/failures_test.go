@@ -147,6 +147,15 @@ func TestFailures_Job(t *testing.T) {
 	}
 }
 
+// told are last words with whatever error there is told too: who explains leaves it out.
+func told(t *testing.T, words LastWords) LastWords {
+	return func(ctx context.Context, namespace, pod, container string, ended bool) ([]string, error) {
+		said, err := words(ctx, namespace, pod, container, ended)
+		t.Logf("%s said %q, ended: %v, error: %v", pod, said, ended, err)
+		return said, err
+	}
+}
+
 // TestDiagnoseJob: why the pod failed and what it said, by asking alone.
 func TestDiagnoseJob(t *testing.T) {
 	w := newWorld(t, nil)
@@ -165,7 +174,7 @@ func TestDiagnoseJob(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"starting", "listening on :8080", "ready"}, Explain(t.Context(), found, words)[0].LastLines); diff != "" {
+	if diff := cmp.Diff([]string{"starting", "listening on :8080", "ready"}, Explain(t.Context(), found, told(t, words))[0].LastLines); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
 	if found, err := DiagnoseJob(t.Context(), control, w.namespace, "another"); len(found) > 0 || err != nil {
@@ -277,7 +286,7 @@ func TestExplain_LastWordsFromTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"starting", "listening on :8080", "ready"}
-	got := Explain(t.Context(), []Finding{found}, words)
+	got := Explain(t.Context(), []Finding{found}, told(t, words))
 	if diff := cmp.Diff(want, got[0].LastLines); diff != "" || got[0].Message != found.Message {
 		t.Errorf("%q (-want +got):\n%s", got[0].Message, diff)
 	}
