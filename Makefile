@@ -223,12 +223,13 @@ soak-stories: prerequisites $(CACHE)/compiler $(CACHE)/prometheus $(CACHE)/brows
 	done; \
 	[ -z "$$failed" ] || { echo "Error: stories failed in rounds:$$failed" >&2; exit 1; }
 
+# Two at a time: an agent that has a second or two until it is killed again gets nowhere on a processor that five share.
 .PHONY: soak-kills
 soak-kills: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## Of these: the kills
 	@$(racing); failed=; \
 	for seed in $$(seq 1 $(SEEDS)); do \
 		echo "==> 200 kills, SLUICE_SEED=$$seed"; \
-		SLUICE_KILLS=200 SLUICE_SEED=$$seed $(GO) test -v -count=1 -parallel $(AT_ONCE) -timeout 2h -run 'KilledAtAnyInstant$$' . || failed="$$failed $$seed"; \
+		SLUICE_KILLS=200 SLUICE_SEED=$$seed $(GO) test -v -count=1 -parallel 2 -timeout 2h -run 'KilledAtAnyInstant$$' . || failed="$$failed $$seed"; \
 	done; \
 	[ -z "$$failed" ] || { echo "Error: kills failed with seeds:$$failed" >&2; exit 1; }
 
