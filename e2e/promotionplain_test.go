@@ -68,9 +68,9 @@ func TestPromotionHasNoForge(t *testing.T) {
 		s.Repo.Edit(t, productionDeployment, firstImage, nextImage)
 		second := s.Repo.Commit(t, "Another image")
 		at := branch(t, "the branch", there)
-		s.Repo.Run(t, "push", "-q", "origin", ":"+proposal)
 		s.Repo.Write(t, "README", "A word to the reader\n")
-		s.Repo.Commit(t, "An unrelated commit")
+		s.Repo.CommitOnly(t, "An unrelated commit")
+		s.Repo.Run(t, "push", "-q", "--atomic", "origin", ":"+proposal, "HEAD:main") // or it is back before main has moved
 		if again := branch(t, "the branch again", there); again == at {
 			t.Errorf("it is at %s as before, and not on top of main", again)
 		}

@@ -1,8 +1,10 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
@@ -73,9 +75,17 @@ type ear struct {
 func (e ear) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := e.next.RoundTrip(request)
 	if err == nil || !errors.Is(request.Context().Err(), context.Canceled) { // who does not wait learns nothing
-		e.contact.tell(e.now(), err)
+		e.contact.tell(e.now(), cmp.Or(err, unusable(response)))
 	}
 	return response, err
+}
+
+// unusable is why nothing can be known by an answer: whoever gave it is no API server that works, or does not know us any more.
+func unusable(response *http.Response) error {
+	if response != nil && (response.StatusCode == http.StatusUnauthorized || response.StatusCode >= http.StatusInternalServerError) {
+		return fmt.Errorf("the answer is %s", response.Status)
+	}
+	return nil
 }
 
 // WrappedRoundTripper lets client-go find the transport below.

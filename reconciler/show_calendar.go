@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
@@ -44,6 +45,7 @@ func (v *View) windowsAt(now time.Time) []view.Window {
 
 func (v *View) ahead(now time.Time) (all []view.Window) {
 	known, told := map[string][]policies.Span{}, map[string]bool{}
+	forSome := slices.ContainsFunc(v.agent.config.Windows, func(w config.BindingWindow) bool { return len(w.Applications) > 0 })
 	places := v.agent.catalog.all()
 	for _, name := range slices.Sorted(maps.Keys(places)) {
 		for _, env := range places[name].app.Environments {
@@ -56,7 +58,7 @@ func (v *View) ahead(now time.Time) (all []view.Window) {
 				texts = append(texts, w.Text())
 			}
 			of, text := view.Key{Application: name, Environment: env.Name}, strings.Join(texts, "; ")
-			if len(env.Windows) == 0 {
+			if len(env.Windows) == 0 && !forSome {
 				of.Application = ""
 			}
 			if told[of.String()+text] {

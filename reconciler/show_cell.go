@@ -35,7 +35,7 @@ func (p *Pass) show(out Outcome) {
 		s.manifests = slices.Clone(saved.Proven)
 	}
 	if p.Seen.Now.IsZero() {
-		s.cell.Health, s.cell.NotWell, s.cell.Drifted = before.cell.Health, before.cell.NotWell, before.cell.Drifted
+		s.cell.Health, s.cell.NotWell, s.cell.Drifted, s.cell.At = before.cell.Health, before.cell.NotWell, before.cell.Drifted, before.cell.At
 		s.drift, s.reasons = before.drift, before.reasons
 	}
 	for id, what := range p.Drifted {

@@ -22,6 +22,8 @@ const (
 	// a viewer waits for that: then the notes of before are shown.
 	notesAsked = 2 * time.Second
 	notesWait  = 5 * time.Second
+	// notesAgain is how much longer a server that did not answer is left alone: who looks meanwhile does not wait for it.
+	notesAgain = 30 * time.Second
 	// reading is how many histories are read at once, whoever looks.
 	reading = 2
 )
@@ -100,7 +102,10 @@ func (v *View) History(ctx context.Context, application string) (view.History, e
 		}
 		made.Stale = "newer lines may be missing: " + oneLine(err.Error())
 	}
-	past.tips, past.asked, past.at, past.made = tips, now, now, made
+	past.tips, past.asked, past.at, past.made = tips, v.agent.now(), now, made
+	if err != nil {
+		past.asked = past.asked.Add(notesAgain)
+	}
 	return made, nil
 }
 

@@ -31,11 +31,34 @@ func (r requests) list() (all []view.Request) {
 // asked changes what is asked of people for an environment.
 func (v *View) asked(k Key, change func(*requests)) {
 	v.mu.Lock()
-	now := v.requests[k]
+	before := v.requests[k]
+	now := before
 	change(&now)
 	v.requests[k] = now
 	v.mu.Unlock()
-	v.changes.note()
+	if !same(before.promotion, now.promotion) || !same(before.revert, now.revert) || !maps.Equal(before.proven, now.proven) {
+		v.changes.note()
+	}
+}
+
+// same reports whether two requests say the same, but for when they are looked at again, which moves with each look.
+func same(a, b *view.Request) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	x, y := *a, *b
+	x.Until, y.Until = time.Time{}, time.Time{}
+	return x == y
+}
+
+// own is a reason without what it says of other members of a group, whom not everybody may see.
+func own(reason string) string {
+	for _, words := range []string{"its group waits", "must have the same by in all of group"} {
+		if before, _, found := strings.Cut(reason, words); found {
+			return before + words
+		}
+	}
+	return reason
 }
 
 // askedOf is what is asked of people for an environment.
@@ -52,11 +75,11 @@ func (v *View) sawPromotion(k Key, env config.Environment, out promote.Outcome, 
 		return
 	}
 	made := &view.Request{
-		Kind: "promotion", URL: out.Request.URL, Revision: out.Candidate, Due: out.Due, Reason: oneLine(out.Reason), Until: again,
+		Kind: "promotion", URL: out.Request.URL, Revision: out.Candidate, Due: out.Due, Reason: oneLine(own(out.Reason)), Until: again,
 	}
 	switch {
 	case err != nil:
-		made.Due, made.Reason = false, oneLine(err.Error())
+		made.Due, made.Reason = false, oneLine(own(err.Error()))
 	case out.Candidate == "" && out.Request.Number == 0:
 		made = nil
 	case env.Promotion.By == config.ByMergeRequest && out.Candidate != "":

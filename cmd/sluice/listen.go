@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/net/netutil"
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
@@ -62,6 +63,9 @@ func figures(agent *reconciler.Agent, registry *prometheus.Registry) http.Handle
 	return mux
 }
 
+// mostConnections bounds what those who only connect cost the agent: some 10 KiB and a file each.
+const mostConnections = 2048
+
 // closing bounds the wait for answers that are under way when the agent ends.
 const closing = 2 * time.Second
 
@@ -80,6 +84,7 @@ func serveAt(address string, server *http.Server, log *slog.Logger) (stop func()
 	if err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
+	listener = netutil.LimitListener(listener, mostConnections)
 	server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	done := make(chan struct{})
 	go func() {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -309,12 +311,23 @@ func freeAddress(t testing.TB) string {
 	return address
 }
 
-func unusedAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// given are the ports that somebody of this process has: an agent is to find its own again when it is started anew.
+var given sync.Map
+
+// unusedAddress is one that nobody else gets: outgoing connections have ports above these, see
+// https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range.
+func unusedAddress() (address string, err error) {
+	for range 1000 {
+		address = fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(15000))
+		if _, twice := given.LoadOrStore(address, true); twice {
+			continue
+		}
+		var l net.Listener
+		if l, err = net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("no port is free: %w", err)
 }
 
 // Tail is the last lines of a text.

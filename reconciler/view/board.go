@@ -83,7 +83,8 @@ type Cell struct {
 
 // IsWell reports whether nobody has to look: it is proven, well, as Git says, and not waiting for a person.
 func (c Cell) IsWell() bool {
-	return c.Phase == "Healthy" && c.Stale == "" && (c.Health == Well || c.Health == "") && c.Reason == "" && len(c.Drifted) == 0
+	seen := c.Stale == "" && c.Verdict != "retry" && (c.Standing == "" || c.Standing == "verified")
+	return seen && c.Phase == "Healthy" && (c.Health == Well || c.Health == "") && c.Reason == "" && len(c.Drifted) == 0
 }
 
 // Release is a revision as it is shown.

@@ -17,8 +17,8 @@ import (
 func (s *Server) badge(w http.ResponseWriter, r *http.Request, from view.Source) error {
 	environment, isSVG := strings.CutSuffix(r.PathValue("file"), ".svg")
 	status, picture := http.StatusNotFound, badgeOf("sluice", "unknown", grey)
-	if cell, err := badgeFor(r, from, environment); err == nil && isSVG {
-		status, picture = http.StatusOK, cellBadge(cell)
+	if cell, origin, err := badgeFor(r, from, environment); err == nil && isSVG {
+		status, picture = http.StatusOK, cellBadge(cell, origin)
 	} else if err != nil && !errors.Is(err, view.ErrUnknown) {
 		return err
 	}
@@ -30,17 +30,17 @@ func (s *Server) badge(w http.ResponseWriter, r *http.Request, from view.Source)
 }
 
 // badgeFor finds the cell of the application that a path names.
-func badgeFor(r *http.Request, from view.Source, environment string) (view.Cell, error) {
+func badgeFor(r *http.Request, from view.Source, environment string) (view.Cell, view.Origin, error) {
 	board, err := from.Board(r.Context())
 	if err != nil {
-		return view.Cell{}, err
+		return view.Cell{}, "", err
 	}
 	for _, c := range board.Cells {
 		if c.Application == r.PathValue("app") && c.Environment == environment {
-			return c, nil
+			return c, board.Origin, nil
 		}
 	}
-	return view.Cell{}, view.ErrUnknown
+	return view.Cell{}, "", view.ErrUnknown
 }
 
 // The colours of badges. White text on each has a contrast of 4.5 to 1 at least.
@@ -52,13 +52,16 @@ const (
 	red   = "#c01c28"
 )
 
-// cellBadge says phase and revision in words; the colour says it once more.
-func cellBadge(c view.Cell) string {
+// cellBadge says phase and revision in words; the colour says it once more. What was only reported, by a line that may not even
+// count, is never green.
+func cellBadge(c view.Cell, origin view.Origin) string {
 	phase, colour := phaseOf(c), grey
+	doubtful := c.Stale != "" || !counts(c.Standing) || c.Verdict == "retry"
 	switch {
+	case !counts(c.Standing):
 	case c.Phase == "Failed", c.Phase == "RolledBack", c.Phase == "Blocked", c.Health == view.Sick:
 		colour = red
-	case c.Stale != "":
+	case doubtful, origin == view.FromNotes && c.IsWell():
 	case c.IsWell():
 		colour = green
 	case c.Phase == "Progressing", c.Phase == "Promoting":
@@ -66,7 +69,10 @@ func cellBadge(c view.Cell) string {
 	case c.Phase != "":
 		colour = amber
 	}
-	if c.Stale != "" {
+	if origin == view.FromNotes {
+		phase = "reported " + phase
+	}
+	if doubtful {
 		phase += "?"
 	}
 	return badgeOf(c.Key.String(), strings.TrimSpace(phase+" "+shortRevision(c.Release.Revision)), colour)

@@ -17,8 +17,13 @@ const longestCard = 200
 // cellCard says "shop/production: Healthy 4f1c0c2, 3 h ago". From notes alone it says that this was reported.
 func cellCard(c view.Cell, origin view.Origin, now time.Time) card {
 	said := phaseOf(c)
-	if origin == view.FromNotes {
+	switch {
+	case !counts(c.Standing):
+		said = "said to be " + said
+	case origin == view.FromNotes:
 		said = "last reported " + said
+	case c.Stale != "", c.Verdict == "retry":
+		said = "last seen " + said
 	}
 	title := fmt.Sprintf("%s: %s %s", c.Key, said, shortRevision(c.Release.Revision))
 	if !c.Since.IsZero() {
@@ -46,6 +51,9 @@ func boardCard(title string, board view.Board) card {
 		}
 	}
 	description := fmt.Sprintf("%d environments, all well", len(board.Cells))
+	if board.Origin == view.FromNotes {
+		description = fmt.Sprintf("%d environments, all reported well", len(board.Cells))
+	}
 	if n > 0 {
 		description = fmt.Sprintf("%d of %d environments are not simply well. %s", n, len(board.Cells), strings.TrimSuffix(first, ":"))
 	}

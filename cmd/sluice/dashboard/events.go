@@ -43,7 +43,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request, _ view.Source) e
 		case <-end:
 			return nil
 		case <-heart.C:
-			if !send(":\n\n") {
+			if !send("event: beat\ndata:\n\n") {
 				return nil
 			}
 		case _, ok := <-changes:

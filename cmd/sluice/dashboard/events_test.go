@@ -82,7 +82,7 @@ func TestEventsAreFew(t *testing.T) {
 		}
 		time.Sleep(heardEvery)
 		synctest.Wait()
-		if !strings.Contains(e.heard.String(), "\n:\n") {
+		if !strings.Contains(e.heard.String(), "event: beat\n") {
 			t.Errorf("nothing was heard in quiet times: %q", e.heard.String())
 		}
 		stop()

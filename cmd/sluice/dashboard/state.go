@@ -56,6 +56,8 @@ func stateOf(c view.Cell) state {
 		return unknown
 	case c.Health == view.Sick:
 		return sick
+	case c.Phase == "Healthy" && c.Verdict == "retry": // nobody could look
+		return unknown
 	case c.Paused, c.Phase == "RolledBack": // what serves is well, and a person has to decide
 		return waiting
 	case c.Phase == "Failed", c.Phase == "Blocked", c.Verdict == "stall":
@@ -114,7 +116,7 @@ func (c cell) Word() string {
 		return "Said to be " + lowered(word)
 	case c.Origin == view.FromNotes:
 		return "Last reported " + lowered(word)
-	case c.Stale != "":
+	case c.Stale != "", c.Phase == "Healthy" && c.Verdict == "retry":
 		return "Last seen " + lowered(word)
 	case c.Paused:
 		return "Paused, " + lowered(word)

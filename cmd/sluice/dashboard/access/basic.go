@@ -2,11 +2,13 @@ package access
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -38,6 +40,8 @@ type Basic struct {
 	text  []byte // that users were read from
 	until time.Time
 	err   error // of the last time that they were read
+	// reading: somebody does.
+	reading bool
 
 	remembered struct {
 		sync.Mutex
@@ -162,23 +166,32 @@ func (b *Basic) remember(seal [32]byte, now time.Time) {
 	b.remembered.until[seal] = now.Add(readAgain)
 }
 
-// known returns the users. Where they cannot be read those of the last time count, and why is logged once.
+// errReading is for those who come while the users are read for the first time.
+var errReading = errors.New("the users are being read")
+
+// known returns the users. Where they cannot be read those of the last time count, and why is logged once. One request reads them,
+// and nobody else waits for it.
 func (b *Basic) known(ctx context.Context) (*users, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now := b.config.Now(); !now.Before(b.until) {
-		b.read(ctx, now)
+	if !b.reading && !b.config.Now().Before(b.until) {
+		b.reading = true
+		b.mu.Unlock()
+		reading, cancel := context.WithTimeout(context.WithoutCancel(ctx), readSoon)
+		text, err := b.config.Users(reading)
+		cancel()
+		b.mu.Lock()
+		b.reading = false
+		b.take(text, err, b.config.Now())
 	}
 	if b.users == nil {
-		return nil, b.err
+		return nil, cmp.Or(b.err, errReading)
 	}
 	return b.users, nil
 }
 
-func (b *Basic) read(ctx context.Context, now time.Time) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readSoon)
-	defer cancel()
-	text, err := b.config.Users(ctx)
+// take keeps what was read. The caller holds b.mu.
+func (b *Basic) take(text []byte, err error, now time.Time) {
 	if err == nil && (b.users == nil || !bytes.Equal(text, b.text)) {
 		var read *users
 		if read, err = parseUsers(text); err == nil {

@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -98,7 +97,7 @@ func TestLesson37_OnlyTheProxySaysWhoAsks(t *testing.T) {
 		"Proxy":     {"the proxy says so", "10.1.2.3:4", header("X-Forwarded-User", "ada", "X-Forwarded-Groups", "x, shop"), 0},
 		"V6":        {"over IPv6", "[fd00::1]:4", header("X-Forwarded-User", "ada", "X-Forwarded-Groups", "shop"), 0},
 		"Mapped":    {"an IPv4 address as IPv6 has it", "[::ffff:10.1.2.3]:4", header("X-Forwarded-User", "ada", "X-Forwarded-Groups", "shop"), 0},
-		"Lines":     {"groups may be said one by one", "10.1.2.3:4", header("X-Forwarded-User", "ada", "X-Forwarded-Groups", "x", "X-Forwarded-Groups", "shop"), 0},
+		"Lines":     {"groups that somebody else said too", "10.1.2.3:4", header("X-Forwarded-User", "ada", "X-Forwarded-Groups", "x", "X-Forwarded-Groups", "shop"), 401},
 		"Elsewhere": {"anybody else who says so", "10.2.0.1:4", header("X-Forwarded-User", "ada", "X-Forwarded-Groups", "shop"), 403},
 		"Pretended": {"or who says that it comes from the proxy", "10.2.0.1:4", header("X-Forwarded-User", "ada", "X-Forwarded-Groups", "shop",
 			"X-Forwarded-For", "10.1.2.3", "Forwarded", "for=10.1.2.3", "X-Real-Ip", "10.1.2.3"), 403},
@@ -230,8 +229,8 @@ func TestBasicUnread(t *testing.T) {
 	}
 }
 
-// TestBasicTakesTheSameTime: a name that there is not costs one comparison of the same cost, as one that there is.
-func TestBasicTakesTheSameTime(t *testing.T) {
+// TestBasicTakesTheSameWork: a name that there is not costs one comparison of the same cost, as one that there is.
+func TestBasicTakesTheSameWork(t *testing.T) {
 	u, err := parseUsers([]byte(hashed(t, "ada", "a")))
 	if err != nil {
 		t.Fatal(err)
@@ -242,19 +241,6 @@ func TestBasicTakesTheSameTime(t *testing.T) {
 	b, errB := bcrypt.Cost(not)
 	if !isThere || isNot || a != b || errA != nil || errB != nil {
 		t.Errorf("costs are %d and %d", a, b)
-	}
-	gate := NewBasic(BasicConfig{Users: func(context.Context) ([]byte, error) { return []byte(hashed(t, "ada", "a")), nil }, Log: quiet})
-	best := func(name string) time.Duration {
-		least := time.Hour
-		for i := range 2 {
-			begin := time.Now()
-			at(gate, fmt.Sprintf("10.0.%d.1:1", i), func(r *http.Request) { r.SetBasicAuth(name, "wrong") })
-			least = min(least, time.Since(begin))
-		}
-		return least
-	}
-	if known, unknown := best("ada"), best("eve"); known > 3*unknown || unknown > 3*known {
-		t.Errorf("a wrong password takes %s, and a wrong name %s", known, unknown)
 	}
 }
 

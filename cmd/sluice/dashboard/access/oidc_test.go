@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,25 +28,34 @@ func (shown) Board(context.Context) (view.Board, error) {
 	return view.Board{At: noon, Origin: view.FromAgent, Cells: []view.Cell{cell("bank"), cell("shop")}}, nil
 }
 
+// clock is a time that tests let pass. What ends with a request may look at it when the request is over.
+type clock struct {
+	began  time.Time
+	passed atomic.Int64
+}
+
+func (c *clock) now() time.Time        { return c.began.Add(time.Duration(c.passed.Load())) }
+func (c *clock) pass(by time.Duration) { c.passed.Add(int64(by)) }
+
 // scene is a dashboard with a login, and its provider.
 type scene struct {
 	*misbehaving
 	gate *OIDC
 	url  string
 	log  *strings.Builder
-	now  time.Time
+	clock
 }
 
 func atLogin(t *testing.T, change ...func(*OIDCConfig)) *scene {
 	t.Helper()
-	s := &scene{misbehaving: provide(t), log: &strings.Builder{}, now: time.Now()}
+	s := &scene{misbehaving: provide(t), log: &strings.Builder{}, clock: clock{began: time.Now()}}
 	server := httptest.NewUnstartedServer(nil)
 	s.url = "http://" + server.Listener.Addr().String()
 	config := OIDCConfig{
 		Issuer: s.URL, ClientID: "sluice", RedirectURL: s.url + callbackPath, Scopes: []string{"openid"}, UserClaim: "sub", GroupsClaim: "groups",
 		Secret: func(context.Context) (Secret, error) { return Secret{Token: "hunter2"}, nil }, Idle: time.Hour, Longest: 12 * time.Hour,
 		Sees: Sees{{Groups: []string{"shop"}, Applications: []string{"shop"}}}, Log: slog.New(slog.NewTextHandler(s.log, nil)),
-		Now: func() time.Time { return s.now },
+		Now: s.now,
 	}
 	for _, c := range change {
 		c(&config)
@@ -259,7 +269,7 @@ func TestLoginIsOfOneBrowser(t *testing.T) {
 	}
 
 	late := stopped(t, s, newBrowser(t), "/")
-	s.now = s.now.Add(loginTime)
+	s.pass(loginTime)
 	if status, _, _, _ := ada.open(t, late); status != http.StatusBadRequest {
 		t.Errorf("a login of long ago is ended: %d", status)
 	}
@@ -343,10 +353,10 @@ func TestProviderIsAway(t *testing.T) {
 	}
 	for _, wait := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second} {
 		asked := s.asked
-		s.now = s.now.Add(wait - time.Millisecond)
+		s.pass(wait - time.Millisecond)
 		grace.open(t, s.url+"/")
 		early := s.asked
-		s.now = s.now.Add(time.Millisecond)
+		s.pass(time.Millisecond)
 		grace.open(t, s.url+"/")
 		if early != asked || s.asked != asked+1 {
 			t.Errorf("after %s it was asked %d times, and before that %d", wait, s.asked-early, early-asked)
@@ -358,11 +368,13 @@ func TestProviderIsAway(t *testing.T) {
 	if strings.Count(s.log.String(), "was not reached") != 1 || strings.Contains(s.log.String(), "many lines") {
 		t.Errorf("the log is %s", s.log)
 	}
-	s.away, s.now = false, s.now.Add(mostWait)
+	s.away = false
+	s.pass(mostWait)
 	if status, _, text, _ := grace.open(t, s.url+"/"); status != http.StatusOK || !strings.Contains(s.log.String(), "answered again") {
 		t.Errorf("when it is back: %d %s", status, text)
 	}
-	s.away, s.now = true, s.now.Add(asksAgain)
+	s.away = true
+	s.pass(asksAgain)
 	if status, _, _, _ := newBrowser(t).open(t, s.url+"/"); status != http.StatusOK {
 		t.Errorf("although it was known before, and takes logins: %d", status)
 	}
@@ -403,7 +415,7 @@ func TestDoorsAreHardened(t *testing.T) {
 	for path := range s.gate.Doors() {
 		for _, away := range []bool{false, true} {
 			s.gate.provider.known, s.away = nil, away
-			s.now = s.now.Add(time.Hour)
+			s.pass(time.Hour)
 			_, _, text, h := b.open(t, s.url+path)
 			for _, name := range []string{"Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy", "X-Frame-Options", "Permissions-Policy"} {
 				if h.Get(name) == "" {

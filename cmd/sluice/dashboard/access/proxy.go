@@ -29,7 +29,7 @@ func (p Proxy) Viewer(w http.ResponseWriter, r *http.Request) (dashboard.Viewer,
 	}
 	// A header that is there twice was not set by one who replaces it.
 	names := r.Header.Values(p.Header)
-	if len(names) != 1 || strings.TrimSpace(names[0]) == "" {
+	if len(names) != 1 || p.GroupsHeader != "" && len(r.Header.Values(p.GroupsHeader)) > 1 || strings.TrimSpace(names[0]) == "" {
 		answer{
 			Status: http.StatusUnauthorized, Title: "Nobody is known",
 			Text: "The proxy did not say who asks.",
@@ -38,7 +38,7 @@ func (p Proxy) Viewer(w http.ResponseWriter, r *http.Request) (dashboard.Viewer,
 	}
 	var groups []string
 	if p.GroupsHeader != "" {
-		for _, group := range strings.Split(strings.Join(r.Header.Values(p.GroupsHeader), ","), ",") {
+		for _, group := range strings.Split(r.Header.Get(p.GroupsHeader), ",") {
 			if group = strings.TrimSpace(group); group != "" {
 				groups = append(groups, group)
 			}

@@ -4,7 +4,7 @@
 (() => {
   const live = document.getElementById("live");
   const still = live.querySelector(".still"), read = document.getElementById("read");
-  let tag = "", asking = false, again = false, source = null, lost = 0, readAt = Date.now();
+  let tag = "", asking = false, again = false, source = null, lost = 0, readAt = Date.now(), heard = Date.now();
 
   // The words are those of when.go.
   const span = s => s < 60 ? s + "s" : s < 3600 ? Math.floor(s / 60) + "m" : s < 172800 ? Math.floor(s / 3600) + "h" : Math.floor(s / 86400) + "d";
@@ -19,6 +19,7 @@
       const text = t.className === "age" ? span(Math.abs(s)) : s < 0 ? "in " + exactly(-s) : t.className === "until" ? "now" : s < 1 ? "just now" : span(s) + " ago";
       if (t.textContent !== text) t.textContent = text;
     }
+    if (source && now - heard > 40000) { source.close(); source = null; lost ||= heard; listen(); } // it beats every 15 s
     if (lost && now - lost > 4000) say("lost", "Connection lost, as of", new Date(readAt));
   }
 
@@ -90,6 +91,8 @@
   function listen() {
     if (source || document.hidden) return;
     source = new EventSource("/events");
+    heard = Date.now();
+    for (const word of ["open", "beat", "changed"]) source.addEventListener(word, () => { heard = Date.now(); });
     source.addEventListener("open", ask);
     source.addEventListener("changed", ask);
     source.addEventListener("error", () => {
