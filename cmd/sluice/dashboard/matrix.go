@@ -73,7 +73,9 @@ func matrixOf(cells []cell, history view.History, all bool) matrix {
 		f := &m.Commits[index[p.Revision]].Fates[slices.Index(m.Environments, p.Environment)]
 		switch {
 		case f.Kind == "":
-			*f = fateOf(p)
+			if *f = fateOf(p); p.Live && slices.ContainsFunc(cells, cell.Reported) { // nobody looked whether it still serves
+				f.Word = "Reported live"
+			}
 		case p.Phase == "Failed" || p.Phase == "RolledBack":
 			f.Attempts++
 		}

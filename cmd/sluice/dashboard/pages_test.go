@@ -84,6 +84,7 @@ func TestPages(t *testing.T) {
 		"ReleaseByQuery":          {"as a link has it", rich, "/a/shop/staging?revision=" + older, 200, []string{"An older release"}, nil},
 		"ReleaseThatIsNone":       {"404", rich, "/a/shop/staging/r/0000000", 404, []string{"There is no such thing"}, nil},
 		"ReleaseFromNotes":        {"no cluster", notes, "/a/payments/production", 200, []string{"Last reported failed"}, nil},
+		"ApplicationFromNotes":    {"nobody looked whether it still serves", notes, "/a/shop", 200, []string{">Reported live<"}, []string{">Live<"}},
 		"Objects":                 {"with what is known of pods", rich, "/a/shop/production/objects", 200, []string{"10.42.4.12", "node-c", "4 restarts", "registry.example.com/shop", "proven", "22 objects"}, nil},
 		"ObjectsFindAnIP":         {"a pod by its IP, with what it came from", rich, "/a/warehouse/production/objects?q=10.200.7.12", 200, []string{"2 of 2000 objects", "shelf-007-2", "shelf-007<"}, []string{"shelf-008"}},
 		"ObjectsNotWell":          {"only those", rich, "/a/shop/production/objects?unwell=1", 200, []string{"readiness probe failed"}, []string{"web-settings"}},
