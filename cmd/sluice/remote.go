@@ -100,8 +100,17 @@ func (r *remote) Objects(ctx context.Context, of view.Key) ([]view.Object, error
 	}
 	names := []string{"applications", of.Application, of.Environment, "objects"}
 	err := r.ask(ctx, &answer, nil, names...)
-	err = r.orLast(err, &answer, func() {}, names...) // their cell says how old they are
+	if err != nil && r.isLost() { // then their cell says how old they are; else nothing would
+		err = r.orLast(err, &answer, func() {}, names...)
+	}
 	return answer.Objects, err
+}
+
+// isLost reports whether the board says that it is old.
+func (r *remote) isLost() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stale() != ""
 }
 
 // Manifest implements view.Source.

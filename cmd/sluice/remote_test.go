@@ -131,9 +131,9 @@ func TestRemoteHearsOfChanges(t *testing.T) {
 func TestRemoteOutlivesItsAgent(t *testing.T) {
 	source := dashboardtest.Rich(noon)
 	there := served(t, source, dashboard.Everybody{})
-	var away atomic.Bool
+	var away, blind atomic.Bool
 	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		if away.Load() {
+		if away.Load() || blind.Load() && strings.HasSuffix(request.URL.Path, "/objects") {
 			http.Error(w, "proxy: nobody there", http.StatusBadGateway)
 			return
 		}
@@ -150,6 +150,10 @@ func TestRemoteOutlivesItsAgent(t *testing.T) {
 	objects, err := r.Objects(t.Context(), of)
 	if err != nil {
 		t.Fatal(err)
+	}
+	blind.Store(true)
+	if old, err := r.Objects(t.Context(), of); err == nil {
+		t.Errorf("%d objects are shown as they were, beside a board that is as it is", len(old))
 	}
 	away.Store(true)
 	agent.CloseClientConnections()
