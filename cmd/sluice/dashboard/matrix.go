@@ -73,9 +73,7 @@ func matrixOf(cells []cell, history view.History, all bool) matrix {
 		f := &m.Commits[index[p.Revision]].Fates[slices.Index(m.Environments, p.Environment)]
 		switch {
 		case f.Kind == "":
-			if *f = fateOf(p); p.Live && slices.ContainsFunc(cells, cell.Reported) { // nobody looked whether it still serves
-				f.Word = "Reported live"
-			}
+			*f = fateOf(p, slices.ContainsFunc(cells, cell.Reported))
 		case p.Phase == "Failed" || p.Phase == "RolledBack":
 			f.Attempts++
 		}
@@ -97,9 +95,12 @@ func first(a, b string) string {
 	return b
 }
 
-func fateOf(p view.Past) fate {
+// fateOf is what became of a release. Where it was only reported nobody looked whether it still serves.
+func fateOf(p view.Past, reported bool) fate {
 	f := fate{Reason: p.Reason, URL: pastURL(p), At: p.Began, Attempts: 1, Doubtful: !counts(p.Standing)}
 	switch {
+	case p.Live && reported:
+		f.Kind, f.Word = "live", "Reported live"
 	case p.Live:
 		f.Kind, f.Word = "live", "Live"
 	case p.Phase == "Failed" || p.Phase == "Blocked":
