@@ -108,6 +108,7 @@ func (s *survey) objects(built resmap.ResMap, dir string, asked bool) ([]manifes
 		for i := range objects {
 			objects[i].Line = 0 // of a text that nobody sees
 		}
+		s.sign(objects)
 		all = append(all, objects...)
 	}
 	return all, nil
