@@ -40,8 +40,16 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 	return all, nil
 }
 
-// one runs a single source.
+// one runs a single source, and fills in values where it asks for them.
 func one(ctx context.Context, v *view, req Request) (made, error) {
+	m, err := run(ctx, v, req)
+	if err == nil {
+		err = substituted(v, req, m)
+	}
+	return m, err
+}
+
+func run(ctx context.Context, v *view, req Request) (made, error) {
 	s := req.Source
 	if s.Directory != nil {
 		return manifests(v, req)

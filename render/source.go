@@ -18,6 +18,8 @@ type Source struct {
 	Kustomize *Kustomize `json:"kustomize,omitempty"`
 	Directory *Directory `json:"directory,omitempty"`
 
+	Substitute *Substitute `json:"substitute,omitempty"` // nil: ${NAME} is a text like any other
+
 	// All are several sources, in a file a list in the place of the mapping; nothing else is set then, and none of them
 	// has several of its own. An object that two of them have is an error.
 	All []Source `json:"-"`

@@ -32,8 +32,25 @@ func checkOneSource(d *document, at string, s render.Source) {
 	if s.Directory != nil {
 		d.relative(at+".directory.path", s.Directory.Path)
 	}
+	if s.Substitute != nil {
+		checkSubstitute(d, at+".substitute", s.Substitute)
+	}
 	if rendered := s.Helm != nil || s.Kustomize != nil; rendered == (s.Directory != nil) {
 		d.reject(at, "must have exactly one of helm, kustomize and directory, or helm with kustomize after it")
+	}
+}
+
+func checkSubstitute(d *document, at string, s *render.Substitute) {
+	if len(s.From) == 0 && len(s.Values) == 0 {
+		d.reject(at, "must have from or values")
+	}
+	for i, file := range s.From {
+		d.relative(d.item(at+".from", i), file)
+	}
+	for name := range s.Values {
+		if !render.VariableName.MatchString(name) {
+			d.reject(at+".values["+shown(name)+"]", "must have a name of letters, digits and '_' that does not begin with a digit")
+		}
 	}
 }
 
