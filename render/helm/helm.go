@@ -20,19 +20,25 @@ import (
 // Input says what to render. Chart and Values are paths in Tree, already known to stay inside it.
 type Input struct {
 	Tree               fs.FS
-	Chart              string // a folder, or a packed chart
+	Chart              string         // a folder, or a packed chart
+	Base               map[string]any // values below Values
 	Values             []string
 	Inline             map[string]any // on top of Values
 	Release, Namespace string
 	KubeVersion        string   // empty: DefaultKubeVersion
 	APIVersions        []string // "group/version" and "group/version/Kind"; empty: what the helm program knows
+	Further            []string // API versions besides those
 }
 
 // Output is what the chart gave. Objects begin with those of crds/, which are no templates.
 type Output struct {
 	Objects []manifest.Object
-	Hooks   []Hook
-	Asked   map[string]string // questions about the cluster, with their answers; see Answer
+	// Definitions is how many of Objects are those of crds/.
+	Definitions int
+	Hooks       []Hook
+	// Tests are the hooks that only a test run wants.
+	Tests []Hook
+	Asked map[string]string // questions about the cluster, with their answers; see Answer
 }
 
 // Render renders a chart. An error names the template, and the line where it is known; the Output then has nothing but
@@ -46,6 +52,7 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return &Output{}, &manifest.Error{Field: "kubeVersion", Err: fmt.Errorf("%q: %w", in.KubeVersion, err)}
 	}
+	caps.APIVersions = append(caps.APIVersions, in.Further...)
 	files, err := collect(in.Tree, in.Chart)
 	if err != nil {
 		return &Output{}, err
@@ -53,7 +60,7 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	if err := files.check(); err != nil {
 		return &Output{}, err
 	}
-	values, err := mergeValues(in.Tree, in.Values, in.Inline)
+	values, err := mergeValues(in.Tree, in.Base, in.Values, in.Inline)
 	if err != nil {
 		return &Output{}, err
 	}
@@ -196,6 +203,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		}
 		out.Objects = append(out.Objects, objects...)
 	}
+	out.Definitions = len(out.Objects)
 	names := make([]string, 0, len(texts))
 	for name, text := range texts {
 		if path.Base(name) == "NOTES.txt" {
