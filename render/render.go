@@ -162,12 +162,12 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 
 func chart(ctx context.Context, v *view, req Request) (made, error) {
 	s := req.Source.Helm
-	at, err := within(req.Dir, "helm.chart", s.Chart)
+	at, away, err := s.where(req.Dir)
 	if err != nil {
 		return made{}, err
 	}
 	in := helm.Input{
-		Tree: v, Chart: at, Inline: s.Set, Release: req.releaseName(), Namespace: req.Namespace,
+		Tree: v, Chart: at, Elsewhere: away, Fetched: Fetched(req.Dir), Inline: s.Set, Release: req.releaseName(), Namespace: req.Namespace,
 		KubeVersion: req.Capabilities.KubeVersion, APIVersions: req.Capabilities.APIVersions,
 	}
 	if in.Namespace == "" {
@@ -179,6 +179,9 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 			return made{}, err
 		}
 		in.Values = append(in.Values, name)
+	}
+	if away != nil {
+		at = path.Join(in.Fetched, away.File())
 	}
 	out, err := helm.Render(ctx, in)
 	return made{from: at, objects: out.Objects, hooks: out.Hooks, asked: out.Asked}, err
