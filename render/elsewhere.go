@@ -73,3 +73,6 @@ func (s Source) Elsewheres(tree Tree, dir string) ([]Elsewhere, error) {
 	}
 	return helm.Elsewheres(tree, at)
 }
+
+// AboutChart is the name and the version that a packed chart says of itself.
+func AboutChart(archive []byte) (name, version string, err error) { return helm.About(archive) }

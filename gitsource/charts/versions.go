@@ -118,7 +118,9 @@ func (s *Server) Take(ctx context.Context, v Version) (Archive, error) {
 		return out, err
 	}
 	defer at.close()
-	fault := func(err error) (Archive, error) { return out, fmt.Errorf("fetch %s %s: %w", shown(v.url), v.Version, err) }
+	fault := func(err error) (Archive, error) {
+		return out, fmt.Errorf("fetch %s %s: %w", shown(v.url), v.Version, err)
+	}
 	if v.tag != "" {
 		if out.SHA256, err = at.layer(ctx, v.url, v.tag); err != nil {
 			return fault(err)

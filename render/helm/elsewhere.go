@@ -94,7 +94,9 @@ func (e Elsewhere) File() string {
 }
 
 // String reads web ^1.2 of https://charts.example.com.
-func (e Elsewhere) String() string { return fmt.Sprintf("%s %s of %s", e.Name, e.Version, e.Repository) }
+func (e Elsewhere) String() string {
+	return fmt.Sprintf("%s %s of %s", e.Name, e.Version, e.Repository)
+}
 
 // Elsewheres lists the charts that the chart at a path of the tree depends on and that are not in the tree. Nothing of
 // them is read: what they depend on is packed into them.
@@ -242,4 +244,17 @@ func fits(within, version string) bool {
 	}
 	c, err := semver.NewConstraint(within)
 	return err == nil && c.Check(v)
+}
+
+// About is the name and the version that a packed chart says of itself.
+func About(data []byte) (name, version string, err error) {
+	b := &bundle{root: "archive", data: map[string][]byte{}}
+	if err := b.unpack("", b.root, data, 0); err != nil {
+		return "", "", err
+	}
+	if err := b.check(); err != nil {
+		return "", "", err
+	}
+	meta, _, err := b.about("")
+	return meta.Name, meta.Version, err
 }
