@@ -61,6 +61,17 @@ func (h *Helm) Elsewhere() Elsewhere {
 // Elsewheres lists the charts that a source needs from elsewhere, dependencies included; dir is the folder of
 // sluice.yaml. An error is an *Error that names the file.
 func (s Source) Elsewheres(tree Tree, dir string) ([]Elsewhere, error) {
+	if s.All != nil {
+		var all []Elsewhere
+		for i, one := range s.All {
+			needs, err := one.Elsewheres(tree, dir)
+			if err != nil {
+				return nil, nth(i, err)
+			}
+			all = append(all, needs...)
+		}
+		return all, nil
+	}
 	if s.Helm == nil {
 		return nil, nil
 	}

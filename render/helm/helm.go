@@ -20,21 +20,27 @@ import (
 // Input says what to render. Chart and Values are paths in Tree, already known to stay inside it.
 type Input struct {
 	Tree               fs.FS
-	Chart              string     // a folder, or a packed chart
-	Elsewhere          *Elsewhere // the chart, where it is not in the tree; Chart is empty then
-	Fetched            string     // folder of Tree that serves charts from elsewhere; see ReadElsewhere
+	Chart              string         // a folder, or a packed chart
+	Elsewhere          *Elsewhere     // the chart, where it is not in the tree; Chart is empty then
+	Fetched            string         // folder of Tree that serves charts from elsewhere, see ReadElsewhere; empty: none are
+	Base               map[string]any // values below Values
 	Values             []string
 	Inline             map[string]any // on top of Values
 	Release, Namespace string
 	KubeVersion        string   // empty: DefaultKubeVersion
 	APIVersions        []string // "group/version" and "group/version/Kind"; empty: what the helm program knows
+	Further            []string // API versions besides those
 }
 
 // Output is what the chart gave. Objects begin with those of crds/, which are no templates.
 type Output struct {
 	Objects []manifest.Object
-	Hooks   []Hook
-	Asked   map[string]string // questions about the cluster, with their answers; see Answer
+	// Definitions is how many of Objects are those of crds/.
+	Definitions int
+	Hooks       []Hook
+	// Tests are the hooks that only a test run wants.
+	Tests []Hook
+	Asked map[string]string // questions about the cluster, with their answers; see Answer
 }
 
 // Render renders a chart. An error names the template, and the line where it is known; the Output then has nothing but
@@ -48,11 +54,12 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return &Output{}, &manifest.Error{Field: "kubeVersion", Err: fmt.Errorf("%q: %w", in.KubeVersion, err)}
 	}
+	caps.APIVersions = append(caps.APIVersions, in.Further...)
 	files, err := in.collect()
 	if err != nil {
 		return &Output{}, err
 	}
-	values, err := mergeValues(in.Tree, in.Values, in.Inline)
+	values, err := mergeValues(in.Tree, in.Base, in.Values, in.Inline)
 	if err != nil {
 		return &Output{}, err
 	}
@@ -86,7 +93,11 @@ func (in Input) collect() (*bundle, error) {
 		return nil, err
 	}
 	before := len(b.names)
-	if err := b.complete(in.Tree, fetched(in.Tree, in.Fetched)); err != nil || len(b.names) == before {
+	from := fetched(in.Tree, in.Fetched)
+	if in.Fetched == "" {
+		from = unfetched
+	}
+	if err := b.complete(in.Tree, from); err != nil || len(b.names) == before {
 		return b, err
 	}
 	return b, b.check()
@@ -222,6 +233,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		}
 		out.Objects = append(out.Objects, objects...)
 	}
+	out.Definitions = len(out.Objects)
 	names := make([]string, 0, len(texts))
 	for name, text := range texts {
 		if path.Base(name) == "NOTES.txt" {
