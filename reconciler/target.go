@@ -94,6 +94,7 @@ type rendering struct {
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
 	refusal   string                       // why it failed
+	fetching  bool                         // for want of charts that are being fetched, or could not be
 	overdue   overdue                      // a render that did not end in time
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now
