@@ -136,6 +136,7 @@ func (s *survey) objects(built resmap.ResMap) ([]manifest.Object, error) {
 		for i := range objects {
 			objects[i].Line = 0 // of a text that nobody sees
 		}
+		s.sign(objects)
 		all = append(all, objects...)
 	}
 	return all, nil
