@@ -32,6 +32,7 @@ type Input struct {
 type Output struct {
 	Objects []manifest.Object
 	Hooks   []Hook
+	Tests   []Hook            // hooks that are tests alone; these may differ from render to render
 	Asked   map[string]string // questions about the cluster, with their answers; see Answer
 }
 
@@ -216,7 +217,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		if err := out.take(objects); err != nil {
 			return nil, err
 		}
-		if len(out.Objects)+len(out.Hooks) > manifest.MaxObjects {
+		if len(out.Objects)+len(out.Hooks)+len(out.Tests) > manifest.MaxObjects {
 			return nil, manifest.Faultf(j.files.root, "templates give more than %d objects", manifest.MaxObjects)
 		}
 	}

@@ -1,8 +1,11 @@
 package helm
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+
+	"helm.sh/helm/v3/pkg/releaseutil"
 
 	"github.com/sluice-cd/sluice/render/manifest"
 )
@@ -17,14 +20,30 @@ const (
 // Hook is an object that a chart wants to run at a moment, rather than keep.
 type Hook struct {
 	manifest.Object
-	Events         []string // pre-install, post-upgrade and so on, in the chart's order
+	Events         []string // pre-install, post-upgrade, test and so on, in the chart's order
 	Weight         int      // lower ones run first; zero when the chart says none
 	DeletePolicies []string
 }
 
 var events = words("pre-install post-install pre-delete post-delete pre-upgrade post-upgrade pre-rollback post-rollback")
 
-// take sorts objects into those to keep and hooks. Tests are dropped; so is crd-install, which Helm 3 drops too.
+// testEvent is the word for a test. A chart of Helm 2 says test-success.
+const testEvent = "test"
+
+// isTest reports whether it is a test and nothing else.
+func (h Hook) isTest() bool {
+	return !slices.ContainsFunc(h.Events, func(event string) bool { return event != testEvent })
+}
+
+// Order is the place of a hook's kind among those of the same weight: where Helm installs it.
+func (h Hook) Order() int {
+	if i := slices.Index(releaseutil.InstallOrder, h.GetKind()); i >= 0 {
+		return i
+	}
+	return len(releaseutil.InstallOrder)
+}
+
+// take sorts objects into those to keep and hooks. What only crd-install or test-failure names is dropped, as Helm 3 does.
 func (out *Output) take(objects []manifest.Object) error {
 	for _, o := range objects {
 		annotation, isHook := o.GetAnnotations()[hookAnnotation]
@@ -38,12 +57,18 @@ func (out *Output) take(objects []manifest.Object) error {
 			switch {
 			case events[event]:
 				hook.Events = append(hook.Events, event)
-			case event == "test", event == "test-success", event == "test-failure", event == "crd-install":
+			case event == testEvent, event == "test-success":
+				hook.Events = append(hook.Events, testEvent)
+			case event == "test-failure", event == "crd-install":
 			default:
 				return &manifest.Error{Path: o.Path, Line: 0, Err: unknownHook(event)}
 			}
 		}
-		if len(hook.Events) > 0 {
+		switch {
+		case len(hook.Events) == 0:
+		case hook.isTest():
+			out.Tests = append(out.Tests, hook)
+		default:
 			out.Hooks = append(out.Hooks, hook)
 		}
 	}
