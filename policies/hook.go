@@ -160,7 +160,7 @@ func hook(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	s.Hooking.Why = h.waits(o)
 	if s.Phase == Progressing && !s.Slow && o.Now.Sub(s.Began) >= SlowAfter {
 		s.Slow = true
-		told = append(told, Record{Phase: Progressing, Release: s.Release, Reason: s.Hooking.Why, Began: s.Began})
+		told = append(told, Record{Phase: Progressing, Release: s.Release, Reason: "it waits for " + s.Hooking.Why, Began: s.Began})
 	}
 	return s, told
 }
@@ -168,9 +168,9 @@ func hook(s State, p Plan, o Observation, told []Record) (State, []Record) {
 // waits says what is waited for.
 func (h Hooking) waits(o Observation) string {
 	if o.Hook.Name == "" {
-		return fmt.Sprintf("waits for its %s hooks", h.Moment())
+		return fmt.Sprintf("its %s hooks", h.Moment())
 	}
-	text := fmt.Sprintf("waits for hook %s (%s)", o.Hook.Name, h.Moment())
+	text := fmt.Sprintf("hook %s (%s)", o.Hook.Name, h.Moment())
 	return strings.TrimSuffix(text+": "+o.Hook.Says, ": ")
 }
 

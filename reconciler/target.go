@@ -67,6 +67,7 @@ type memory struct {
 
 	rendering
 	attempt  attempt
+	refused  refusedHook
 	assessed assessment
 	scene    sceneOf
 	ways     ways
@@ -90,6 +91,7 @@ type rendering struct {
 	versioned bool                         // objects has configuration under names of its content,
 	plain     []string                     // but for what these workloads read
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
+	hooks     policies.Hooks               // how many hooks it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
 	refusal   string                       // why it failed
 	overdue   overdue                      // a render that did not end in time
