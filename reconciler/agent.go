@@ -47,20 +47,21 @@ type Agent struct {
 	log        *slog.Logger
 	now        func() time.Time
 
-	catalog   *catalog
-	sites     map[config.ClusterRef]*site
-	queue     workqueue.TypedRateLimitingInterface[Key]
-	publisher *record.Publisher
-	promoters []*promoter // one for each repository
-	ledgers   []*source   // those that are repositories of their own
-	budgets   map[account]*forge.Budget
-	notes     *noteReader
-	metrics   *metrics
-	status    *board
-	view      *View
-	version   string
-	providers map[string]*provider // by name; the one without a name runs Jobs
-	charts    *elsewhere.Fetcher
+	catalog    *catalog
+	sites      map[config.ClusterRef]*site
+	queue      workqueue.TypedRateLimitingInterface[Key]
+	publisher  *record.Publisher
+	promoters  []*promoter // one for each repository
+	ledgers    []*source   // those that are repositories of their own
+	budgets    map[account]*forge.Budget
+	notes      *noteReader
+	metrics    *metrics
+	status     *board
+	view       *View
+	version    string
+	providers  map[string]*provider // by name; the one without a name runs Jobs
+	decryption *decryptionKeys
+	charts     *elsewhere.Fetcher
 
 	passes atomic.Int64
 	idle   chan struct{} // closed when the last pass has ended
@@ -77,7 +78,7 @@ func New(cfg Config) (*Agent, error) {
 		log: cfg.Log, now: time.Now, version: cfg.Version, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
 		targets: map[Key]*target{}, budgets: map[account]*forge.Budget{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
 	}
-	a.view = newView(a)
+	a.view, a.decryption = newView(a), newDecryptionKeys(a.ReadCredentials)
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
 	a.publisher, a.providers = record.New(a.publishing()), a.newProviders()

@@ -46,7 +46,7 @@ type site struct {
 	handed     map[Key]bool // whose state was handed out since
 
 	searching sync.Mutex
-	found     map[Key]apply.Inventory // what carries our labels, searched when a state is missing
+	found     map[Key]possessions // what carries our labels, searched when a state is missing
 	asked     map[Key]bool            // who got its part of it
 }
 

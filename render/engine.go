@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"slices"
 
 	"github.com/sluice-cd/sluice/render/helm"
 	"github.com/sluice-cd/sluice/render/kustomize"
@@ -32,7 +31,7 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 		if err != nil {
 			return made{asked: all.asked}, nth(i, err)
 		}
-		all.objects, all.hooks = append(all.objects, m.objects...), append(all.hooks, m.hooks...)
+		all.objects, all.hooks, all.tests = append(all.objects, m.objects...), append(all.hooks, m.hooks...), append(all.tests, m.tests...)
 		if len(all.objects) > manifest.MaxObjects {
 			return made{asked: all.asked}, manifest.Faultf(m.from, "the sources give more than %d objects", manifest.MaxObjects)
 		}
@@ -124,7 +123,7 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		in.Values = append(in.Values, name)
 	}
 	out, err := helm.Render(ctx, in)
-	return made{from: at, objects: out.Objects, hooks: out.Hooks, asked: out.Asked}, err
+	return made{from: at, objects: out.Objects, hooks: out.Hooks, tests: out.Tests, asked: out.Asked}, err
 }
 
 // inflate renders a chart that a kustomization names, and adds to asked what it wanted to know of the cluster: the
@@ -149,14 +148,8 @@ func inflate(ctx context.Context, v *view, req Request, c kustomize.Chart, asked
 	if !c.Definitions {
 		objects = objects[out.Definitions:]
 	}
-	tests := map[*unstructured.Unstructured]bool{} // a hook may be a test too
-	for _, test := range out.Tests {
-		if tests[test.Unstructured] = true; c.Tests {
-			objects = append(objects, test.Object)
-		}
-	}
-	for _, hook := range out.Hooks {
-		if c.Hooks && !tests[hook.Unstructured] {
+	for _, hook := range slices.Concat(out.Hooks, out.Tests) {
+		if hook.HasTest() && c.Tests || !hook.HasTest() && c.Hooks {
 			objects = append(objects, hook.Object)
 		}
 	}

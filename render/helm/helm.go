@@ -38,9 +38,8 @@ type Output struct {
 	// Definitions is how many of Objects are those of crds/.
 	Definitions int
 	Hooks       []Hook
-	// Tests are the hooks that only a test run wants.
-	Tests []Hook
-	Asked map[string]string // questions about the cluster, with their answers; see Answer
+	Tests       []Hook            // hooks that are tests alone; these may differ from render to render
+	Asked       map[string]string // questions about the cluster, with their answers; see Answer
 }
 
 // Render renders a chart. An error names the template, and the line where it is known; the Output then has nothing but
@@ -254,7 +253,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		if err := out.take(objects); err != nil {
 			return nil, err
 		}
-		if len(out.Objects)+len(out.Hooks) > manifest.MaxObjects {
+		if len(out.Objects)+len(out.Hooks)+len(out.Tests) > manifest.MaxObjects {
 			return nil, manifest.Faultf(j.files.root, "templates give more than %d objects", manifest.MaxObjects)
 		}
 	}
