@@ -49,18 +49,18 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 		awaitValue(t, s, firstValue)
 	})
 	t.Run("ThereIsNoDriftInIt", func(t *testing.T) {
-		before := s.Must(t, sealed(s)).GetResourceVersion()
+		before := s.Cluster.Must(t, sealed(s)).GetResourceVersion()
 		if stdout, stderr, code := s.CLI(t, s.Repo.Dir, "reconcile", "shop", "staging", "--verify", "-n", s.System,
 			"--kubeconfig", filepath.Join(s.Agent.Dir, "kubeconfig")); code != 0 {
 			t.Fatalf("reconcile: %s%s", stdout, stderr)
 		}
 		s.Agent.AwaitPolls(t)
-		if after := s.Must(t, sealed(s)).GetResourceVersion(); after != before {
+		if after := s.Cluster.Must(t, sealed(s)).GetResourceVersion(); after != before {
 			t.Errorf("it was written again: %s, then %s", before, after)
 		}
 	})
 	t.Run("WhatAPersonChangedComesBack", func(t *testing.T) {
-		o := s.Must(t, sealed(s))
+		o := s.Cluster.Must(t, sealed(s))
 		if err := unstructured.SetNestedField(o.Object, base64.StdEncoding.EncodeToString([]byte("by hand")), "data", "password"); err != nil {
 			t.Fatal(err)
 		}
@@ -75,11 +75,11 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 		awaitValue(t, s, rotatedValue)
 	})
 	t.Run("AnAgentThatIsStartedAgainLeavesItAlone", func(t *testing.T) {
-		before := s.Must(t, sealed(s)).GetResourceVersion()
+		before := s.Cluster.Must(t, sealed(s)).GetResourceVersion()
 		s.Agent.Kill9(t)
 		s.Agent.Start(t)
 		s.Agent.AwaitPolls(t)
-		if after := s.Must(t, sealed(s)).GetResourceVersion(); after != before {
+		if after := s.Cluster.Must(t, sealed(s)).GetResourceVersion(); after != before {
 			t.Error("it was written again")
 		}
 	})
@@ -90,7 +90,7 @@ func sealed(s *world.Story) world.Ref { return world.Ref{Kind: "Secret", Namespa
 
 func awaitValue(t *testing.T, s *world.Story, want string) {
 	t.Helper()
-	s.AwaitObject(t, world.Patience, "the Secret has the value", sealed(s), func(o *unstructured.Unstructured) error {
+	s.Cluster.AwaitObject(t, world.Patience, "the Secret has the value", sealed(s), func(o *unstructured.Unstructured) error {
 		if o == nil {
 			return errors.New("it is not there")
 		}
