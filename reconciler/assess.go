@@ -46,6 +46,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		return retry(err)
 	}
 	objects = policies.Named(objects, true, plain)
+	p.hide(objects)
 	plan, err := p.client().Plan(ctx, apply.Request{
 		Owner: p.owner(), Objects: objects, Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/reconciler/view"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -79,6 +80,7 @@ type memory struct {
 	provenNames   []string
 	provenIDs     map[apply.ID]bool   // kept at rest
 	following     []string            // namespaces whose pods are watched, none at rest
+	lately        []view.Event        // the warnings that were seen while they were
 	compared      map[apply.ID]string // resourceVersion of Secrets whose contents were compared
 	drifting      drifting
 }
@@ -93,7 +95,10 @@ type rendering struct {
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	hooks     policies.Hooks               // how many hooks it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
+	opened    secretTexts                  // what of it is encrypted in Git
+	files     map[string]string            // of encrypted Secrets
 	refusal   string                       // why it failed
+	fetching  bool                         // for want of charts that are being fetched, or could not be
 	overdue   overdue                      // a render that did not end in time
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now
@@ -126,8 +131,8 @@ type attempt struct {
 
 // unload forgets what goes with the saved state, so that it is read again.
 func (t *target) unload() {
-	following := t.following // the watches go on
-	t.memory = memory{following: following, rendering: t.rendering}
+	following, lately := t.following, t.lately // the watches go on
+	t.memory = memory{following: following, lately: lately, rendering: t.rendering}
 }
 
 // interrupt cancels the running pass, if any.
