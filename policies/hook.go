@@ -108,18 +108,16 @@ type HookSeen struct {
 	Limit time.Duration
 }
 
-// hooked are the hooks that a release has ahead which begins now. Whether it is an installation, an upgrade or a roll-back is
-// what it is to its environment. Where nothing was ever proven it is an installation, a second try too; unless something runs
-// already, as where others made it or the state was lost.
-func (s State) hooked(p Plan, o Observation, whole bool) Hooking {
-	first := s.Proven == (Release{})
+// Moments are those at which a release that begins now would run hooks: what it is to its environment. Where nothing was ever
+// proven it is an installation, a second try too; unless something runs already, as where others made it or the state was lost.
+func (s State) Moments(p Plan, o Observation) []Moment {
 	var moments []Moment
 	switch {
 	case p.Known && o.Owned > 0: // it was released here, with its hooks
-		return Hooking{}
+		return nil
 	case s.goesBack(p.Release), s.Leaves(p, p.Release) != (Release{}):
 		moments = []Moment{PreRollback, PostRollback}
-	case first && !o.Runs && (s.Phase != "" || o.Owned == 0):
+	case s.Proven == (Release{}) && !o.Runs && (s.Phase != "" || o.Owned == 0):
 		moments = []Moment{PreInstall, PostInstall}
 	default:
 		moments = []Moment{PreUpgrade, PostUpgrade}
@@ -127,11 +125,16 @@ func (s State) hooked(p Plan, o Observation, whole bool) Hooking {
 	if p.Tests {
 		moments = append(moments, Test)
 	}
-	h := Hooking{Ahead: p.Hooks.ahead(moments...)}
+	return moments
+}
+
+// hooked are the hooks that a release has ahead which begins now. whole: what is live is proven.
+func (s State) hooked(p Plan, o Observation, whole bool) Hooking {
+	h := Hooking{Ahead: p.Hooks.ahead(s.Moments(p, o)...)}
 	if len(h.Ahead) == 0 {
 		return h
 	}
-	h.Since, h.Whole = o.Now, whole && !first
+	h.Since, h.Whole = o.Now, whole && s.Proven != (Release{})
 	if h.Moment().before() {
 		h.Began = o.Now
 	}

@@ -52,14 +52,20 @@ type hookRun struct {
 
 // hooksOf are the hooks and tests of a render, marked, in the order in which they run.
 func hooksOf(made *render.Result) []*unstructured.Unstructured {
-	all := slices.Concat(made.Hooks, made.Tests)
-	slices.SortStableFunc(all, func(a, b render.Hook) int { return cmp.Compare(a.Weight, b.Weight) })
 	var objects []*unstructured.Unstructured
-	for _, h := range all {
-		annotate(h.Object, hookAnnotation, strings.Join(h.Events, ","))
-		objects = append(objects, h.Object)
+	for _, h := range inOrder(made.Hooks, made.Tests) {
+		o := h.Object.DeepCopy() // one that is a test too is there twice
+		annotate(o, hookAnnotation, strings.Join(h.Events, ","))
+		objects = append(objects, o)
 	}
 	return objects
+}
+
+// inOrder are hooks and tests together in the order in which they run.
+func inOrder(hooks, tests []render.Hook) []render.Hook {
+	all := slices.Concat(hooks, tests)
+	slices.SortStableFunc(all, func(a, b render.Hook) int { return cmp.Compare(a.Weight, b.Weight) })
+	return all
 }
 
 func annotate(o *unstructured.Unstructured, key, value string) {
