@@ -5,16 +5,18 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"github.com/sluice-cd/sluice/render"
 )
 
-// What is sent without being asked for: the other small files of a folder, once. An engine that opens a kustomization
-// or lists templates reads them next, and each question is two switches between processes.
+// What is sent without being asked for: with the request the folders of its source, and later the other small files of a
+// folder, once. Each question is two switches between processes, on a busy machine a hundred times what an answer costs.
 const (
-	aheadFiles = 48
-	aheadFile  = 32 << 10
-	aheadBytes = 256 << 10
+	aheadFolders = 64
+	aheadFiles   = 512 // of one render
+	aheadFile    = 32 << 10
+	aheadBytes   = 2 << 20
 )
 
 const (
@@ -34,6 +36,8 @@ type answerer struct {
 	sent   map[string]bool // paths that were
 	asked  int
 	served int
+	files  int // sent ahead,
+	bytes  int // and how much
 }
 
 var errAskedTooMuch = errors.New("asked too much of the tree")
@@ -90,14 +94,11 @@ func (a *answerer) look(name string) (answer, [][]byte, error) {
 	if err != nil {
 		return answer{}, nil, err
 	}
-	out, bytes := answer{Files: []file{f}}, [][]byte{data}
+	out := &ahead{answer: answer{Files: []file{f}}, bytes: [][]byte{data}}
 	if f.Mode.IsRegular() {
-		// What cannot be listed is not sent ahead; whoever lists it gets the error.
-		if entries, err := fs.ReadDir(a.tree.Quiet(), path.Dir(name)); err == nil {
-			a.more(&out, &bytes, path.Dir(name), entries)
-		}
+		a.folder(out, path.Dir(name), 0)
 	}
-	return out, bytes, nil
+	return out.answer, out.bytes, nil
 }
 
 func (a *answerer) list(name string) (answer, [][]byte, error) {
@@ -108,15 +109,11 @@ func (a *answerer) list(name string) (answer, [][]byte, error) {
 	if len(entries) > maxNames {
 		return answer{}, nil, fmt.Errorf("%s: more than %d names in a folder", name, maxNames)
 	}
-	out, bytes := answer{}, [][]byte(nil)
-	for _, e := range entries {
-		out.Names = append(out.Names, nameOf(e))
-	}
-	a.more(&out, &bytes, name, entries)
-	return out, bytes, nil
+	out := &ahead{}
+	out.list(name, entries)
+	a.more(out, name, entries)
+	return out.answer, out.bytes, nil
 }
-
-func nameOf(e fs.DirEntry) name { return name{e.Name(), e.Type()} }
 
 func (a *answerer) read(name string) (answer, [][]byte, error) {
 	f, data, err := a.file(name, maxServed)
@@ -146,16 +143,71 @@ func (a *answerer) file(name string, most int64) (file, []byte, error) {
 	return f, data, err
 }
 
-// more adds the small files of a folder that was not sent yet. One that cannot be read is left for whoever asks for it.
-func (a *answerer) more(out *answer, bytes *[][]byte, dir string, entries []fs.DirEntry) {
+// first is what a render of the request is likely to ask first.
+func (a *answerer) first(req render.Request) ([][]byte, error) {
+	out := &ahead{}
+	for _, dir := range folders(req) {
+		a.folder(out, dir, aheadFolders)
+	}
+	return parts(out.answer, out.bytes)
+}
+
+// folders are where the sources of a request lie. One that is none of the tree's is the render's to complain about.
+func folders(req render.Request) []string {
+	var all []string
+	if h := req.Source.Helm; h != nil {
+		all = append(all, path.Join(req.Dir, h.Chart))
+	}
+	if k := req.Source.Kustomize; k != nil {
+		all = append(all, path.Join(req.Dir, k.Path))
+	}
+	if d := req.Source.Directory; d != nil {
+		all = append(all, path.Join(req.Dir, d.Path))
+	}
+	return slices.DeleteFunc(all, func(dir string) bool { return !fs.ValidPath(dir) })
+}
+
+// ahead is an answer with more in it than was asked.
+type ahead struct {
+	answer
+	bytes [][]byte
+}
+
+func (o *ahead) list(dir string, entries []fs.DirEntry) {
+	l := list{Path: dir, Names: make([]name, 0, len(entries))}
+	for _, e := range entries {
+		l.Names = append(l.Names, name{e.Name(), e.Type()})
+	}
+	o.Lists = append(o.Lists, l)
+}
+
+// folder adds a folder that was not sent yet, and so many below it. What cannot be listed is left for whoever asks for it.
+func (a *answerer) folder(out *ahead, dir string, below int) {
+	if a.ahead[dir] {
+		return
+	}
+	entries, err := a.tree.ReadDir(dir)
+	if err != nil || len(entries) > aheadFiles {
+		return
+	}
+	out.list(dir, entries)
+	a.more(out, dir, entries)
+	for _, e := range entries {
+		if e.IsDir() && below > 0 && len(out.Lists) < below {
+			a.folder(out, path.Join(dir, e.Name()), below)
+		}
+	}
+}
+
+// more adds the small files of a folder.
+func (a *answerer) more(out *ahead, dir string, entries []fs.DirEntry) {
 	if a.ahead[dir] {
 		return
 	}
 	a.ahead[dir] = true
-	files, total := 0, 0
 	for _, e := range entries {
 		at := path.Join(dir, e.Name())
-		if files >= aheadFiles || total >= aheadBytes {
+		if a.files >= aheadFiles || a.bytes >= aheadBytes {
 			return
 		}
 		if !e.Type().IsRegular() || a.sent[at] {
@@ -165,7 +217,7 @@ func (a *answerer) more(out *answer, bytes *[][]byte, dir string, entries []fs.D
 		if err != nil || f.Bytes < 0 {
 			continue
 		}
-		files, total = files+1, total+len(data)
-		out.Files, *bytes = append(out.Files, f), append(*bytes, data)
+		a.files, a.bytes = a.files+1, a.bytes+len(data)
+		out.Files, out.bytes = append(out.Files, f), append(out.bytes, data)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -218,32 +219,82 @@ func TestWorkerEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// BenchmarkRender compares the two.
+// BenchmarkRender compares the two. What the processor was busy with is told beside the time, as that depends on who else is.
 func BenchmarkRender(b *testing.B) {
-	files := map[string]string{"base/kustomization.yaml": "resources: [a.yaml, b.yaml, c.yaml, d.yaml, e.yaml]\n", "overlay/kustomization.yaml": "resources: [../base]\nnamePrefix: x-\n"}
+	tree := treeOf(b, ordinary())
+	for name, req := range map[string]render.Request{"Overlay": overlay, "Chart": chart} {
+		b.Run(name+"/Here", func(b *testing.B) {
+			before := cpu(b)
+			for b.Loop() {
+				if _, err := render.Render(b.Context(), tree, req); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N)/1e6, "cpu-ms/op")
+		})
+		b.Run(name+"/There", func(b *testing.B) {
+			before := cpu(b)
+			p := pool(b, Config{})
+			for b.Loop() {
+				if _, err := p.Render(b.Context(), tree, req); err != nil {
+					b.Fatal(err)
+				}
+			}
+			p.Close()
+			b.ReportMetric(float64(cpu(b)-before)/float64(b.N)/1e6, "cpu-ms/op")
+		})
+	}
+}
+
+// cpu is what this process and its children that have ended have used.
+func cpu(b *testing.B) time.Duration {
+	b.Helper()
+	var all time.Duration
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var used syscall.Rusage
+		if err := syscall.Getrusage(who, &used); err != nil {
+			b.Fatal(err)
+		}
+		all += time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	}
+	return all
+}
+
+// ordinary is a chart of twenty objects and an overlay of five.
+func ordinary() map[string]string {
+	files := map[string]string{
+		"chart/Chart.yaml":           chartYAML,
+		"base/kustomization.yaml":    "resources: [a.yaml, b.yaml, c.yaml, d.yaml, e.yaml]\n",
+		"overlay/kustomization.yaml": "resources: [../base]\nnamePrefix: x-\n",
+	}
 	for _, n := range []string{"a", "b", "c", "d", "e"} {
 		files["base/"+n+".yaml"] = strings.Replace(configMap, "name: a", "name: "+n, 1)
 	}
 	for n := range 20 {
 		files[fmt.Sprintf("chart/templates/%d.yaml", n)] = fmt.Sprintf("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a%d}\ndata: {a: '{{ .Release.Name }}'}\n", n)
 	}
-	files["chart/Chart.yaml"] = chartYAML
-	tree := treeOf(b, files)
-	p := pool(b, Config{})
-	for name, req := range map[string]render.Request{"Overlay": overlay, "Chart": chart} {
-		b.Run(name+"/Here", func(b *testing.B) {
-			for b.Loop() {
-				if _, err := render.Render(b.Context(), tree, req); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run(name+"/There", func(b *testing.B) {
-			for b.Loop() {
-				if _, err := p.Render(b.Context(), tree, req); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	return files
+}
+
+// Nearly all that a render reads was sent before it asked: what it asks all the same costs two switches each.
+func TestWorkerAsksLittle(t *testing.T) {
+	p, err := start(DefaultMemory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	tree := treeOf(t, ordinary())
+	for name, tc := range map[string]struct {
+		req  render.Request
+		most int
+	}{"Chart": {chart, 3}, "Overlay": {overlay, 8}} {
+		a := newAnswerer(render.NewWitness(t.Context(), tree, tc.req))
+		if _, err := p.renderBy(a, tc.req); err != nil {
+			t.Fatal(err)
+		}
+		if a.asked > tc.most {
+			t.Errorf("%s: %d questions", name, a.asked)
+		}
+		t.Logf("%s: %d questions, %d files sent", name, a.asked, len(a.sent))
 	}
 }

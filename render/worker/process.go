@@ -132,8 +132,11 @@ var fromWorker = map[kind]int{isQuestion: maxQuestion, isObject: maxObject, isDo
 
 // render has the worker render. Any error that is no *LostError is the render's own.
 func (p *process) render(tree *render.Witness, req render.Request) (*render.Result, error) {
-	a := newAnswerer(tree)
-	if err := p.wire.say(isRequest, req); err != nil {
+	return p.renderBy(newAnswerer(tree), req)
+}
+
+func (p *process) renderBy(a *answerer, req render.Request) (*render.Result, error) {
+	if err := p.request(a, req); err != nil {
 		return nil, p.lost(err)
 	}
 	var objects []*unstructured.Unstructured
@@ -164,6 +167,24 @@ func (p *process) render(tree *render.Witness, req render.Request) (*render.Resu
 			return nil, p.nonsense(err)
 		}
 	}
+}
+
+func (p *process) request(a *answerer, req render.Request) error {
+	data, err := json.Marshal(req)
+	if err != nil {
+		return err
+	}
+	parts, err := a.first(req)
+	if err != nil {
+		return err
+	}
+	if err := p.wire.write(isRequest, data); err != nil {
+		return err
+	}
+	if err := p.wire.write(isAnswer, parts...); err != nil {
+		return err
+	}
+	return p.wire.out.Flush()
 }
 
 func (p *process) answer(a *answerer, question []byte) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"sync"
 	"time"
 )
@@ -37,8 +38,15 @@ func newTree(ask func(op, string) (answer, []byte, error)) *tree {
 	return &tree{ask: ask, files: map[string]known{}, lists: map[string][]fs.DirEntry{}}
 }
 
-// told notes the files of an answer. Bytes are copied, since the frame goes.
+// told notes the folders and files of an answer. Bytes are copied, since the frame goes.
 func (t *tree) told(a answer, data []byte) error {
+	for _, l := range a.Lists {
+		entries := make([]fs.DirEntry, 0, len(l.Names))
+		for _, n := range l.Names {
+			entries = append(entries, entry{t, l.Path, n})
+		}
+		t.lists[l.Path] = entries
+	}
 	for _, f := range a.Files {
 		k := known{file: f}
 		if f.Bytes >= 0 {
@@ -115,18 +123,16 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if entries, ok := t.lists[name]; ok {
-		return entries, nil
+		return slices.Clone(entries), nil
 	}
-	a, err := t.question(opList, name)
-	if err != nil {
+	if _, err := t.question(opList, name); err != nil {
 		return nil, err
 	}
-	entries := make([]fs.DirEntry, 0, len(a.Names))
-	for _, n := range a.Names {
-		entries = append(entries, entry{t, name, n})
+	entries, ok := t.lists[name]
+	if !ok {
+		return nil, fmt.Errorf("an answer about another folder than %q", name)
 	}
-	t.lists[name] = entries
-	return entries, nil
+	return slices.Clone(entries), nil
 }
 
 func (t *tree) Object(name string) (string, error) {

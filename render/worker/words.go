@@ -31,8 +31,14 @@ type hello struct {
 type answer struct {
 	Fault  *treeFault `json:"fault,omitempty"`
 	Object string     `json:"object,omitempty"`
-	Names  []name     `json:"names,omitempty"`
+	Lists  []list     `json:"lists,omitempty"`
 	Files  []file     `json:"files,omitempty"` // the one asked for, then others that are likely asked for next
+}
+
+// list is what is in a folder.
+type list struct {
+	Path  string `json:"p"`
+	Names []name `json:"n"`
 }
 
 // name is an entry of a folder.

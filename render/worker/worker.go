@@ -71,7 +71,11 @@ func work(memory string, alone bool) error {
 		if err := json.Unmarshal(data, &req); err != nil {
 			return fmt.Errorf("read request: %w", err)
 		}
-		if err := w.render(req); err != nil {
+		tree := newTree(w.ask)
+		if err := w.ahead(tree); err != nil {
+			return err
+		}
+		if err := w.render(tree, req); err != nil {
 			return err
 		}
 	}
@@ -113,9 +117,22 @@ func (w *wire) ask(o op, name string) (answer, []byte, error) {
 	return unpart(data)
 }
 
+// ahead reads the answer to what was not asked yet.
+func (w *wire) ahead(t *tree) error {
+	_, data, err := w.read(map[kind]int{isAnswer: maxAnswer})
+	if err != nil {
+		return err
+	}
+	a, bytes, err := unpart(data)
+	if err != nil {
+		return err
+	}
+	return t.told(a, bytes)
+}
+
 // render renders one request. An error is one of the pipes.
-func (w *wire) render(req render.Request) error {
-	result, err := render.Render(context.Background(), newTree(w.ask), req)
+func (w *wire) render(t *tree, req render.Request) error {
+	result, err := render.Render(context.Background(), t, req)
 	if err != nil {
 		return w.say(isDone, done{Fault: faultOf(err)})
 	}
