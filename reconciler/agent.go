@@ -20,7 +20,9 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // Config is what an agent is made of.
@@ -33,6 +35,8 @@ type Config struct {
 	Identity string
 	Log      *slog.Logger
 	Registry prometheus.Registerer
+	// Renderer renders what revisions have; nil: this process itself does.
+	Renderer promote.Renderer
 	// Version of the program, for people.
 	Version string
 }
@@ -46,6 +50,7 @@ type Agent struct {
 	log        *slog.Logger
 	now        func() time.Time
 
+	renderer  promote.Renderer
 	catalog   *catalog
 	sites     map[config.ClusterRef]*site
 	queue     workqueue.TypedRateLimitingInterface[Key]
@@ -74,6 +79,9 @@ func New(cfg Config) (*Agent, error) {
 		config: cfg.Agent, kubeconfig: cfg.Kubeconfig, name: cfg.Agent.Metadata.Name, identity: cfg.Identity,
 		log: cfg.Log, now: time.Now, version: cfg.Version, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
 		targets: map[Key]*target{}, budgets: map[account]*forge.Budget{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
+	}
+	if a.renderer = cfg.Renderer; a.renderer == nil {
+		a.renderer = render.Here{}
 	}
 	a.view = newView(a)
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}

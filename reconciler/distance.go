@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -22,6 +23,8 @@ type Distance struct {
 	// Rules are those of the tip. What the cluster is counts for nothing here.
 	Rules config.Environment
 	Dir   string // of sluice.yaml
+	// Renderer renders what the commits have.
+	Renderer promote.Renderer
 }
 
 // Between counts the commits, along first parents, after the one that runs up to next. Whole: it did not look so far back that
@@ -85,7 +88,7 @@ func (d Distance) render(ctx context.Context, revision string) (renders, error) 
 	if err != nil {
 		return renders{}, err
 	}
-	made, err := render.Render(ctx, tree, d.Request(source))
+	made, err := d.Renderer.Render(ctx, tree, d.Request(source))
 	if err != nil {
 		trace, _ := render.TraceOf(err)
 		return renders{trace: trace, file: file}, err

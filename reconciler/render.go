@@ -16,38 +16,37 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
 const (
-	// renderLimit is how long one render may take: a hundred times what a large one needs.
-	renderLimit = time.Minute
-	// firstOverdue is when one that took longer is tried again; it doubles up to a day, since a template that loops for
-	// ever costs a core each time.
-	firstOverdue = 10 * time.Minute
-	lastOverdue  = 24 * time.Hour
+	// firstAgain is when a render whose worker was lost is tried again though nothing of it changed, as the machine may have
+	// been at fault; it doubles up to a day, since a template that loops for ever costs a core each time.
+	firstAgain = 10 * time.Minute
+	lastAgain  = 24 * time.Hour
 )
 
-func (o overdue) holds(revision string, now time.Time) bool {
-	return o.revision == revision && now.Before(o.next)
-}
+// due says that it is time for another try.
+func (o lost) due(now time.Time) bool { return !o.next.IsZero() && !now.Before(o.next) }
 
-func (o overdue) again(revision string, now time.Time) overdue {
-	if o.revision != revision {
-		o = overdue{revision: revision}
-	}
-	o.next = now.Add(min(firstOverdue<<min(o.tries, 10), lastOverdue))
+func (o lost) again(now time.Time) lost {
+	o.next = now.Add(min(firstAgain<<min(o.tries, 10), lastAgain))
 	o.tries++
 	return o
 }
 
 // rendered turns the revision into manifests. Where every answer that the last render got from Git is the
-// same, that render is the answer, and so is its refusal.
+// same, that render is the answer, and so is its refusal; but one whose worker was lost is tried again after a time.
 func rendered(ctx context.Context, p *Pass) Outcome {
 	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) && !p.Despite {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := t.trace.Holds(p.Tree, req) || t.overdue.holds(p.Revision, p.agent.now())
+	hit := t.trace.Holds(p.Tree, req)
+	if !hit {
+		t.lost = lost{}
+	}
+	hit = hit && !t.lost.due(p.agent.now())
 	p.agent.metrics.rendered(hit)
 	if !hit {
 		if out := p.render(ctx, req); out.Verdict != Next {
@@ -98,23 +97,21 @@ func (p *Pass) request() render.Request {
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
-	late := t.overdue
+	before := t.lost
 	t.rendering = rendering{secrets: t.secrets}
-	limited, cancel := context.WithTimeout(ctx, renderLimit)
-	defer cancel()
-	made, err := render.Render(limited, p.Tree, req)
+	made, err := p.agent.renderer.Render(ctx, p.Tree, req)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
-	case limited.Err() != nil:
-		t.overdue, t.refusal = late.again(p.Revision, p.agent.now()), fmt.Sprintf("render: it took longer than %s", renderLimit)
-		return next
 	case err != nil && passing(ctx, err):
 		return retry(err)
 	case err != nil:
 		trace, known := render.TraceOf(err)
-		if !known { // a panic: nobody can say what it depended on
-			t.overdue = late.again(p.Revision, p.agent.now())
+		if !known { // nothing of it was rendered, and nobody can say what it depends on
+			return retry(err)
+		}
+		if end := (*worker.LostError)(nil); errors.As(err, &end) {
+			t.lost = before.again(p.agent.now())
 		}
 		t.trace, t.refusal = trace, err.Error()
 		return next
@@ -176,7 +173,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
-		made, err := render.Render(ctx, p.Tree, p.request())
+		made, err := p.agent.renderer.Render(ctx, p.Tree, p.request())
 		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made.Objects)
 			return t.objects, nil

@@ -94,16 +94,15 @@ type rendering struct {
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
 	refusal   string                       // why it failed
-	overdue   overdue                      // a render that did not end in time
+	lost      lost                         // a render whose worker was lost
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now
 }
 
-// overdue is a revision whose render did not end in time, and when it is tried again: it may have waited for another's.
-type overdue struct {
-	revision string
-	tries    int
-	next     time.Time
+// lost is how often in a row a render of the same files cost its worker, and when it is tried again.
+type lost struct {
+	tries int
+	next  time.Time
 }
 
 // ancestry is a pin that is in the history of a tip.

@@ -36,6 +36,14 @@ func (id *ObjectID) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Here renders in this process, by Render.
+type Here struct{}
+
+// Render is the function.
+func (Here) Render(ctx context.Context, tree Tree, req Request) (*Result, error) {
+	return Render(ctx, tree, req)
+}
+
 // Failed gives an error the trace of what a render had asked before it failed, for TraceOf.
 func Failed(err error, trace Trace) error { return &failure{error: err, trace: trace} }
 

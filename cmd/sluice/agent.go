@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
 type agentFlags struct {
@@ -67,10 +68,21 @@ func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	if err != nil {
 		return err
 	}
+	pool, err := worker.New(worker.Config{
+		Processes: rules.Render.Processes, Memory: int64(rules.Render.Memory), Time: rules.Render.Time.Std(), AllowNetwork: rules.Render.AllowNetwork,
+	})
+	if errors.Is(err, worker.ErrNetwork) {
+		return hinted{err, "render: {allowNetwork: true} in " + flags.config + ", if what the repositories have is trusted"}
+	}
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	log.Info("Rendering in processes of their own", "limits", pool.String())
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	agent, err := reconciler.New(reconciler.Config{
-		Agent: rules, Kubeconfig: flags.kubeconfig, Identity: identity, Log: log, Registry: registry,
+		Agent: rules, Kubeconfig: flags.kubeconfig, Identity: identity, Log: log, Registry: registry, Renderer: pool,
 		Version: thisBuild().Version,
 	})
 	if err != nil {

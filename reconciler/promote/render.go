@@ -22,6 +22,11 @@ func (m made) same(o made) bool {
 	return m.fault == nil && o.fault == nil && (m.inputs == o.inputs || m.digest == o.digest)
 }
 
+// Renderer renders: worker.Pool does.
+type Renderer interface {
+	Render(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error)
+}
+
 // memo remembers the last renders of an environment, by what they read: of hundreds of commits few render to something new.
 type memo struct{ all []made }
 
@@ -29,13 +34,13 @@ type memo struct{ all []made }
 const remembered = 64
 
 // of is the render of a revision, the same as an earlier one where every answer from Git is the same.
-func (m *memo) of(ctx context.Context, tree *gitsource.Tree, req render.Request) (made, error) {
+func (m *memo) of(ctx context.Context, by Renderer, tree *gitsource.Tree, req render.Request) (made, error) {
 	for _, known := range m.all {
 		if known.trace.Holds(tree, req) {
 			return known, nil
 		}
 	}
-	out, err := render.Render(ctx, tree, req)
+	out, err := by.Render(ctx, tree, req)
 	fresh := made{request: req, fault: err}
 	if err == nil {
 		fresh.trace, fresh.inputs, fresh.digest = out.Trace, out.Inputs, out.Digest
@@ -75,7 +80,7 @@ func (k *Keeper) render(ctx context.Context, s Subject, revision string) (made, 
 	if !ok {
 		return made{}, req, false, nil
 	}
-	rendered, err := k.memos.of(s.Environment).of(ctx, tree, req)
+	rendered, err := k.memos.of(s.Environment).of(ctx, s.Renderer, tree, req)
 	return rendered, req, true, err
 }
 

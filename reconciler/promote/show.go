@@ -9,7 +9,6 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
-	"github.com/sluice-cd/sluice/render"
 )
 
 // Shown is what the text of a request tells of the objects: made of two renders of an environment, as Markdown.
@@ -60,7 +59,7 @@ func (s Subject) Objects(ctx context.Context, git *gitsource.Repository, revisio
 	if !ok {
 		return nil, nil
 	}
-	out, err := render.Render(ctx, tree, req)
+	out, err := s.Renderer.Render(ctx, tree, req)
 	if err != nil {
 		return nil, fmt.Errorf("render %s at %.7s: %w", s.Environment, revision, err)
 	}

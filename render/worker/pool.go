@@ -144,7 +144,10 @@ func (p *Pool) Render(ctx context.Context, tree render.Tree, req render.Request)
 	gone := !stop()
 	var lost *LostError
 	if errors.As(err, &lost) {
-		err = render.Failed(fmt.Errorf("render: %w", err), seen.Trace())
+		err = fmt.Errorf("render: %w", err)
+	}
+	if _, known := render.TraceOf(err); err != nil && !known { // a panic too
+		err = render.Failed(err, seen.Trace())
 	}
 	p.put(w, gone || lost != nil)
 	if ctx.Err() != nil {
