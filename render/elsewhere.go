@@ -44,6 +44,9 @@ func (Here) Render(ctx context.Context, tree Tree, req Request) (*Result, error)
 	return Render(ctx, tree, req)
 }
 
+// ShapeOf is a hash of what a request itself shapes. Two requests with the same one may share a trace.
+func ShapeOf(req Request) string { return req.shape(true) }
+
 // Failed gives an error the trace of what a render had asked before it failed, for TraceOf.
 func Failed(err error, trace Trace) error { return &failure{error: err, trace: trace} }
 

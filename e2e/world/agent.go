@@ -40,6 +40,7 @@ type Config struct {
 	Providers      []map[string]any   `json:"providers,omitempty"`
 	Keys           []map[string]any   `json:"keys,omitempty"`
 	Links          map[string]string  `json:"links,omitempty"`
+	Render         map[string]any     `json:"render,omitempty"`
 }
 
 // ConfigRepository is a repository in agent.yaml.
