@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/cache"
 )
 
 // Config is what an agent is made of.
@@ -37,6 +38,8 @@ type Config struct {
 	Registry prometheus.Registerer
 	// Renderer renders what revisions have; nil: this process itself does.
 	Renderer promote.Renderer
+	// Renders are what former processes rendered; nil: nothing is kept.
+	Renders *cache.Cache
 	// Version of the program, for people.
 	Version string
 }
@@ -51,6 +54,7 @@ type Agent struct {
 	now        func() time.Time
 
 	renderer  promote.Renderer
+	kept      *cache.Cache
 	catalog   *catalog
 	sites     map[config.ClusterRef]*site
 	queue     workqueue.TypedRateLimitingInterface[Key]
@@ -80,7 +84,7 @@ func New(cfg Config) (*Agent, error) {
 		log: cfg.Log, now: time.Now, version: cfg.Version, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
 		targets: map[Key]*target{}, budgets: map[account]*forge.Budget{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
 	}
-	if a.renderer = cfg.Renderer; a.renderer == nil {
+	if a.renderer, a.kept = cfg.Renderer, cfg.Renders; a.renderer == nil {
 		a.renderer = render.Here{}
 	}
 	a.view = newView(a)

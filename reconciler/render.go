@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/render"
 	"github.com/sluice-cd/sluice/render/worker"
 )
@@ -47,8 +48,9 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		t.lost = lost{}
 	}
 	hit = hit && !t.lost.due(p.agent.now())
-	p.agent.metrics.rendered(hit)
-	if !hit {
+	if hit {
+		p.agent.metrics.rendered(true)
+	} else {
 		if out := p.render(ctx, req); out.Verdict != Next {
 			return out
 		}
@@ -99,7 +101,7 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
 	before := t.lost
 	t.rendering = rendering{secrets: t.secrets}
-	made, err := p.agent.renderer.Render(ctx, p.Tree, req)
+	made, err := p.make(ctx, req)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
@@ -134,6 +136,36 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t.secrets = t.secrets.with(t.objects)
 	t.desire()
 	return next
+}
+
+// make takes what an earlier process rendered, or renders.
+func (p *Pass) make(ctx context.Context, req render.Request) (*render.Result, error) {
+	kept := p.site.kept
+	if kept == nil {
+		p.agent.metrics.rendered(false)
+		return p.agent.renderer.Render(ctx, p.Tree, req)
+	}
+	made, known := kept.Find(p.Tree, req)
+	if p.agent.metrics.rendered(known); known {
+		return made, nil
+	}
+	return kept.Make(ctx, p.Tree, req)
+}
+
+// renders is what renders for the environments of the site.
+func (s *site) renders() promote.Renderer {
+	if s.kept != nil {
+		return s.kept
+	}
+	return s.agent.renderer
+}
+
+// renders is what renders for an environment: where its site is not ready nothing that was kept can be believed yet.
+func (a *Agent) renders(environment string) promote.Renderer {
+	if served, ok := a.config.Serves(environment); ok && a.sites[served.Cluster].ready() {
+		return a.sites[served.Cluster].renders()
+	}
+	return a.renderer
 }
 
 // desire notes which objects the release has.
@@ -173,7 +205,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
-		made, err := p.agent.renderer.Render(ctx, p.Tree, p.request())
+		made, err := p.site.renders().Render(ctx, p.Tree, p.request())
 		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made.Objects)
 			return t.objects, nil

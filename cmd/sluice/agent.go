@@ -19,6 +19,7 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render/cache"
 	"github.com/sluice-cd/sluice/render/worker"
 )
 
@@ -79,10 +80,14 @@ func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	}
 	defer pool.Close()
 	log.Info("Rendering in processes of their own", "limits", pool.String())
+	renders, err := cache.Open(cache.Config{Dir: filepath.Join(rules.DataDir, "renders"), Program: program()})
+	if err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	agent, err := reconciler.New(reconciler.Config{
-		Agent: rules, Kubeconfig: flags.kubeconfig, Identity: identity, Log: log, Registry: registry, Renderer: pool,
+		Agent: rules, Kubeconfig: flags.kubeconfig, Identity: identity, Log: log, Registry: registry, Renderer: pool, Renders: renders,
 		Version: thisBuild().Version,
 	})
 	if err != nil {

@@ -111,6 +111,11 @@ func (k *Keyed) Render(ctx context.Context, tree render.Tree, req render.Request
 	if known, ok := k.Find(tree, req); ok {
 		return known, nil
 	}
+	return k.Make(ctx, tree, req)
+}
+
+// Make renders whatever is known, and keeps it.
+func (k *Keyed) Make(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
 	made, err := k.next.Render(ctx, tree, req)
 	if err == nil {
 		k.Keep(req, made)
