@@ -100,11 +100,15 @@ func TestRenderCacheOutlivesARestart(t *testing.T) {
 		}
 		s.Agent.Start(t)
 		world.Await(t, world.Patience, "all are rendered again", func() error {
-			if n := renders(t, "false"); n != 3 {
-				return fmt.Errorf("%v renders", n)
+			well, err := s.Agent.Metric("sluice_environment_healthy")
+			if err == nil && well < 3 {
+				err = fmt.Errorf("%v are well", well)
 			}
-			return nil
+			return err
 		})
+		if n := renders(t, "false"); n != 3 {
+			t.Errorf("%v renders", n)
+		}
 		for _, name := range names {
 			o := s.Cluster.Must(t, world.Ref{Kind: "ConfigMap", Namespace: s.Staging, Name: name})
 			if text := world.Field(o, "data", "text"); !strings.HasPrefix(text, "first") {

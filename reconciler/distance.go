@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/render"
 )
@@ -25,6 +26,8 @@ type Distance struct {
 	Dir   string // of sluice.yaml
 	// Renderer renders what the commits have.
 	Renderer promote.Renderer
+	// Charts has those from elsewhere.
+	Charts elsewhere.Source
 }
 
 // Between counts the commits, along first parents, after the one that runs up to next. Whole: it did not look so far back that
@@ -88,7 +91,7 @@ func (d Distance) render(ctx context.Context, revision string) (renders, error) 
 	if err != nil {
 		return renders{}, err
 	}
-	made, err := d.Renderer.Render(ctx, tree, d.Request(source))
+	made, err := d.Renderer.Render(ctx, elsewhere.Over(tree, d.Charts), d.Request(source))
 	if err != nil {
 		trace, _ := render.TraceOf(err)
 		return renders{trace: trace, file: file}, err
@@ -115,5 +118,5 @@ func (d Distance) holds(at renders, revision string) bool {
 		return false
 	}
 	source, err := config.LoadSource(tree, d.Dir, d.Rules.Name, d.Rules.Was...)
-	return err == nil && at.trace.Holds(tree, d.Request(source))
+	return err == nil && at.trace.Holds(elsewhere.Over(tree, nil), d.Request(source))
 }

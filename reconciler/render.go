@@ -43,7 +43,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := t.trace.Holds(p.Tree, req)
+	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req)
 	if !hit {
 		t.lost = lost{}
 	}
@@ -57,6 +57,9 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 	}
 	if !p.know(func(b *basis) { b.follow, b.revision, b.request, b.trace = p.Rules.Follow, p.Revision, req, t.trace }) {
 		return superseded
+	}
+	if p.Fetching != "" { // what runs is looked after meanwhile
+		return next
 	}
 	release := t.release
 	release.Revision = p.Revision
@@ -101,10 +104,14 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
 	before := t.lost
 	t.rendering = rendering{secrets: t.secrets}
-	made, err := p.make(ctx, req)
+	over := p.over(p.Tree)
+	made, err := p.make(ctx, over, req)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
+	case err != nil && len(over.Missing()) > 0:
+		p.fetch(over.Missing(), err)
+		return next
 	case err != nil && passing(ctx, err):
 		return retry(err)
 	case err != nil:
@@ -139,17 +146,17 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 }
 
 // make takes what an earlier process rendered, or renders.
-func (p *Pass) make(ctx context.Context, req render.Request) (*render.Result, error) {
+func (p *Pass) make(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
 	kept := p.site.kept
 	if kept == nil {
 		p.agent.metrics.rendered(false)
-		return p.agent.renderer.Render(ctx, p.Tree, req)
+		return p.agent.renderer.Render(ctx, tree, req)
 	}
-	made, known := kept.Find(p.Tree, req)
+	made, known := kept.Find(tree, req)
 	if p.agent.metrics.rendered(known); known {
 		return made, nil
 	}
-	return kept.Make(ctx, p.Tree, req)
+	return kept.Make(ctx, tree, req)
 }
 
 // renders is what renders for the environments of the site.
@@ -204,8 +211,8 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	if t.release.Same(saved.State.Release) && t.objects != nil && t.named(saved.State) {
 		return t.objects, nil
 	}
-	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
-		made, err := p.site.renders().Render(ctx, p.Tree, p.request())
+	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.over(p.Tree), p.request()) {
+		made, err := p.site.renders().Render(ctx, p.over(p.Tree), p.request())
 		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made.Objects)
 			return t.objects, nil

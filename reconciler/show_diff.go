@@ -138,7 +138,8 @@ func (v *View) compare(ctx context.Context, at place, from, to view.Side) (view.
 func (v *View) rendered(ctx context.Context, at place, of view.Side) ([]*unstructured.Unstructured, error) {
 	env, _ := at.app.Environment(of.Environment)
 	subject := promote.Subject{
-		Application: of.Application, Environment: of.Environment, Repository: at.source.repo, Dir: at.dir, Rules: at.app, Renderer: v.agent.renders(of.Environment),
+		Application: of.Application, Environment: of.Environment, Repository: at.source.repo, Dir: at.dir, Rules: at.app,
+		Renderer: v.agent.renders(of.Environment), Charts: v.agent.charts.Get,
 	}
 	var s *site
 	if served, ok := v.agent.config.Serves(of.Environment); ok && v.agent.sites[served.Cluster].ready() {

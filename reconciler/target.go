@@ -95,6 +95,7 @@ type rendering struct {
 	secrets   secretTexts                  // what must never be shown
 	refusal   string                       // why it failed
 	lost      lost                         // a render whose worker was lost
+	fetching  bool                         // for want of charts that are being fetched, or could not be
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now
 }

@@ -1,71 +1,89 @@
 package render
 
 import (
-	"context"
-	"fmt"
-	"net/url"
+	"errors"
+	"path"
 	"strings"
+
+	"github.com/sluice-cd/sluice/render/helm"
 )
 
-// What renders in a process of its own needs of this package: Request and Result are plain data that survives JSON, and
-// the two things that are not, an error's trace and what the tree was asked, are made and read here.
+// Elsewhere is a chart that is not in the tree.
+type Elsewhere = helm.Elsewhere
 
-// MarshalText writes group/kind/namespace/name, so that an identity can be a key of JSON.
-func (id ObjectID) MarshalText() ([]byte, error) {
-	parts := []string{id.Group, id.Kind, id.Namespace, id.Name}
-	for i, part := range parts {
-		parts[i] = url.PathEscape(part)
+// LockFile is the file beside sluice.yaml that says what charts from elsewhere resolved to.
+const LockFile = helm.LockFile
+
+// reserved is the folder beside sluice.yaml below which a tree serves charts from elsewhere. What the repository itself
+// may have there counts for nothing: whoever makes the tree sees to that.
+const reserved = ".sluice/charts"
+
+// Fetched is the folder below which a tree serves the charts from elsewhere of the application in dir, each at its
+// File. The object of one is the SHA-256 of the archive, in hex, as the lock of the tree's revision says it.
+func Fetched(dir string) string { return path.Join(dir, reserved) }
+
+// InFetched splits a path of a tree into the application's folder and what is below the folder of fetched charts; false
+// where it is in none.
+func InFetched(name string) (dir, file string, ok bool) {
+	if dir, file, ok = strings.Cut("/"+name, "/"+reserved+"/"); !ok {
+		dir, ok = strings.CutSuffix("/"+name, "/"+reserved)
 	}
-	return []byte(strings.Join(parts, "/")), nil
+	if dir = strings.TrimPrefix(dir, "/"); dir == "" {
+		dir = "."
+	}
+	return dir, file, ok
 }
 
-// UnmarshalText reads what MarshalText wrote.
-func (id *ObjectID) UnmarshalText(text []byte) error {
-	parts := strings.Split(string(text), "/")
-	if len(parts) != 4 {
-		return fmt.Errorf("%q is no group/kind/namespace/name", text)
-	}
-	for i, part := range parts {
-		plain, err := url.PathUnescape(part)
-		if err != nil {
-			return err
+// where is the chart's path in the tree, or what it is elsewhere.
+func (h *Helm) where(dir string) (at string, away *Elsewhere, err error) {
+	if h.Repository != "" {
+		e := h.Elsewhere()
+		if field, why := e.Check(); why != "" {
+			return "", nil, &Error{Field: "helm." + field, Err: errors.New(why)}
 		}
-		parts[i] = plain
+		return "", &e, nil
 	}
-	*id = ObjectID{parts[0], parts[1], parts[2], parts[3]}
-	return nil
+	if strings.Contains(h.Chart, "://") {
+		return "", nil, &Error{Field: "helm.chart", Err: quotedError{h.Chart, "is an address: write it as repository, without the last part, which is the chart's name"}}
+	}
+	if h.Version != "" {
+		return "", nil, &Error{Field: "helm.version", Err: errors.New("is only for a chart with a repository")}
+	}
+	at, err = within(dir, "helm.chart", h.Chart)
+	return at, nil, err
 }
 
-// Here renders in this process, by Render.
-type Here struct{}
-
-// Render is the function.
-func (Here) Render(ctx context.Context, tree Tree, req Request) (*Result, error) {
-	return Render(ctx, tree, req)
+// Elsewhere is the chart of a repository; only where there is one.
+func (h *Helm) Elsewhere() Elsewhere {
+	return Elsewhere{Repository: strings.TrimRight(h.Repository, "/"), Name: h.Chart, Version: h.Version}
 }
 
-// ShapeOf is a hash of what a request itself shapes. Two requests with the same one may share a trace.
-func ShapeOf(req Request) string { return req.shape(true) }
-
-// Failed gives an error the trace of what a render had asked before it failed, for TraceOf.
-func Failed(err error, trace Trace) error { return &failure{error: err, trace: trace} }
-
-// Witness is a tree that notes what it is asked, for whoever answers a render that may not live to tell.
-type Witness struct {
-	*view
-	shape string
+// Elsewheres lists the charts that a source needs from elsewhere, dependencies included; dir is the folder of
+// sluice.yaml. An error is an *Error that names the file.
+func (s Source) Elsewheres(tree Tree, dir string) ([]Elsewhere, error) {
+	if s.All != nil {
+		var all []Elsewhere
+		for i, one := range s.All {
+			needs, err := one.Elsewheres(tree, dir)
+			if err != nil {
+				return nil, nth(i, err)
+			}
+			all = append(all, needs...)
+		}
+		return all, nil
+	}
+	if s.Helm == nil {
+		return nil, nil
+	}
+	at, away, err := s.Helm.where(dir)
+	if err != nil {
+		return nil, err
+	}
+	if away != nil {
+		return []Elsewhere{*away}, nil
+	}
+	return helm.Elsewheres(tree, at)
 }
 
-// NewWitness makes one for a render of req on tree.
-func NewWitness(ctx context.Context, tree Tree, req Request) *Witness {
-	return &Witness{newView(ctx, tree), req.shape(true)}
-}
-
-// Object is the tree's own answer. It is noted where the file is read.
-func (w *Witness) Object(name string) (string, error) { return w.tree.Object(name) }
-
-// Quiet is the tree itself, of which nothing is noted.
-func (w *Witness) Quiet() Tree { return w.tree }
-
-// Trace is what was asked so far. It has no questions about the cluster, which the tree does not hear.
-func (w *Witness) Trace() Trace { return Trace{shape: w.shape, paths: w.answers()} }
+// AboutChart is the name and the version that a packed chart says of itself.
+func AboutChart(archive []byte) (name, version string, err error) { return helm.About(archive) }

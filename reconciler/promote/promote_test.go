@@ -99,7 +99,7 @@ func (b bench) healthy(revision string, soaked time.Duration) record.Line {
 	if !ok {
 		b.t.Fatalf("staging is not at %s", revision)
 	}
-	rendered, err := (&memo{}).of(b.t.Context(), render.Here{}, tree, req)
+	rendered, err := (&memo{}).of(b.t.Context(), render.Here{}, tree, nil, req)
 	if err != nil {
 		b.t.Fatal(err)
 	}

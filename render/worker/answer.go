@@ -146,25 +146,28 @@ func (a *answerer) file(name string, most int64) (file, []byte, error) {
 // first is what a render of the request is likely to ask first.
 func (a *answerer) first(req render.Request) ([][]byte, error) {
 	out := &ahead{}
-	for _, dir := range folders(req) {
+	for _, dir := range folders(req.Dir, req.Source) {
 		a.folder(out, dir, aheadFolders)
 	}
 	return parts(out.answer, out.bytes)
 }
 
 // folders are where the sources of a request lie. One that is none of the tree's is the render's to complain about.
-func folders(req render.Request) []string {
+func folders(dir string, source render.Source) []string {
 	var all []string
-	if h := req.Source.Helm; h != nil {
-		all = append(all, path.Join(req.Dir, h.Chart))
+	for _, one := range source.All {
+		all = append(all, folders(dir, one)...)
 	}
-	if k := req.Source.Kustomize; k != nil {
-		all = append(all, path.Join(req.Dir, k.Path))
+	if h := source.Helm; h != nil && h.Repository == "" {
+		all = append(all, path.Join(dir, h.Chart))
 	}
-	if d := req.Source.Directory; d != nil {
-		all = append(all, path.Join(req.Dir, d.Path))
+	if k := source.Kustomize; k != nil {
+		all = append(all, path.Join(dir, k.Path))
 	}
-	return slices.DeleteFunc(all, func(dir string) bool { return !fs.ValidPath(dir) })
+	if d := source.Directory; d != nil {
+		all = append(all, path.Join(dir, d.Path))
+	}
+	return slices.DeleteFunc(all, func(at string) bool { return !fs.ValidPath(at) })
 }
 
 // ahead is an answer with more in it than was asked.
