@@ -54,22 +54,23 @@ type Agent struct {
 	log        *slog.Logger
 	now        func() time.Time
 
-	renderer  promote.Renderer
-	kept      *cache.Cache
-	catalog   *catalog
-	sites     map[config.ClusterRef]*site
-	queue     workqueue.TypedRateLimitingInterface[Key]
-	publisher *record.Publisher
-	promoters []*promoter // one for each repository
-	ledgers   []*source   // those that are repositories of their own
-	budgets   map[account]*forge.Budget
-	notes     *noteReader
-	metrics   *metrics
-	status    *board
-	view      *View
-	version   string
-	providers map[string]*provider // by name; the one without a name runs Jobs
-	charts    *elsewhere.Fetcher
+	renderer   promote.Renderer
+	kept       *cache.Cache
+	catalog    *catalog
+	sites      map[config.ClusterRef]*site
+	queue      workqueue.TypedRateLimitingInterface[Key]
+	publisher  *record.Publisher
+	promoters  []*promoter // one for each repository
+	ledgers    []*source   // those that are repositories of their own
+	budgets    map[account]*forge.Budget
+	notes      *noteReader
+	metrics    *metrics
+	status     *board
+	view       *View
+	version    string
+	providers  map[string]*provider // by name; the one without a name runs Jobs
+	decryption *decryptionKeys
+	charts     *elsewhere.Fetcher
 
 	passes atomic.Int64
 	idle   chan struct{} // closed when the last pass has ended
@@ -89,7 +90,7 @@ func New(cfg Config) (*Agent, error) {
 	if a.renderer, a.kept = cfg.Renderer, cfg.Renders; a.renderer == nil {
 		a.renderer = render.Here{}
 	}
-	a.view = newView(a)
+	a.view, a.decryption = newView(a), newDecryptionKeys(a.ReadCredentials)
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
 	a.publisher, a.providers = record.New(a.publishing()), a.newProviders()

@@ -140,7 +140,8 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	} else {
 		t.objects = p.prepare(made.Objects)
 	}
-	t.secrets = t.secrets.with(t.objects)
+	t.files = filesOf(made.Objects, func(o *unstructured.Unstructured) string { return made.Sources[render.IDOf(o)] })
+	p.hide(t.objects)
 	t.desire()
 	return next
 }
@@ -222,7 +223,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return nil, fmt.Errorf("manifests of release %s are not saved", saved.State.Release.Revision)
 	}
 	objects, err := p.site.store.manifests(ctx, saved.Active)
-	t.secrets = t.secrets.with(objects)
+	p.hide(objects)
 	return objects, err
 }
 

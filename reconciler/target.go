@@ -93,6 +93,8 @@ type rendering struct {
 	plain     []string                     // but for what these workloads read
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
+	opened    secretTexts                  // what of it is encrypted in Git
+	files     map[string]string            // of encrypted Secrets
 	refusal   string                       // why it failed
 	lost      lost                         // a render whose worker was lost
 	fetching  bool                         // for want of charts that are being fetched, or could not be

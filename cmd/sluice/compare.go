@@ -95,10 +95,11 @@ func (c *comparison) ask(ctx context.Context, of *reconciler.PreviewOf, was []st
 	if err != nil {
 		return err
 	}
-	if err := of.Name(ctx, cluster.Self(), ownerOf(of, was)); err != nil {
+	client := cluster.Self().Opening(asIfUnchanged(of.Live))
+	if err := of.Name(ctx, client, ownerOf(of, was)); err != nil {
 		return err
 	}
-	planned, err := cluster.Self().Plan(ctx, apply.Request{Owner: ownerOf(of, was), Objects: of.Objects, Adopt: of.Rules.Adopt})
+	planned, err := client.Plan(ctx, apply.Request{Owner: ownerOf(of, was), Objects: of.Objects, Adopt: of.Rules.Adopt})
 	if err != nil {
 		return fmt.Errorf("the cluster refuses the release:\n%w", err)
 	}

@@ -182,6 +182,9 @@ func checkPermission(d *document, at string, p *Permission, stateNamespace strin
 	d.kinds(at+".kinds.allow", p.Kinds.Allow)
 	d.kinds(at+".kinds.clusterWide", p.Kinds.ClusterWide)
 	d.kinds(at+".kinds.deny", p.Kinds.Deny)
+	if p.Decryption != nil {
+		checkCredentials(d, at+".decryption", p.Decryption)
+	}
 }
 
 // checkServiceAccount demands name or namespace/name.
