@@ -15,7 +15,7 @@ func note(_ context.Context, p *Pass) Outcome {
 	if state.Applied && !p.Wanted.Absent && p.Allowed != nil {
 		wait = sooner(p.untilAudit(), p.Later)
 	}
-	if late := p.target.overdue; late.revision != "" {
+	if late := p.target.lost; !late.next.IsZero() {
 		wait = sooner(wait, max(time.Second, late.next.Sub(p.Seen.Now)))
 	}
 	if p.Blind != nil {

@@ -98,17 +98,16 @@ type rendering struct {
 	opened    secretTexts                  // what of it is encrypted in Git
 	files     map[string]string            // of encrypted Secrets
 	refusal   string                       // why it failed
+	lost      lost                         // a render whose worker was lost
 	fetching  bool                         // for want of charts that are being fetched, or could not be
-	overdue   overdue                      // a render that did not end in time
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now
 }
 
-// overdue is a revision whose render did not end in time, and when it is tried again: it may have waited for another's.
-type overdue struct {
-	revision string
-	tries    int
-	next     time.Time
+// lost is how often in a row a render of the same files cost its worker, and when it is tried again.
+type lost struct {
+	tries int
+	next  time.Time
 }
 
 // ancestry is a pin that is in the history of a tip.

@@ -81,7 +81,7 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return render.Render(ctx, elsewhere.Over(c.tree, fetchedCharts(ctx)), render.Request{
+	return rendererOf(ctx).Render(ctx, elsewhere.Over(c.tree, fetchedCharts(ctx)), render.Request{
 		Dir: c.dir, Application: app.Metadata.Name, Environment: env.Name, Source: env.Source,
 		Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations, Capabilities: cluster,
 	})
