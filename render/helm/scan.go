@@ -21,7 +21,7 @@ type use struct {
 type scan struct {
 	uses     map[string][]use    // by template or define
 	includes map[string][]string // by template or define
-	names    []string            // of every template file
+	files    []string            // of every template
 	source   map[string]string   // text of every template file
 	whole    bool                // .Capabilities is used in a way that only Helm's own type can answer
 	tpl      bool                // text from values or files is run as a template
@@ -30,14 +30,14 @@ type scan struct {
 func scanChart(c *chart.Chart) *scan {
 	s := &scan{uses: map[string][]use{}, includes: map[string][]string{}, source: map[string]string{}}
 	s.chart(c)
-	slices.Sort(s.names)
+	slices.Sort(s.files)
 	return s
 }
 
 func (s *scan) chart(c *chart.Chart) {
 	for _, t := range c.Templates {
 		name := path.Join(c.ChartFullPath(), t.Name)
-		s.names = append(s.names, name)
+		s.files = append(s.files, name)
 		s.source[name] = string(t.Data)
 		// A template that does not parse has no uses; executing it names the fault.
 		for define, tree := range parseTemplate(name, string(t.Data)) {
@@ -62,8 +62,24 @@ func parseTemplate(name, text string) map[string]*parse.Tree {
 	return set
 }
 
-// reach finds the first use that a template gets to, itself or through what it includes.
-func (s *scan) reach(template string) (use, bool) {
+// ordered reports whether any template names a function that answers in the order of a map, and chance whether any
+// names one of chance or of the clock.
+func (s *scan) ordered() bool { return s.any(func(u use) bool { return settled[u.function] != "" }) }
+
+func (s *scan) chance() bool { return s.any(func(u use) bool { return settled[u.function] == "" }) }
+
+func (s *scan) any(is func(use) bool) bool {
+	for _, uses := range s.uses {
+		if slices.ContainsFunc(uses, is) {
+			return true
+		}
+	}
+	return false
+}
+
+// reach finds the first use that a template gets to, itself or through what it includes: of the order of a map, or of
+// chance and the clock.
+func (s *scan) reach(template string, order bool) (use, bool) {
 	queue, seen := []string{template}, map[string]bool{}
 	for len(queue) > 0 {
 		at := queue[0]
@@ -72,8 +88,10 @@ func (s *scan) reach(template string) (use, bool) {
 			continue
 		}
 		seen[at] = true
-		if uses := s.uses[at]; len(uses) > 0 {
-			return uses[0], true
+		for _, u := range s.uses[at] {
+			if (settled[u.function] != "") == order {
+				return u, true
+			}
 		}
 		queue = append(queue, s.includes[at]...)
 	}
