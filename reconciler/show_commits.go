@@ -36,7 +36,7 @@ func (v *View) commit(src *source, revision string) (CommitWords, bool) {
 }
 
 func commitWordsOf(c gitsource.Commit) CommitWords {
-	return CommitWords{oneLine(c.Author), oneLine(c.Subject), c.Time, len(c.Parents) > 1}
+	return CommitWords{oneLine(c.Author), oneLine(c.Subject), c.Time, MergedBy(c.Author, c.Message, len(c.Parents))}
 }
 
 // tellCommit adds to a release what its trigger says.

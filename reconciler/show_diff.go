@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/reconciler/view"
+	"github.com/sluice-cd/sluice/render"
 )
 
 const (
@@ -64,11 +65,11 @@ func (v *View) Diff(ctx context.Context, from, to view.Side) (view.Diff, error) 
 			left, _ := v.last(Key(side.Key))
 			side.Revision = left.cell.Release.Revision
 		}
-		if _, ok := at.app.Environment(side.Environment); !ok || !isRevision(side.Revision) {
+		if _, ok := at.app.Environment(side.Environment); !ok || !isRevision(side.Revision) || !v.told(ctx, Key(side.Key), side.Revision) {
 			return view.Diff{}, view.ErrUnknown
 		}
 	}
-	of := fmt.Sprint(from, to, at.tips())
+	of := fmt.Sprint(from, to, at.snap.tip) // the rules by which both are rendered
 	if made, ok := v.diffs.find(of); ok {
 		return made, nil
 	}
@@ -90,19 +91,36 @@ func (v *View) Diff(ctx context.Context, from, to view.Side) (view.Diff, error) 
 	return made, err
 }
 
+// told reports whether a revision is of a release that is shown somewhere: nothing else of a repository is rendered for a viewer.
+func (v *View) told(ctx context.Context, of Key, revision string) bool {
+	left, _ := v.last(of)
+	cell := left.cell
+	if cell.Release.Revision == revision || cell.Proven != nil && cell.Proven.Revision == revision || cell.Next != nil && cell.Next.Revision == revision {
+		return true
+	}
+	if slices.ContainsFunc(v.askedOf(of).list(), func(r view.Request) bool { return r.Revision == revision }) {
+		return true
+	}
+	history, err := v.History(ctx, of.Application)
+	return err == nil && slices.ContainsFunc(history.Releases, func(p view.Past) bool { return p.Revision == revision })
+}
+
 // isRevision reports whether a text is a full hash: nothing else is ever looked up in a repository.
 func isRevision(text string) bool {
 	return len(text) >= 40 && strings.Trim(text, "0123456789abcdef") == ""
 }
 
-// compare renders both sides.
+// compare renders both sides. What cannot be rendered is said, and stays so: the trace of a render tells such a fault from others.
 func (v *View) compare(ctx context.Context, at place, from, to view.Side) (view.Diff, error) {
 	before, err := v.rendered(ctx, at, from)
-	if err != nil {
-		return view.Diff{}, err
+	var after []*unstructured.Unstructured
+	if err == nil {
+		after, err = v.rendered(ctx, at, to)
 	}
-	after, err := v.rendered(ctx, at, to)
 	if err != nil {
+		if _, known := render.TraceOf(err); known {
+			return view.Diff{From: from, To: to, Failed: oneLine(err.Error())}, nil
+		}
 		return view.Diff{}, err
 	}
 	side := func(of view.Side) DiffSide {

@@ -12,11 +12,16 @@ import (
 // mostEvents bounds those that are shown: what repeats itself comes first.
 const mostEvents = 20
 
-// events are the warnings about the environment's workloads and their pods, while these are watched, the newest first.
-func (p *Pass) events() (all []view.Event) {
-	if len(p.target.following) == 0 {
-		return nil
+// events are the warnings about the environment's workloads and their pods, the newest first. They are watched while a release is
+// under way; what was seen last is shown until the next one.
+func (p *Pass) events() []view.Event {
+	if len(p.target.following) > 0 {
+		p.target.lately = p.seenEvents()
 	}
+	return p.target.lately
+}
+
+func (p *Pass) seenEvents() (all []view.Event) {
 	for _, entry := range p.target.held.saved.Inventory {
 		if !isStaged(entry.ID) {
 			continue

@@ -24,8 +24,8 @@ type HistoryOf struct {
 // CommitWords are what a commit says of itself. Anybody can write what they like into it.
 type CommitWords struct {
 	Author, Subject string
-	At              time.Time // committed, not authored
-	Merge           bool      // it has several parents
+	At              time.Time    // committed, not authored
+	Merged          *view.Merged // by it, see [MergedBy]
 }
 
 // weeks is for how many the deliveries are told, the present one among them.
@@ -80,9 +80,7 @@ func (of HistoryOf) past(r record.Release) view.Past {
 	}
 	if words, ok := of.Commit(cmp.Or(r.Trigger, r.Revision)); ok {
 		made.Subject, made.Author = oneLine(words.Subject), oneLine(words.Author)
-		if words.Merge {
-			made.Merged = &view.Merged{By: made.Author}
-		}
+		made.Merged = words.Merged
 	}
 	for _, t := range r.Phases {
 		told := view.Phase{

@@ -180,6 +180,9 @@ func TestViewTellsTheTruth(t *testing.T) {
 
 	l.awaitLine("production", "shop", first, "Blocked")
 	l.await("all is at rest", func() error { return p.rests(shop) })
+	if rested := p.cell(shop, "it rests", view.Cell.IsWell); len(rested.Events) != 1 || rested.Events[0].Reason != "FailedCreate" {
+		t.Errorf("at rest the events of the release are %+v", rested.Events)
+	}
 	writes := p.writes()
 	objects, err := shows.Objects(t.Context(), staging)
 	if err != nil {
@@ -229,8 +232,13 @@ func TestViewTellsTheTruth(t *testing.T) {
 		t.Errorf("the difference is %+v, %v", diff, err)
 	}
 	keep(c, diff)
-	l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/deploy/web.yaml": "kind: ["}})
+	third := l.git.Commit(t, "shop", gittest.Change{Files: map[string]string{"shop/deploy/web.yaml": "kind: ["}})
 	c = p.cell(shop, "it does not render", func(c view.Cell) bool { return c.Next != nil && strings.Contains(c.Next.Reason, "web.yaml") })
+	diff, err = shows.Diff(t.Context(), view.Side{Key: staging, Revision: first}, view.Side{Key: staging, Revision: third})
+	if err != nil || !strings.Contains(diff.Failed, "web.yaml") {
+		t.Errorf("what does not render is compared: %+v, %v", diff, err)
+	}
+	keep(diff)
 	history, err = shows.History(t.Context(), "shop")
 	if err != nil {
 		t.Error(err)
@@ -252,6 +260,10 @@ func TestViewTellsTheTruth(t *testing.T) {
 		if _, err := shows.Diff(t.Context(), view.Side{Key: unknown, Revision: first}, view.Side{Key: unknown, Revision: second}); !errors.Is(err, view.ErrUnknown) {
 			t.Errorf("a difference of %s: %v", unknown, err)
 		}
+	}
+	aside := l.git.Commit(t, "shop", gittest.Change{Branch: "aside", Files: map[string]string{"shop/notes.txt": "not for everybody"}})
+	if _, err := shows.Diff(t.Context(), view.Side{Key: staging, Revision: aside}, view.Side{Key: staging}); !errors.Is(err, view.ErrUnknown) {
+		t.Errorf("a commit that was never released is looked up: %v", err)
 	}
 	if _, err := shows.Diff(t.Context(), view.Side{Key: staging, Revision: "HEAD"}, view.Side{Key: staging}); !errors.Is(err, view.ErrUnknown) {
 		t.Errorf("a name is looked up: %v", err)

@@ -222,6 +222,30 @@ func TestShownLines(t *testing.T) {
 }
 
 // TestHistoryOf: what serves, what the lines rest on, and what was delivered.
+func TestMergedBy(t *testing.T) {
+	for name, tc := range map[string]struct {
+		message string
+		parents int
+		want    view.Merged
+	}{
+		"GitHub":          {"Merge pull request #12 from acme/fix\n\nSell shoes", 2, view.Merged{By: "Ann", Request: 12}},
+		"Gitea":           {"Merge pull request 'Sell (all) shoes' (#12) from fix into main", 2, view.Merged{By: "Ann", Request: 12}},
+		"GitLab":          {"Merge branch 'fix' into 'main'\n\nSell shoes\n\nSee merge request acme/apps/shop!12", 2, view.Merged{By: "Ann", Request: 12}},
+		"Bitbucket":       {"Merged in fix (pull request #12)\n\nSell shoes", 2, view.Merged{By: "Ann", Request: 12}},
+		"Squash":          {"Sell shoes (#12)\n\n* one\n* two", 1, view.Merged{Request: 12}},
+		"ByHand":          {"Merge branch 'fix'", 2, view.Merged{By: "Ann"}},
+		"NoMerge":         {"Sell shoes, see #12 and (#13) too", 1, view.Merged{}},
+		"NumberIsTooLong": {"Sell shoes (#12345678901234567890)", 1, view.Merged{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := MergedBy("Ann", tc.message, tc.parents)
+			if got == nil && tc.want != (view.Merged{}) || got != nil && *got != tc.want {
+				t.Errorf("it is %+v, want %+v", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestHistoryOf(t *testing.T) {
 	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) // a Friday
 	line := func(seq int64, phase policies.Phase, revision string, ago time.Duration, e record.Evidence) record.Judged {
@@ -239,14 +263,18 @@ func TestHistoryOf(t *testing.T) {
 			line(3, policies.RolledBack, "bbb", time.Hour, record.Evidence{}), forged,
 		},
 		Commit: func(revision string) (CommitWords, bool) {
-			return CommitWords{Author: "Ann", Subject: "Commit " + revision, At: now.Add(-9 * 24 * time.Hour), Merge: revision == "bbb"}, true
+			words := CommitWords{Author: "Ann", Subject: "Commit " + revision, At: now.Add(-9 * 24 * time.Hour)}
+			if revision == "bbb" {
+				words.Merged = MergedBy("Ann", "Merge pull request #12 from fix", 2)
+			}
+			return words, true
 		},
 	}.History()
 	if len(made.Releases) != 2 || made.Releases[0].Revision != "bbb" || made.Releases[0].Live || !made.Releases[1].Live {
 		t.Fatalf("the releases are %+v", made.Releases)
 	}
 	bad := made.Releases[0]
-	if bad.Merged == nil || bad.Merged.By != "Ann" || bad.Subject != "Commit bbb" || bad.Phase != "RolledBack" || made.Releases[1].Merged != nil {
+	if bad.Merged == nil || *bad.Merged != (view.Merged{By: "Ann", Request: 12}) || bad.Subject != "Commit bbb" || bad.Phase != "RolledBack" || made.Releases[1].Merged != nil {
 		t.Errorf("the failed one is %+v", bad)
 	}
 	want := []view.Words{{Pod: "ns/web-1", Container: "web", Reason: "CrashLoopBackOff", Lines: []string{"fatal:    no"}}}

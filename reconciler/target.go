@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/reconciler/view"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -78,6 +79,7 @@ type memory struct {
 	provenNames   []string
 	provenIDs     map[apply.ID]bool   // kept at rest
 	following     []string            // namespaces whose pods are watched, none at rest
+	lately        []view.Event        // the warnings that were seen while they were
 	compared      map[apply.ID]string // resourceVersion of Secrets whose contents were compared
 	drifting      drifting
 }
@@ -124,8 +126,8 @@ type attempt struct {
 
 // unload forgets what goes with the saved state, so that it is read again.
 func (t *target) unload() {
-	following := t.following // the watches go on
-	t.memory = memory{following: following, rendering: t.rendering}
+	following, lately := t.following, t.lately // the watches go on
+	t.memory = memory{following: following, lately: lately, rendering: t.rendering}
 }
 
 // interrupt cancels the running pass, if any.

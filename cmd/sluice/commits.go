@@ -10,7 +10,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
 // commits finds what is written in commits: in the folders that were named, where there are some, and else at the servers, whose
@@ -46,7 +48,7 @@ func openCommits(flags notesFlags, of remotes) *commits {
 type commitWords struct {
 	by, subject string
 	at          time.Time // committed, not authored
-	merge       bool      // it has several parents
+	merged      *view.Merged
 }
 
 // find reads a commit by its full hash; false: nobody has it any more, since a branch was rewritten.
@@ -54,7 +56,7 @@ func (c *commits) find(ctx context.Context, revision string) (commitWords, bool,
 	for _, local := range c.local {
 		if found, err := local.CommitObject(plumbing.NewHash(revision)); err == nil {
 			subject, _, _ := strings.Cut(strings.TrimSpace(found.Message), "\n")
-			return commitWords{found.Author.Name, subject, found.Committer.When, found.NumParents() > 1}, true, nil
+			return commitWords{found.Author.Name, subject, found.Committer.When, reconciler.MergedBy(found.Author.Name, found.Message, found.NumParents())}, true, nil
 		}
 	}
 	for _, repo := range c.repos {
@@ -67,7 +69,7 @@ func (c *commits) find(ctx context.Context, revision string) (commitWords, bool,
 			found, err = repo.Commit(revision)
 		}
 		if err == nil {
-			return commitWords{found.Author, found.Subject, found.Time, len(found.Parents) > 1}, true, nil
+			return commitWords{found.Author, found.Subject, found.Time, reconciler.MergedBy(found.Author, found.Message, len(found.Parents))}, true, nil
 		}
 	}
 	return commitWords{}, false, nil // what is not there is told as not known

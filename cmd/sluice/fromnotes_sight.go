@@ -84,7 +84,7 @@ func (s *sight) readWords(ctx context.Context, from *commits) error {
 
 func (s *sight) commit(revision string) (reconciler.CommitWords, bool) {
 	words, ok := s.words[revision]
-	return reconciler.CommitWords{Author: words.by, Subject: words.subject, At: words.at, Merge: words.merge}, ok
+	return reconciler.CommitWords{Author: words.by, Subject: words.subject, At: words.at, Merged: words.merged}, ok
 }
 
 // history is what happened to an application.

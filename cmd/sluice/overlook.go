@@ -36,7 +36,7 @@ func overlook(rules *config.Agent, agent *reconciler.Agent, log *slog.Logger) (s
 
 // linksOf are the templates of agent.yaml as the dashboard has them.
 func linksOf(l config.DashboardLinks) dashboard.Links {
-	made := dashboard.Links{Commit: bracedOnce(l.Commit)}
+	made := dashboard.Links{Commit: bracedOnce(l.Commit), Request: bracedOnce(l.Request)}
 	for _, more := range l.More {
 		made.More = append(made.More, dashboard.Link{Text: more.Text, Address: bracedOnce(more.Address)})
 	}

@@ -314,11 +314,11 @@ func freeAddress(t testing.TB) string {
 // given are the ports that somebody of this process has: an agent is to find its own again when it is started anew.
 var given sync.Map
 
-// unusedAddress is one that nobody else gets: outgoing connections have ports above these, see
+// unusedAddress is one that nobody else gets: control planes have ports above these, and outgoing connections above those, see
 // https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range.
 func unusedAddress() (address string, err error) {
 	for range 1000 {
-		address = fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(15000))
+		address = fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(10000))
 		if _, twice := given.LoadOrStore(address, true); twice {
 			continue
 		}

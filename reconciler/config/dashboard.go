@@ -23,6 +23,9 @@ type Dashboard struct {
 type DashboardLinks struct {
 	// Commit is where a commit is shown; without it commits are no links.
 	Commit string `json:"commit,omitempty"`
+	// Request is where a merge request is shown, of which {{.Request}} is the number; without it those that releases came by are no
+	// links.
+	Request string `json:"request,omitempty"`
 	// More lead to what else there is about an environment, such as its logs.
 	More []DashboardLink `json:"more,omitempty"`
 }
@@ -55,6 +58,9 @@ func checkDashboard(d *document, a *Agent) {
 	}
 	if b.Links.Commit != "" {
 		d.link(at+".links.commit", b.Links.Commit, dashboardNames()...)
+	}
+	if b.Links.Request != "" {
+		d.link(at+".links.request", b.Links.Request, append(dashboardNames(), "Request")...)
 	}
 	for i, l := range b.Links.More {
 		at := d.item(at+".links.more", i)

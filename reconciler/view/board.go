@@ -75,7 +75,7 @@ type Cell struct {
 	Standing string `json:"standing,omitempty"`
 	// Steps are the phases of the last pass.
 	Steps []Step `json:"steps,omitempty"`
-	// Events are what the cluster told of its objects lately, the newest first; nil: they are not watched now.
+	// Events are the warnings that the cluster told of its objects during the last release, the newest first.
 	Events []Event `json:"events,omitempty"`
 	// Help is the command or the address by which a person makes it go on.
 	Help *Help `json:"help,omitempty"`

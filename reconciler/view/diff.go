@@ -8,8 +8,10 @@ type Side struct {
 
 // Diff is how the objects of two releases differ.
 type Diff struct {
-	From    Side         `json:"from"`
-	To      Side         `json:"to"`
+	From Side `json:"from"`
+	To   Side `json:"to"`
+	// Failed is why there is nothing to compare: one of them does not render any more.
+	Failed  string       `json:"failed,omitempty"`
 	Created []DiffObject `json:"created,omitempty"`
 	Changed []DiffObject `json:"changed,omitempty"`
 	Deleted []DiffObject `json:"deleted,omitempty"`

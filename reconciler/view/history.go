@@ -30,10 +30,10 @@ type Past struct {
 	Merged   *Merged `json:"merged,omitempty"`
 }
 
-// Merged is who merged what brought a release.
+// Merged is who merged what brought a release, as its commit says it. One of them may be missing.
 type Merged struct {
-	By  string `json:"by"`
-	URL string `json:"url,omitempty"`
+	By      string `json:"by,omitempty"`
+	Request int    `json:"request,omitempty"` // its number at the forge
 }
 
 // Phase is one line of a release.

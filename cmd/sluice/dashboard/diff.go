@@ -100,7 +100,7 @@ func (p *diffPage) compare(r *http.Request, from view.Source) error {
 	case err != nil:
 		return err
 	}
-	p.Diff = diff
+	p.Diff, p.Why = diff, diff.Failed
 	for _, part := range []diffPart{{"changed", diff.Changed}, {"created", diff.Created}, {"deleted", diff.Deleted}} {
 		if len(part.Objects) > 0 {
 			p.Parts = append(p.Parts, part)

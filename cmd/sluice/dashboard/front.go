@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -122,9 +123,9 @@ func (s *Server) tooMuch(w http.ResponseWriter, r *http.Request, status int) {
 // seat gives a viewer who was let in a place: a request that ends with their session. They have to leave.
 func (s *Server) seat(w http.ResponseWriter, r *http.Request, viewer Viewer) (_ *http.Request, leave func(), seated bool) {
 	away := func() {}
-	if viewer.Name != "" {
+	if who := cmp.Or(viewer.ID, viewer.Name); who != "" {
 		var ok bool
-		if away, ok = s.front.viewers.Enter(viewer.Name, s.config.Now()); !ok {
+		if away, ok = s.front.viewers.Enter(who, s.config.Now()); !ok {
 			s.tooMuch(w, r, http.StatusTooManyRequests)
 			return nil, nil, false
 		}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
@@ -13,6 +14,14 @@ func (s *Server) commitLink(of view.Cell, revision string) string {
 		return ""
 	}
 	return filled(s.config.Links.Commit, of, revision)
+}
+
+// requestLink is where the request is to be seen that a release was merged by, or nothing.
+func (s *Server) requestLink(of view.Cell, merged *view.Merged, revision string) string {
+	if merged == nil || merged.Request == 0 {
+		return ""
+	}
+	return filled(strings.ReplaceAll(s.config.Links.Request, "{request}", strconv.Itoa(merged.Request)), of, revision)
 }
 
 // moreLinks lead from an environment to elsewhere.

@@ -22,8 +22,8 @@ func midday() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) 
 func serverOf(t testing.TB, source view.Source) *Server {
 	t.Helper()
 	s, err := New(Config{Source: source, Gate: Everybody{}, Title: "example", Now: midday, Limits: Limits{All: 1_000_000}, Links: Links{
-		Commit: "https://git.example.com/{repository}/commit/{revision}",
-		More:   []Link{{"Grafana", "https://grafana.example.com/?ns={namespace}"}, {"Bad", "javascript:{app}"}},
+		Commit: "https://git.example.com/{repository}/commit/{revision}", Request: "https://git.example.com/{repository}/pulls/{request}",
+		More: []Link{{"Grafana", "https://grafana.example.com/?ns={namespace}"}, {"Bad", "javascript:{app}"}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestPages(t *testing.T) {
 			[]string{"by <bdi>merge-request", "healthy for 30m", "Skipped", "Rolled back", "Was here", ">Live<", "older commits", "As a table", "https://grafana.example.com/?ns=shop-production"}, []string{"javascript:"}},
 		"ApplicationWithLinesThatDoNotCount": {"they are shown as what they are", rich, "/a/payments", 200, []string{"Lines that do not count", "unknown key", "broken chain", "2 attempts"}, nil},
 		"Release": {"the present one", rich, "/a/shop/production", 200,
-			[]string{"Waits for", "<polyline", "As a table", "2 of 3 Ready", "max 0.01", "Readiness probe failed", "412 ms", "sluice approve shop production --stage 3", "Merged by", "git log -1 --notes=sluice/production"}, nil},
+			[]string{"Waits for", "<polyline", "As a table", "2 of 3 Ready", "max 0.01", "Readiness probe failed", "412 ms", "sluice approve shop production --stage 3", "Merged by", `in <a href="https://git.example.com/platform/pulls/399"`, "git log -1 --notes=sluice/production"}, nil},
 		"ReleaseThatFailed":       {"with the last words of its pods", rich, "/a/payments/production", 200, []string{"panic: invalid settings", "CrashLoopBackOff", "Another attempt", "git revert"}, nil},
 		"ReleaseOfBefore":         {"by its revision", rich, "/a/shop/staging/r/" + older, 200, []string{"An older release", hash(older)}, []string{"412 ms"}},
 		"ReleaseByAShortRevision": {"as people type it", rich, "/a/shop/staging/r/" + older[:8], 200, []string{hash(older)}, nil},

@@ -24,6 +24,7 @@ type releasePage struct {
 	Steps    []step
 	Charts   []analysisChart
 	Commit   string // where it is to be seen
+	Request  string // where what merged it is
 	Links    []Link
 	Note     string // the command that prints what Git has
 	Siblings []cell
@@ -141,6 +142,9 @@ func (s *Server) furnish(p *releasePage) {
 		}
 	}
 	p.Commit = s.commitLink(at, first(p.Release.Trigger, p.Release.Revision))
+	if p.Past != nil {
+		p.Request = s.requestLink(at, p.Past.Merged, first(p.Release.Trigger, p.Release.Revision))
+	}
 	if p.Release.Revision != "" {
 		p.Note = "git log -1 --notes=" + quoted("sluice/"+p.Environment) + " " + quoted(p.Release.Revision)
 	}

@@ -33,8 +33,9 @@ type Config struct {
 // Links are templates of addresses: {app}, {env}, {revision}, {namespace} and {repository} stand for what the link is about.
 // They lead nowhere unless they are http:// or https://.
 type Links struct {
-	Commit string
-	More   []Link // for each environment, as its dashboards and logs
+	Commit  string
+	Request string // {request} is its number
+	More    []Link // for each environment, as its dashboards and logs
 }
 
 // Link is one with its text.

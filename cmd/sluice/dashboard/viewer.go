@@ -12,6 +12,7 @@ import (
 // Viewer is who looks, and at which applications.
 type Viewer struct {
 	Name string // for the viewer's own page; empty where nobody has to say who they are
+	ID   string // whom limits count; empty: Name
 	// Sees reports whether an application may be seen. Nil: all may.
 	Sees func(application string) bool
 	// Leave is the path that ends the viewer's session; empty: there is none to end.

@@ -65,9 +65,9 @@ func NewBasic(config BasicConfig) *Basic {
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	// Two comparisons at once leave the rest of the processors to the agent. Wrong passwords: ten at once and six a minute from one
-	// address, fifty at once and two a second from all.
-	b := &Basic{config: config, slots: make(chan struct{}, 2), tries: newTries(0.1, 10, 2, 50)}
+	// Two comparisons at once leave the rest of the processors to the agent. Wrong passwords: ten at once and six a minute of one name,
+	// thirty at once and one a second from one address, fifty at once and two a second from all.
+	b := &Basic{config: config, slots: make(chan struct{}, 2), tries: newTries(often{0.1, 10}, often{1, 30}, often{2, 50})}
 	_, _ = rand.Read(b.key[:]) // it never fails
 	b.remembered.until = map[[32]byte]time.Time{}
 	return b
@@ -129,12 +129,12 @@ func (b *Basic) right(r *http.Request, users *users, name, password string) (rig
 		return true, true
 	}
 	now := b.config.Now()
-	if !b.tries.may(r, now) {
+	if !b.tries.may(r, name, now) {
 		return false, false
 	}
 	same := bcrypt.CompareHashAndPassword(hash, []byte(password[:min(len(password), longestPassword)])) == nil
 	if !same || !there || len(password) > longestPassword {
-		b.tries.count(r, now)
+		b.tries.count(r, name, now)
 		return false, true
 	}
 	b.remember(seal, now)

@@ -43,8 +43,8 @@ func (c claims) known(userClaim, groupsClaim string) known {
 		k.user = ""
 	}
 	for _, name := range []string{"preferred_username", "name", "email"} {
-		if k.name = c.text(name); k.name != "" && (name != "email" || verified) {
-			break
+		if k.name == "" && (name != "email" || verified) {
+			k.name = c.text(name)
 		}
 	}
 	return k

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -248,8 +249,9 @@ func TestBasicTakesTheSameWork(t *testing.T) {
 func TestBasicIsTriedSeldom(t *testing.T) {
 	text, now := hashed(t, "ada", "right"), noon
 	gate := NewBasic(BasicConfig{Users: func(context.Context) ([]byte, error) { return []byte(text), nil }, Log: quiet, Now: func() time.Time { return now }})
+	name := "ada"
 	try := func(remote, password string) int {
-		_, ok, got := at(gate, remote, func(r *http.Request) { r.SetBasicAuth("ada", password) })
+		_, ok, got := at(gate, remote, func(r *http.Request) { r.SetBasicAuth(name, password) })
 		if ok {
 			return 0
 		}
@@ -282,5 +284,37 @@ func TestBasicIsTriedSeldom(t *testing.T) {
 	}
 	if got := try("10.0.0.1:1", "wrong"); got != 429 {
 		t.Errorf("and then another: %d", got)
+	}
+	// Others behind the same proxy do not pay for her, up to what one address may.
+	wrong := 0
+	for ; wrong < 40; wrong++ {
+		name = fmt.Sprintf("eve-%d", wrong)
+		if try("10.0.0.1:1", "wrong") == 429 {
+			break
+		}
+	}
+	if wrong < 15 || wrong == 40 {
+		t.Errorf("%d others were heard from one address", wrong)
+	}
+}
+
+// TestClaims: what a provider did not verify names nobody.
+func TestClaims(t *testing.T) {
+	for name, tc := range map[string]struct {
+		claims     claims
+		user, name string
+	}{
+		"Named":      {claims{"sub": "1", "name": "Ada", "email": "ada@example.com"}, "1", "Ada"},
+		"ByAddress":  {claims{"sub": "1", "email": "ada@example.com", "email_verified": true}, "1", "ada@example.com"},
+		"Unverified": {claims{"sub": "1", "email": "ada@example.com"}, "1", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := tc.claims.known("sub", "groups"); got.user != tc.user || got.name != tc.name {
+				t.Errorf("it is %q, read %q", got.user, got.name)
+			}
+		})
+	}
+	if got := (claims{"sub": "1", "email": "ada@example.com"}).known("email", "groups"); got.user != "" {
+		t.Errorf("an unverified address is %q", got.user)
 	}
 }

@@ -69,7 +69,7 @@ func NewOIDC(config OIDCConfig) (*OIDC, error) {
 		config: config, sealer: sealer, sessions: newSessions(config.Idle, config.Longest, config.Now),
 		provider: &provider{issuer: config.Issuer, secret: config.Secret, log: config.Log, now: config.Now},
 		// A code is asked for once in a login. All people behind one proxy may come at once, after a restart.
-		tries:  newTries(5, 50, 20, 200),
+		tries:  newTries(often{5, 50}, often{5, 50}, often{20, 200}),
 		secure: strings.HasPrefix(config.RedirectURL, "https://"), suffix: hex.EncodeToString(sum[:4]),
 	}, nil
 }
@@ -150,7 +150,7 @@ func (o *OIDC) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	now := o.config.Now()
-	if !o.tries.may(r, now) {
+	if !o.tries.may(r, "", now) {
 		w.Header().Set("Retry-After", "10")
 		answer{
 			Status: http.StatusTooManyRequests, Title: "Too many log in at once", Text: "Wait a little, then try again.",
@@ -158,7 +158,7 @@ func (o *OIDC) callback(w http.ResponseWriter, r *http.Request) {
 		}.give(w, r)
 		return
 	}
-	o.tries.count(r, now)
+	o.tries.count(r, "", now)
 	o.finish(w, r, l, q.Get("code"))
 }
 

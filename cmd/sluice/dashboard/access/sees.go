@@ -36,7 +36,7 @@ func (s Sees) viewer(k known) (dashboard.Viewer, bool) {
 		k.name = k.user
 	}
 	if s == nil {
-		return dashboard.Viewer{Name: k.name}, true
+		return dashboard.Viewer{Name: k.name, ID: k.user}, true
 	}
 	var globs []string
 	for _, sight := range s {
@@ -47,7 +47,7 @@ func (s Sees) viewer(k known) (dashboard.Viewer, bool) {
 	if len(globs) == 0 {
 		return dashboard.Viewer{}, false
 	}
-	return dashboard.Viewer{Name: k.name, Sees: func(application string) bool {
+	return dashboard.Viewer{Name: k.name, ID: k.user, Sees: func(application string) bool {
 		return slices.ContainsFunc(globs, func(glob string) bool {
 			matched, err := path.Match(glob, application)
 			return err == nil && matched

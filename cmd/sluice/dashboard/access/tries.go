@@ -7,26 +7,31 @@ import (
 	"github.com/sluice-cd/sluice/cmd/sluice/dashboard/pace"
 )
 
-// tries counts what went wrong, by address and for all.
-type tries struct{ addresses, all *pace.Each }
+// tries counts what went wrong: of one name from one address, of one address, and in all. Behind a proxy everybody has one address,
+// so who forgot a password uses up their own tries long before those of the others.
+type tries struct{ names, addresses, all *pace.Each }
 
-func newTries(perSecond float64, burst int, perSecondInAll float64, burstInAll int) *tries {
-	return &tries{
-		pace.New(pace.Config{PerSecond: perSecond, Burst: burst}),
-		pace.New(pace.Config{PerSecond: perSecondInAll, Burst: burstInAll}),
-	}
+// often is how often something may go wrong.
+type often struct {
+	perSecond float64
+	burst     int
+}
+
+func newTries(name, address, all often) *tries {
+	each := func(of often) *pace.Each { return pace.New(pace.Config{PerSecond: of.perSecond, Burst: of.burst}) }
+	return &tries{each(name), each(address), each(all)}
 }
 
 // may reports whether one more is allowed.
-func (t *tries) may(r *http.Request, now time.Time) bool {
+func (t *tries) may(r *http.Request, name string, now time.Time) bool {
 	address, _ := pace.Address(r.RemoteAddr)
-	return t.addresses.May(address, now) && t.all.May("", now)
+	return t.names.May(address+" "+name, now) && t.addresses.May(address, now) && t.all.May("", now)
 }
 
 // count counts one.
-func (t *tries) count(r *http.Request, now time.Time) {
+func (t *tries) count(r *http.Request, name string, now time.Time) {
 	address, _ := pace.Address(r.RemoteAddr)
-	for each, who := range map[*pace.Each]string{t.addresses: address, t.all: ""} {
+	for each, who := range map[*pace.Each]string{t.names: address + " " + name, t.addresses: address, t.all: ""} {
 		if leave, ok := each.Enter(who, now); ok {
 			leave()
 		}

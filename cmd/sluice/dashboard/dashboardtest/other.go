@@ -105,7 +105,7 @@ func Hostile(now time.Time) *Source {
 	s.board.Cells = []view.Cell{cell}
 	s.histories[app] = view.History{
 		Application: app, Stale: long, NotCounted: []view.NotCounted{{Environment: env, Revision: Evil, Phase: Evil, Standing: Evil, Detail: long}},
-		Releases: []view.Past{{Key: cell.Key, Release: release, Phase: Evil, Reason: long, Standing: Evil, Agent: long, Merged: &view.Merged{By: long, URL: "javascript:alert(8)"},
+		Releases: []view.Past{{Key: cell.Key, Release: release, Phase: Evil, Reason: long, Standing: Evil, Agent: long, Merged: &view.Merged{By: long, Request: 8},
 			Phases: []view.Phase{{Phase: Evil, At: now, Reason: long, Evidence: []string{long}, Pods: []view.Words{{Pod: long, Container: long, Reason: long, Lines: []string{long}}}}}}},
 		Metrics: []view.Delivery{{Environment: env, From: now, To: now, Deployments: 1}},
 	}

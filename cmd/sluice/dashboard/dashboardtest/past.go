@@ -70,7 +70,7 @@ func past(app, env, revision, phase, reason string, at time.Time, i int) view.Pa
 		Release: view.Release{Revision: revision, Subject: subjects[i%len(subjects)], Author: people[i%len(people)], Began: at, Version: fmt.Sprintf("1.%d.0", 60-i)},
 	}
 	if env != "staging" {
-		p.Merged = &view.Merged{By: people[(i+1)%len(people)], URL: fmt.Sprintf("https://git.example.com/apps/pulls/%d", 400-i)}
+		p.Merged = &view.Merged{By: people[(i+1)%len(people)], Request: 400 - i}
 	}
 	p.Phases = []view.Phase{
 		{Phase: "Progressing", At: at, Seconds: 20, Reason: "assessing what would change"},

@@ -64,8 +64,8 @@ func serve(ctx context.Context, listen string, world *dashboardtest.Source) (str
 	shown, err := dashboard.New(dashboard.Config{
 		Source: world, Gate: dashboard.Everybody{}, Title: "example, eu-1",
 		Links: dashboard.Links{
-			Commit: "https://git.example.com/{repository}/apps/commit/{revision}",
-			More:   []dashboard.Link{{Text: "Grafana", Address: "https://grafana.example.com/d/app?var-namespace={namespace}"}, {Text: "Logs", Address: "https://logs.example.com/?ns={namespace}"}},
+			Commit: "https://git.example.com/{repository}/apps/commit/{revision}", Request: "https://git.example.com/{repository}/pulls/{request}",
+			More: []dashboard.Link{{Text: "Grafana", Address: "https://grafana.example.com/d/app?var-namespace={namespace}"}, {Text: "Logs", Address: "https://logs.example.com/?ns={namespace}"}},
 		},
 	})
 	if err != nil {
