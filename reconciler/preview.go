@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // Preview is what a release would do, stage by stage, before it does. Its JSON form is a contract: keys are added to it, and
@@ -99,6 +100,8 @@ type PreviewOf struct {
 	Live    []*unstructured.Unstructured
 	// Differences are the fields of those that change, with their values; see [PreviewOf.Diff].
 	Differences map[apply.ID][]apply.Field
+	// Generated are the values in Objects that are never shown.
+	Generated []render.Generated
 	// Saved is the agent's state; zero where it is not known, and so nothing is told of what would be pruned.
 	Saved Saved
 	// Windows are those that bind the environment, Override a person's word against them, and Now is when it is asked.

@@ -47,7 +47,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := t.trace.Holds(p.Tree, req) || t.overdue.holds(p.Revision, p.agent.now())
+	hit := t.trace.Holds(p.Tree, req) && p.keepGenerated() || t.overdue.holds(p.Revision, p.agent.now())
 	p.agent.metrics.rendered(hit)
 	if !hit {
 		if out := p.render(ctx, req); out.Verdict != Next {
@@ -98,18 +98,18 @@ func (p *Pass) request() render.Request {
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
-	late := t.overdue
+	late, before := t.overdue, &render.Result{Generated: t.generated, Looked: t.looked}
 	t.rendering = rendering{secrets: t.secrets}
 	limited, cancel := context.WithTimeout(ctx, renderLimit)
 	defer cancel()
-	made, err := render.Render(limited, p.Tree, req)
+	made, err := p.make(limited, req, before)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
 	case limited.Err() != nil:
 		t.overdue, t.refusal = late.again(p.Revision, p.agent.now()), fmt.Sprintf("render: it took longer than %s", renderLimit)
 		return next
-	case err != nil && passing(ctx, err):
+	case err != nil && (passing(ctx, err) || errors.Is(err, errNotSeen)):
 		return retry(err)
 	case err != nil:
 		trace, known := render.TraceOf(err)
@@ -126,6 +126,11 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
+	t.looked = made.Looked
+	if t.generated = made.Generated; len(made.Generated) > 0 {
+		p.target.held.saved.Generated = mergeGenerated(made.Generated, p.target.held.saved.Generated)
+		t.secrets = t.secrets.hiding(made.Generated)
+	}
 	if p.keeps(t.release) {
 		if t.objects, err = p.kept(ctx); err != nil {
 			t.trace = render.Trace{}
@@ -176,7 +181,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
-		made, err := render.Render(ctx, p.Tree, p.request())
+		made, err := p.make(ctx, p.request(), nil)
 		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made.Objects)
 			return t.objects, nil

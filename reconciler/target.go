@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/reconciler/view"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/helm"
 )
 
 // errGone is a key that Git has no more. What it owns stays.
@@ -93,6 +94,8 @@ type rendering struct {
 	plain     []string                     // but for what these workloads read
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
+	generated []render.Generated           // what of the objects was made by chance or by the clock
+	looked    []helm.Lookup                // what charts looked for in the cluster
 	refusal   string                       // why it failed
 	overdue   overdue                      // a render that did not end in time
 	guarded   bool                         // the guard let it pass,

@@ -77,15 +77,15 @@ func (f *filling) object(p Place) *unstructured.Unstructured {
 // live is the live object of a place; nil: there is none.
 func (f *filling) live(p Place) *unstructured.Unstructured {
 	for _, o := range f.given.Objects {
-		if p.is(o) {
+		if p.Is(o) {
 			return o
 		}
 	}
 	return nil
 }
 
-// is reports whether an object is the one of a place; a render may not know yet that a kind has no namespaces.
-func (p Place) is(o *unstructured.Unstructured) bool {
+// Is reports whether an object is the one of a place; a render may not know that a kind has no namespaces.
+func (p Place) Is(o *unstructured.Unstructured) bool {
 	id := IDOf(o)
 	if id.Namespace == "" || p.Object.Namespace == "" {
 		id.Namespace = p.Object.Namespace
@@ -153,7 +153,7 @@ func (f *filling) kept() []*unstructured.Unstructured {
 		like := f.object(l.Place)
 		var o *unstructured.Unstructured
 		for _, known := range kept {
-			if l.is(known) {
+			if l.Is(known) {
 				o = known
 			}
 		}

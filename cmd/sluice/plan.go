@@ -109,7 +109,7 @@ func unasked(ctx context.Context, place checkout, app *config.Application, env *
 	}
 	of := previewOf(app, env)
 	of.Asked = releaseOf(place, made)
-	of.Objects = reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
+	of.Objects = reconciler.Prepared(made.Masked().Objects, env.Drift.Leave, env.Rollout.Staged())
 	return of, nil
 }
 

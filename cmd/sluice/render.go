@@ -31,6 +31,9 @@ func renderCommand() *cobra.Command {
 		Short: "Print what an environment renders to",
 		Long: `Prints the objects that an environment renders to, exactly as the agent applies them, without a cluster.
 
+Values that a chart makes by chance or by the clock are printed as <generated>: the agent makes them once for an environment
+and keeps them.
+
 It reads the working folder, Git or not; with --revision a commit of it. The paths of a source may reach as far as the
 root of the repository, or outside Git the folder of sluice.yaml.`,
 		Example: "  sluice render staging\n  sluice render shop production --revision HEAD~1\n  sluice render -C apps/shop production -o json",
@@ -61,16 +64,20 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
-	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
+	objects := reconciler.Prepared(made.Masked().Objects, env.Drift.Leave, env.Rollout.Staged())
 	return printObjects(out, flags.output, objects)
 }
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return render.Render(ctx, c.tree, render.Request{
+	return render.Render(ctx, c.tree, c.request(app, env, cluster))
+}
+
+func (c checkout) request(app *config.Application, env *config.Environment, cluster render.Capabilities) render.Request {
+	return render.Request{
 		Dir: c.dir, Application: app.Metadata.Name, Environment: env.Name, Source: env.Source,
 		Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations, Capabilities: cluster,
-	})
+	}
 }
 
 // printObjects writes objects as YAML documents, or as one JSON List.
