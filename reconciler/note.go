@@ -100,7 +100,7 @@ func (p *Pass) unseen() (waits bool) {
 // runs.
 func (t *target) rest() {
 	if t.objects != nil && t.release.Same(t.held.saved.State.Release) {
-		t.secrets = secretsOf(t.objects)
+		t.secrets = secretsOf(t.objects).hiding(t.held.saved.Generated)
 	}
 	t.objects, t.provenObjects = nil, nil
 }
