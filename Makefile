@@ -67,6 +67,13 @@ e2e/bin/gitea: e2e/forge/go.mod e2e/forge/go.sum | $(CACHE)/compiler
 		-X main.Version=$${dir##*@v} -X $(GITEA)/modules/setting.StaticRootPath=$$dir" $(GITEA))
 	@touch $@
 
+# The programs that renders are compared with, unchanged, of their own dependencies.
+HELM      := helm.sh/helm/v3/cmd/helm@v3.22.0
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.8.2
+e2e/bin/helm e2e/bin/kustomize: Makefile | $(CACHE)/programs
+	$(call timed,Building $@,GOBIN=$(CURDIR)/e2e/bin $(GO) install -ldflags='-s -w' $(if $(filter %/helm,$@),$(HELM),$(KUSTOMIZE)))
+	@touch $@
+
 e2e/bin/devgit: go.mod go.sum $(call sources,gitsource) | $(CACHE)/programs
 	$(call timed,Building e2e/bin/devgit,$(GO) build -o $@ ./gitsource/gittest/devgit)
 	@touch $@
@@ -86,7 +93,7 @@ $(LINT): | $(CACHE)/programs
 	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/golangci-lint $@ && touch $@
 
 .PHONY: prerequisites
-prerequisites: bin/sluice e2e/bin/devgit e2e/bin/devdashboard e2e/bin/gitea e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
+prerequisites: bin/sluice e2e/bin/helm e2e/bin/kustomize e2e/bin/devgit e2e/bin/devdashboard e2e/bin/gitea e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
 
 # Programs of the system. As root on Debian a missing one is installed, otherwise its package is named.
 # $(call install,packages): what the shell variable missing has.
@@ -198,6 +205,10 @@ test-stories: prerequisites $(CACHE)/prometheus $(CACHE)/browser
 .PHONY: e2e
 e2e: prerequisites $(CACHE)/prometheus $(CACHE)/browser ## The stories whose names match RUN, told in full
 	@cd e2e && $(GO) test -v -count=1 -parallel $(AT_ONCE) -timeout 60m -run '$(or $(RUN),.)' . ./browser
+
+.PHONY: parity
+parity: bin/sluice e2e/bin/helm e2e/bin/kustomize ## What sluice renders against helm and kustomize: of the charts and overlays in CORPUS, or of our own
+	@cd e2e && SLUICE_CORPUS='$(if $(CORPUS),$(abspath $(CORPUS)))' $(GO) test -vet=off -count=1 -timeout 60m -v -run '^TestParity$$' ./parity
 
 SEEDS  ?= 10
 ROUNDS ?= 20

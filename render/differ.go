@@ -146,7 +146,7 @@ func (w walker) scalar(one any, others []any, pointer []string) {
 	found := leaf{Place: w.at, pointer: pointer, made: one, text: wholly(own)}
 	found.Pointer = pointerOf(pointer)
 	if _, isText := one.(string); isText && allText {
-		found.text = cut(own, texts, w.secret && pointer[0] == "data")
+		found.text = compared(own, texts, w.secret && pointer[0] == "data")
 	}
 	w.leaves = append(w.leaves, found)
 }

@@ -75,7 +75,7 @@ func (r Request) shape(placed bool) string {
 	fields := map[string]any{
 		"source": r.Source, "namespace": r.Namespace, "labels": r.Labels, "annotations": r.Annotations,
 	}
-	if r.Source.Helm != nil {
+	if r.Source.Helm != nil || slices.ContainsFunc(r.Source.All, func(s Source) bool { return s.Helm != nil }) {
 		fields["release"] = r.releaseName()
 	}
 	if placed {

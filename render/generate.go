@@ -16,9 +16,9 @@ const rounds = 3
 
 // pass is one run of the engines. What it collects is of all charts that were run in it.
 type pass struct {
-	other  bool
-	kept   []*unstructured.Unstructured // what lookup answers with
-	charts []*helm.Output
+	other, reverse bool
+	kept           []*unstructured.Unstructured // what lookup answers with
+	charts         []*helm.Output
 }
 
 // chart runs a chart as this pass wants it. Every engine that runs charts does it by this.
@@ -26,7 +26,7 @@ func (p *pass) chart(ctx context.Context, in helm.Input) (*helm.Output, error) {
 	if p == nil {
 		return helm.Render(ctx, in)
 	}
-	in.Other, in.Kept = p.other, p.kept
+	in.Other, in.Reverse, in.Kept = p.other, p.reverse, p.kept
 	out, err := helm.Render(ctx, in)
 	if err == nil {
 		p.charts = append(p.charts, out)
@@ -37,6 +37,16 @@ func (p *pass) chart(ctx context.Context, in helm.Input) (*helm.Output, error) {
 func (p *pass) repeats() (n int) {
 	for _, c := range p.charts {
 		n = max(n, c.Repeats)
+	}
+	return n
+}
+
+// passes are several of the same request.
+type passes []*pass
+
+func (all passes) repeats() (n int) {
+	for _, p := range all {
+		n = max(n, p.repeats())
 	}
 	return n
 }
@@ -123,11 +133,11 @@ func (g *generation) result() (*Result, error) {
 // leaves finds what differs.
 func (g *generation) leaves(result *Result, first *pass) ([]leaf, error) {
 	d := differ{}
-	passes := []*pass{first}
+	passes := passes{first}
 	for _, c := range first.charts {
 		d.unordered = d.unordered || c.Unordered
 	}
-	for range first.repeats() {
+	for i := 0; i < passes.repeats(); i++ {
 		if err := g.ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -25,8 +25,8 @@ type piece struct {
 	generated           bool // made is; otherwise before is all of it
 }
 
-// cut compares one render of a text with others. encoded: it is base64 whatever is in it, as the data of a Secret.
-func cut(one string, others []string, encoded bool) passage {
+// compared compares one render of a text with others. encoded: it is base64 whatever is in it, as the data of a Secret.
+func compared(one string, others []string, encoded bool) passage {
 	if plain, ok := decoded(one); ok {
 		plains, same := make([]string, len(others)), true
 		for i, other := range others {

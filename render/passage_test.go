@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestCut(t *testing.T) {
+func TestCompared(t *testing.T) {
 	base := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	const cert, other = "-----BEGIN X-----\nMIIB\nAAAA\n-----END X-----\n", "-----BEGIN X-----\nMIIC\nBB==\nCCCC\n-----END X-----\n"
 	tests := map[string]struct {
@@ -35,32 +35,32 @@ func TestCut(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			cutOf := cut(tc.one, []string{tc.other}, tc.encoded)
-			if diff := cmp.Diff(tc.shown, cutOf.shown()); diff != "" {
+			of := compared(tc.one, []string{tc.other}, tc.encoded)
+			if diff := cmp.Diff(tc.shown, of.shown()); diff != "" {
 				t.Errorf("%s: shown (-want +got):\n%s", tc.reason, diff)
 			}
 			var made, kept []string
-			for _, p := range cutOf.parts() {
+			for _, p := range of.parts() {
 				made = append(made, p.Text)
 			}
-			if diff := cmp.Diff(tc.one, cutOf.with(made)); diff != "" {
+			if diff := cmp.Diff(tc.one, of.with(made)); diff != "" {
 				t.Errorf("%s: put together again (-want +got):\n%s", tc.reason, diff)
 			}
-			for i, found := range cutOf.in(tc.kept) {
+			for i, found := range of.in(tc.kept) {
 				if found == nil {
 					t.Fatalf("%s: part %d is not found", tc.reason, i)
 				}
 				kept = append(kept, *found)
 			}
-			if diff := cmp.Diff(tc.filled, cutOf.with(kept)); diff != "" {
+			if diff := cmp.Diff(tc.filled, of.with(kept)); diff != "" {
 				t.Errorf("%s: filled (-want +got):\n%s", tc.reason, diff)
 			}
 		})
 	}
 }
 
-func TestCutFindsNothingElsewhere(t *testing.T) {
-	made := cut("password=aK8\n", []string{"password=‹b›\n"}, false)
+func TestComparedFindsNothingElsewhere(t *testing.T) {
+	made := compared("password=aK8\n", []string{"password=‹b›\n"}, false)
 	if found := made.in("user=old\n"); found[0] != nil {
 		t.Errorf("found %q", *found[0])
 	}

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/render/helm"
-	"github.com/sluice-cd/sluice/render/kustomize"
 	"github.com/sluice-cd/sluice/render/manifest"
 )
 
@@ -142,55 +140,6 @@ type made struct {
 	objects []manifest.Object
 	hooks   []helm.Hook
 	asked   map[string]string
-}
-
-func engine(ctx context.Context, v *view, req Request) (made, error) {
-	if err := req.Source.Validate(); err != nil {
-		return made{}, err
-	}
-	switch s := req.Source; {
-	case s.Helm != nil:
-		return chart(ctx, v, req)
-	case s.Kustomize != nil:
-		at, err := within(req.Dir, "kustomize.path", s.Kustomize.Path)
-		if err != nil {
-			return made{}, err
-		}
-		objects, err := kustomize.Build(ctx, v, at)
-		return made{from: at, objects: objects}, err
-	default:
-		at, err := within(req.Dir, "directory.path", s.Directory.Path)
-		if err != nil {
-			return made{}, err
-		}
-		d := directory{tree: v, own: path.Clean(req.Dir), recurse: s.Directory.Recurse}
-		err = d.read(at, 0)
-		return made{from: at, objects: d.objects}, err
-	}
-}
-
-func chart(ctx context.Context, v *view, req Request) (made, error) {
-	s := req.Source.Helm
-	at, err := within(req.Dir, "helm.chart", s.Chart)
-	if err != nil {
-		return made{}, err
-	}
-	in := helm.Input{
-		Tree: v, Chart: at, Inline: s.Set, Release: req.releaseName(), Namespace: req.Namespace,
-		KubeVersion: req.Capabilities.KubeVersion, APIVersions: req.Capabilities.APIVersions,
-	}
-	if in.Namespace == "" {
-		in.Namespace = "default"
-	}
-	for i, file := range s.Values {
-		name, err := within(req.Dir, fmt.Sprintf("helm.values[%d]", i), file)
-		if err != nil {
-			return made{}, err
-		}
-		in.Values = append(in.Values, name)
-	}
-	out, err := req.pass.chart(ctx, in)
-	return made{from: at, objects: out.Objects, hooks: out.Hooks, asked: out.Asked}, err
 }
 
 // releaseName is what a chart sees as .Release.Name.

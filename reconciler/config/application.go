@@ -53,8 +53,10 @@ type Environment struct {
 	// the revision in releases/<environment>.yaml, {branch: name} for another branch, {tag: range} for the
 	// newest tag in a range of semantic versions.
 	Follow Follow `json:"follow,omitzero"`
-	// Source says how the environment is rendered: exactly one of its fields. Its paths start at the folder of
-	// sluice.yaml. It is the only key that is read at a pinned revision.
+	// Source says how the environment is rendered: exactly one of helm, kustomize and directory, or helm with a
+	// kustomization that is built over the chart's objects. A list of such mappings is several sources in order;
+	// an object that two of them have is an error. Paths start at the folder of sluice.yaml. It is the only key that
+	// is read at a pinned revision.
 	Source render.Source `json:"source"`
 	// Labels are put on every object, never on pod templates.
 	Labels map[string]string `json:"labels,omitempty"`

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/sluice-cd/sluice/render"
 )
 
 // place is where a value stands.
@@ -56,6 +58,10 @@ func (d *document) value(n *yaml.Node, at place, v reflect.Value) {
 	}
 	if follow, ok := v.Addr().Interface().(*Follow); ok {
 		d.follow(n, at, follow)
+		return
+	}
+	if source, ok := v.Addr().Interface().(*render.Source); ok && n.Kind == yaml.SequenceNode {
+		d.list(n, at, reflect.ValueOf(&source.All).Elem())
 		return
 	}
 	if _, ok := v.Addr().Interface().(*OneOrMore); ok && n.Kind == yaml.ScalarNode {

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // docs are the comments of the types and their fields, and the values of enumerations, as the sources have them.
@@ -252,6 +253,8 @@ func (d docs) typeName(t reflect.Type) string {
 		return "string or list of strings"
 	case reflect.TypeFor[config.Follow]():
 		return "`tip`, `pin` or mapping"
+	case reflect.TypeFor[render.Source]():
+		return "mapping or list of mappings"
 	}
 	switch t.Kind() {
 	case reflect.Pointer:

@@ -163,7 +163,7 @@ func TestParseSource(t *testing.T) {
 		"Merged":  {"merges count", "derived", nil, "base", ""},
 		"Absent":  {"says that it is not there", "nowhere", nil, "", `sluice.yaml: there is no environment "nowhere"`},
 		"Invalid": {"a source must be valid", "live", nil, "", "sluice.yaml: line 6: environments[live].source.kustomize.path: is required"},
-		"Missing": {"a source must be there", "bare", nil, "", "sluice.yaml: line 7: environments[bare].source: must have exactly one of helm, kustomize and directory"},
+		"Missing": {"a source must be there", "bare", nil, "", "sluice.yaml: line 7: environments[bare].source: must have exactly one of helm, kustomize and directory, or helm with kustomize after it"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

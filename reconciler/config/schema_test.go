@@ -58,8 +58,13 @@ func (d docs) schemaOf(t reflect.Type, inner []field) object {
 		return s
 	case reflect.Struct:
 		s := d.mapping(inner)
-		if t == reflect.TypeFor[render.Source]() || t == reflect.TypeFor[config.Credentials]() {
+		switch t {
+		case reflect.TypeFor[config.Credentials]():
 			s["minProperties"], s["maxProperties"] = 1, 1
+		case reflect.TypeFor[render.Source]():
+			has := func(key string) object { return object{"required": []any{key}} }
+			s["oneOf"] = []any{has("directory"), object{"anyOf": []any{has("helm"), has("kustomize")}}}
+			return object{"oneOf": []any{s, object{"type": "array", "items": s, "minItems": 1, "maxItems": render.MaxSources}}}
 		}
 		return s
 	}

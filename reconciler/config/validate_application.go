@@ -6,8 +6,6 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"k8s.io/apimachinery/pkg/util/validation"
-
-	"github.com/sluice-cd/sluice/render"
 )
 
 // checkApplication validates sluice.yaml after its defaults were set.
@@ -122,39 +120,6 @@ func isRange(s string) bool {
 	}
 	_, err := semver.NewConstraint(s)
 	return err == nil
-}
-
-// checkSource validates how an environment is rendered.
-func checkSource(d *document, at string, s render.Source) {
-	given := 0
-	if s.Helm != nil {
-		given++
-		checkHelm(d, at+".helm", s.Helm)
-	}
-	if s.Kustomize != nil {
-		given++
-		d.relative(at+".kustomize.path", s.Kustomize.Path)
-	}
-	if s.Directory != nil {
-		given++
-		d.relative(at+".directory.path", s.Directory.Path)
-	}
-	if given != 1 {
-		d.reject(at, "must have exactly one of helm, kustomize and directory")
-	}
-}
-
-// maxReleaseName is Helm's own limit.
-const maxReleaseName = 53
-
-func checkHelm(d *document, at string, h *render.Helm) {
-	d.relative(at+".chart", h.Chart)
-	for i, file := range h.Values {
-		d.relative(d.item(at+".values", i), file)
-	}
-	if h.ReleaseName != "" && (!isLabel(h.ReleaseName) || len(h.ReleaseName) > maxReleaseName) {
-		d.reject(at+".releaseName", "must be a DNS label of at most %d characters %s", maxReleaseName, got(h.ReleaseName))
-	}
 }
 
 // ownPrefix begins the labels and annotations that only the agent sets.

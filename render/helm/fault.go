@@ -55,6 +55,16 @@ func shorten(text string) string {
 	return text
 }
 
+// uses are places as people know them. What is printed for people alone is none.
+func (j *job) uses(all []use) (uses []Use) {
+	for _, u := range all {
+		if path.Base(u.template) != "NOTES.txt" {
+			uses = append(uses, Use{j.files.path(u.template), u.line, u.function})
+		}
+	}
+	return uses
+}
+
 // blame says which function makes a template render to other objects each time, if that is known.
 func (j *job) blame(s *scan, file string, order bool) error {
 	for _, name := range s.files {

@@ -21,12 +21,14 @@ import (
 // Input says what to render. Chart and Values are paths in Tree, already known to stay inside it.
 type Input struct {
 	Tree               fs.FS
-	Chart              string // a folder, or a packed chart
+	Chart              string         // a folder, or a packed chart
+	Base               map[string]any // values below Values
 	Values             []string
 	Inline             map[string]any // on top of Values
 	Release, Namespace string
 	KubeVersion        string   // empty: DefaultKubeVersion
 	APIVersions        []string // "group/version" and "group/version/Kind"; empty: what the helm program knows
+	Further            []string // API versions besides those
 	// Kept are objects that lookup answers with; it finds no others.
 	Kept []*unstructured.Unstructured
 	// Other renders the variant in which everything that comes from chance or the clock is something else; Reverse the one
@@ -37,16 +39,32 @@ type Input struct {
 // Output is what the chart gave. Objects begin with those of crds/, which are no templates.
 type Output struct {
 	Objects []manifest.Object
-	Hooks   []Hook
-	Asked   map[string]string // questions about the cluster, with their answers; see Answer
-	Looked  []Lookup          // what lookup was asked for, found or not; sorted
+	// Definitions is how many of Objects are those of crds/.
+	Definitions int
+	Hooks       []Hook
+	// Tests are the hooks that only a test run wants.
+	Tests  []Hook
+	Asked  map[string]string // questions about the cluster, with their answers; see Answer
+	Looked []Lookup          // what lookup was asked for, found or not; sorted
 	// Repeats is how often the variant Other is to be rendered before what differs is known: not at all where no template
 	// names a function of chance or of the clock.
 	Repeats int
 	// Unordered: text that tpl runs names a function in the order of a map, which cannot be settled there.
 	Unordered bool
 
+	// Ordered: a template names a function in the order of a map, which is settled; Reads are the places where templates
+	// ask whether they are installed for the first time, to which the answer is always yes.
+	Ordered bool
+	Reads   []Use
+
 	blame func(file string, order bool) error
+}
+
+// Use is a place in a template where it uses something, by the template's path in the tree.
+type Use struct {
+	Path string
+	Line int
+	Of   string
 }
 
 // Blame says which function made an object of this file differ from render to render; order: by the order of a map.
@@ -63,6 +81,7 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return &Output{}, &manifest.Error{Field: "kubeVersion", Err: fmt.Errorf("%q: %w", in.KubeVersion, err)}
 	}
+	caps.APIVersions = append(caps.APIVersions, in.Further...)
 	files, err := collect(in.Tree, in.Chart)
 	if err != nil {
 		return &Output{}, err
@@ -70,7 +89,7 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	if err := files.check(); err != nil {
 		return &Output{}, err
 	}
-	values, err := mergeValues(in.Tree, in.Values, in.Inline)
+	values, err := mergeValues(in.Tree, in.Base, in.Values, in.Inline)
 	if err != nil {
 		return &Output{}, err
 	}
@@ -121,6 +140,7 @@ func (j *job) render(ctx context.Context) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
+	out.Ordered, out.Reads = s.ordered(), j.uses(s.reads)
 	out.blame = func(file string, order bool) error { return j.blame(s, file, order) }
 	return out, nil
 }
@@ -215,6 +235,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		}
 		out.Objects = append(out.Objects, objects...)
 	}
+	out.Definitions = len(out.Objects)
 	names := make([]string, 0, len(texts))
 	for name, text := range texts {
 		if path.Base(name) == "NOTES.txt" {

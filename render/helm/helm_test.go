@@ -58,7 +58,7 @@ func theirs(t *testing.T, dir string, in Input) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values, err := mergeValues(in.Tree, in.Values, in.Inline)
+	values, err := mergeValues(in.Tree, in.Base, in.Values, in.Inline)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ type Hook struct {
 
 var events = words("pre-install post-install pre-delete post-delete pre-upgrade post-upgrade pre-rollback post-rollback")
 
-// take sorts objects into those to keep and hooks. Tests are dropped; so is crd-install, which Helm 3 drops too.
+// take sorts objects into those to keep, hooks and tests. crd-install is dropped, as Helm 3 drops it.
 func (out *Output) take(objects []manifest.Object) error {
 	for _, o := range objects {
 		annotation, isHook := o.GetAnnotations()[hookAnnotation]
@@ -34,17 +34,24 @@ func (out *Output) take(objects []manifest.Object) error {
 		}
 		hook := Hook{Object: o, DeletePolicies: list(o.GetAnnotations()[deleteAnnotation])}
 		hook.Weight, _ = strconv.Atoi(o.GetAnnotations()[weightAnnotation])
+		test := false
 		for _, event := range list(annotation) {
 			switch {
 			case events[event]:
 				hook.Events = append(hook.Events, event)
-			case event == "test", event == "test-success", event == "test-failure", event == "crd-install":
+			case event == "test", event == "test-success", event == "test-failure":
+				test = true
+			case event == "crd-install":
 			default:
 				return &manifest.Error{Path: o.Path, Line: 0, Err: unknownHook(event)}
 			}
 		}
 		if len(hook.Events) > 0 {
 			out.Hooks = append(out.Hooks, hook)
+		}
+		if test {
+			hook.Events = []string{"test"}
+			out.Tests = append(out.Tests, hook)
 		}
 	}
 	return nil

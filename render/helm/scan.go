@@ -16,6 +16,9 @@ type use struct {
 	function string
 }
 
+// installs are the fields of .Release that tell an installation from an upgrade.
+var installs = words("IsInstall IsUpgrade Revision")
+
 // scan is what the templates of a chart say before they run. Names count, not text: a comment or a string that
 // mentions randAlphaNum is no use of it.
 type scan struct {
@@ -25,6 +28,7 @@ type scan struct {
 	source   map[string]string   // text of every template file
 	whole    bool                // .Capabilities is used in a way that only Helm's own type can answer
 	tpl      bool                // text from values or files is run as a template
+	reads    []use               // of .Release that says how often the chart was installed
 }
 
 func scanChart(c *chart.Chart) *scan {
@@ -130,12 +134,12 @@ func (v visitor) node(n parse.Node) {
 	case *parse.IdentifierNode:
 		v.function(n)
 	case *parse.FieldNode:
-		v.fields(n.Ident)
+		v.fields(n.Ident, n.Pos)
 	case *parse.VariableNode:
-		v.fields(n.Ident)
+		v.fields(n.Ident, n.Pos)
 	case *parse.ChainNode:
 		v.node(n.Node)
-		v.fields(n.Field)
+		v.fields(n.Field, n.Pos)
 	case *parse.StringNode:
 		v.scan.whole = v.scan.whole || n.Text == "Capabilities" // get . "Capabilities"
 	}
@@ -167,13 +171,19 @@ func (v visitor) function(n *parse.IdentifierNode) {
 		v.scan.tpl = true
 	}
 	if unstable(n.Ident) {
-		line := 1 + strings.Count(v.text[:min(int(n.Pos), len(v.text))], "\n")
-		v.scan.uses[v.define] = append(v.scan.uses[v.define], use{v.template, line, n.Ident})
+		v.scan.uses[v.define] = append(v.scan.uses[v.define], use{v.template, v.line(n.Pos), n.Ident})
 	}
 }
 
+func (v visitor) line(at parse.Pos) int {
+	return 1 + strings.Count(v.text[:min(int(at), len(v.text))], "\n")
+}
+
 // fields looks at a chain such as .Capabilities.APIVersions.Has.
-func (v visitor) fields(chain []string) {
+func (v visitor) fields(chain []string, at parse.Pos) {
+	if i := slices.Index(chain, "Release"); i >= 0 && i+1 < len(chain) && installs[chain[i+1]] {
+		v.scan.reads = append(v.scan.reads, use{v.template, v.line(at), ".Release." + chain[i+1]})
+	}
 	i := slices.Index(chain, "Capabilities")
 	if i < 0 {
 		return

@@ -42,7 +42,7 @@ func (j *job) run(ctx context.Context, c *chart.Chart, s *scan, whole bool) (out
 	if err != nil {
 		return nil, err
 	}
-	j.repeat(out, s, last == (turn{}))
+	j.repeat(out, s, last)
 	return out, nil
 }
 
@@ -62,11 +62,12 @@ func (t turn) chart(c *chart.Chart) (changed bool) {
 	return changed
 }
 
-// repeat says how often another render has to be looked at. asWritten: the order of maps could not be settled.
-func (j *job) repeat(out *Output, s *scan, asWritten bool) {
-	out.Unordered = asWritten && s.ordered() || s.tpl && j.inTexts(orderWord.MatchString)
+// repeat says how often another render has to be looked at, where the templates ran in this way: often where the order of
+// maps could not be settled or chance not be marked.
+func (j *job) repeat(out *Output, s *scan, ran turn) {
+	out.Unordered = !ran.settle && s.ordered() || s.tpl && j.inTexts(orderWord.MatchString)
 	switch {
-	case out.Unordered, s.tpl && j.inTexts(inText):
+	case out.Unordered, s.tpl && j.inTexts(inText), j.Other && !ran.mark && s.chance():
 		out.Repeats = repeatsOfText
 	case s.chance():
 		out.Repeats = 1

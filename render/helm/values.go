@@ -9,10 +9,16 @@ import (
 	"github.com/sluice-cd/sluice/render/manifest"
 )
 
-// mergeValues reads the values files in order, later ones winning key by key, and puts the inline values on top. A null
-// stays: it removes the chart's default later on.
-func mergeValues(tree fs.FS, files []string, inline map[string]any) (map[string]any, error) {
-	merged := map[string]any{}
+// mergeValues reads the values files in order, later ones winning key by key, over the base, and puts the inline values on
+// top. A null stays: it removes the chart's default later on.
+func mergeValues(tree fs.FS, base map[string]any, files []string, inline map[string]any) (map[string]any, error) {
+	merged, err := clone(base)
+	if err != nil {
+		return nil, fmt.Errorf("read base values: %w", err)
+	}
+	if merged == nil {
+		merged = map[string]any{}
+	}
 	for _, name := range files {
 		data, err := fs.ReadFile(tree, name)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -22,15 +23,38 @@ import (
 // its context.
 var turn = make(chan struct{}, 1)
 
-// Build runs the kustomization in the folder dir of tree. An error names the file to blame where that is known. Safe
-// for concurrent use: builds take turns.
-func Build(ctx context.Context, tree fs.FS, dir string) ([]manifest.Object, error) {
-	s := &survey{ctx: ctx, tree: tree, builds: map[string]int{}}
-	if _, err := s.walk(dir, 0); err != nil {
+// Input says what to build.
+type Input struct {
+	Tree fs.FS
+	Dir  string // a folder with a kustomization
+	// Before are resources that the kustomization has before its own.
+	Before []manifest.Object
+	// Inflate renders a chart that a kustomization names. Nil: charts are refused.
+	Inflate func(context.Context, Chart) ([]manifest.Object, error)
+}
+
+// Build runs a kustomization. An error names the file to blame where that is known. Safe for concurrent use: builds take
+// turns.
+func Build(ctx context.Context, in Input) ([]manifest.Object, error) {
+	left := maxFolders
+	return build(ctx, in, &left)
+}
+
+// build runs one kustomization; folders is how many folders of plugins may still be built for it.
+func build(ctx context.Context, in Input, folders *int) ([]manifest.Object, error) {
+	s := newSurvey(ctx, in, folders)
+	if _, err := s.walk(in.Dir, 0, ""); err != nil {
 		return nil, err
 	}
-	shown, asked, err := s.withOrigins()
+	built, err := s.build(ctx)
 	if err != nil {
+		return nil, err
+	}
+	return s.objects(built)
+}
+
+func (s *survey) build(ctx context.Context) (resmap.ResMap, error) {
+	if err := s.withOrigins(); err != nil {
 		return nil, err
 	}
 	select {
@@ -43,29 +67,32 @@ func Build(ctx context.Context, tree fs.FS, dir string) ([]manifest.Object, erro
 		// What one build sets the next would see. Costs 30 ms, so only then.
 		defer openapi.ResetOpenAPI()
 	}
-	disk := &fileSystem{ctx: ctx, tree: tree, replaced: shown}
-	built, err := run(disk, "/"+dir)
+	built, err := run(&fileSystem{ctx: ctx, tree: s.in.Tree, replaced: s.shown}, "/"+s.in.Dir)
 	if err != nil {
 		return nil, s.explain(ctx, err)
 	}
-	return s.objects(built, dir, asked)
+	return built, nil
 }
 
 // withOrigins lets the library note which file each object came from, by showing it the root kustomization with one
 // entry more. asked says that the kustomization wants that note itself, so that it stays.
-func (s *survey) withOrigins() (shown map[string][]byte, asked bool, err error) {
+func (s *survey) withOrigins() error {
 	k := s.root.Kustomization
-	for _, option := range k.BuildMetadata {
-		if option == types.OriginAnnotations {
-			return nil, true, nil
-		}
+	if s.asked = slices.Contains(k.BuildMetadata, types.OriginAnnotations); s.asked {
+		return nil
 	}
-	k.BuildMetadata = append(append([]string{}, k.BuildMetadata...), types.OriginAnnotations)
-	data, err := yaml.Marshal(k)
+	k.BuildMetadata = append(slices.Clone(k.BuildMetadata), types.OriginAnnotations)
+	return s.show(kustomization{s.root.file, k})
+}
+
+// show gives the library another kustomization than the file has.
+func (s *survey) show(k kustomization) error {
+	data, err := yaml.Marshal(k.Kustomization)
 	if err != nil {
-		return nil, false, &manifest.Error{Path: s.root.file, Err: err}
+		return &manifest.Error{Path: k.file, Err: err}
 	}
-	return map[string][]byte{s.root.file: data}, false, nil
+	s.shown[k.file] = data
+	return nil
 }
 
 // run calls the library, which panics on some inputs.
@@ -80,16 +107,17 @@ func run(disk *fileSystem, dir string) (built resmap.ResMap, err error) {
 	return krusty.MakeKustomizer(options).Run(disk, dir)
 }
 
-func (s *survey) objects(built resmap.ResMap, dir string, asked bool) ([]manifest.Object, error) {
+func (s *survey) objects(built resmap.ResMap) ([]manifest.Object, error) {
+	dir := s.in.Dir
 	if built.Size() > manifest.MaxObjects {
 		return nil, manifest.Faultf(dir, "kustomization gives more than %d objects", manifest.MaxObjects)
 	}
 	var all []manifest.Object
 	total := 0
 	for _, r := range built.Resources() {
-		file := s.origin(r, dir)
-		if !asked {
-			if err := r.SetOrigin(nil); err != nil {
+		file, note := s.origin(r, dir)
+		if !s.asked || note != nil {
+			if err := r.SetOrigin(note); err != nil {
 				return nil, &manifest.Error{Path: file, Err: err}
 			}
 		}
@@ -108,21 +136,30 @@ func (s *survey) objects(built resmap.ResMap, dir string, asked bool) ([]manifes
 		for i := range objects {
 			objects[i].Line = 0 // of a text that nobody sees
 		}
+		s.sign(objects)
 		all = append(all, objects...)
 	}
 	return all, nil
 }
 
-// origin names the file of an object: where it was read, or the kustomization that generated it.
-func (s *survey) origin(r *resource.Resource, dir string) string {
+// origin names the file of an object: where it was read, or the kustomization that generated it. note is what the library
+// would have noted itself, where it was shown a file that is none.
+func (s *survey) origin(r *resource.Resource, dir string) (file string, note *resource.Origin) {
 	from, err := r.GetOrigin()
 	if err != nil || from == nil {
-		return s.root.file
+		return s.root.file, nil
 	}
-	if from.Path != "" {
-		return path.Join(dir, from.Path)
+	if from.Path == "" {
+		return path.Join(dir, from.ConfiguredIn), nil
 	}
-	return path.Join(dir, from.ConfiguredIn)
+	file = path.Join(dir, from.Path)
+	if made, ok := s.made[file]; ok {
+		if s.asked {
+			note = made.note(path.Dir(path.Dir(from.Path)))
+		}
+		return made.file, note
+	}
+	return file, nil
 }
 
 // explain names the two files where the library says only that an object is there twice.
@@ -145,7 +182,11 @@ func (s *survey) explain(ctx context.Context, err error) error {
 			first[id] = o
 		}
 	}
-	return &manifest.Error{Path: s.root.file, Err: trimmed(err)}
+	text := trimmed(err).Error()
+	for name, made := range s.made {
+		text = strings.ReplaceAll(text, name, made.file)
+	}
+	return &manifest.Error{Path: s.root.file, Err: errors.New(text)}
 }
 
 // trimmed makes an error of the library one line, its root folder ours.

@@ -23,7 +23,7 @@ func TestSameAsKustomize(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			input := path.Join("../testdata", name, "input")
-			objects, err := Build(context.Background(), os.DirFS(input), dir)
+			objects, err := Build(context.Background(), Input{Tree: os.DirFS(input), Dir: dir})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,7 +104,7 @@ func TestFileSystemIsReadOnly(t *testing.T) {
 func TestBuildEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := Build(ctx, os.DirFS("../testdata/kustomize/input"), "base")
+	_, err := Build(ctx, Input{Tree: os.DirFS("../testdata/kustomize/input"), Dir: "base"})
 	if diff := cmp.Diff(context.Canceled.Error(), err.Error()); diff != "" {
 		t.Error(diff)
 	}

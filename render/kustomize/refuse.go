@@ -93,9 +93,6 @@ func (s *survey) check(k kustomization, dir string) ([]string, error) {
 	fault := func(field string, err error) error {
 		return &manifest.Error{Path: k.file, Field: field, Err: err}
 	}
-	if len(k.HelmCharts) > 0 || k.HelmGlobals != nil {
-		return nil, fault("helmCharts", errors.New("charts inside a kustomization are not supported yet"))
-	}
 	var bases []string
 	for _, ref := range references(k.Kustomization) {
 		if ref.inline && inlineYAML(ref.path) {
@@ -122,16 +119,6 @@ func (s *survey) check(k kustomization, dir string) ([]string, error) {
 			}
 		}
 	}
-	for _, plugins := range []struct {
-		field   string
-		entries []string
-	}{{"generators", k.Generators}, {"transformers", k.Transformers}, {"validators", k.Validators}} {
-		for i, p := range plugins.entries {
-			if err := s.plugin(dir, p); err != nil {
-				return nil, fault(fmt.Sprintf("%s[%d]", plugins.field, i), err)
-			}
-		}
-	}
 	return bases, nil
 }
 
@@ -146,37 +133,15 @@ func (s *survey) resource(name string) error {
 	return err
 }
 
-// plugin lets the library's own transformers pass, and refuses whatever would run a program or fetch a file.
-func (s *survey) plugin(dir, entry string) error {
-	data := []byte(entry)
-	name := "inline"
-	if !inlineYAML(entry) {
-		var err error
-		if name, err = resolve(dir, entry); err != nil {
-			return err
-		}
-		info, err := fs.Stat(s.tree, name)
-		if err != nil {
-			return err
-		}
-		if info.IsDir() {
-			return fmt.Errorf("%q is a folder; name the files in it one by one", entry)
-		}
-		if data, err = fs.ReadFile(s.tree, name); err != nil {
-			return err
-		}
-	}
-	objects, err := manifest.Parse(name, data, manifest.Lenient)
-	if err != nil {
-		return err
-	}
+// allowed lets the library's own plugins pass, and refuses whatever would run a program or fetch a file.
+func allowed(objects []manifest.Object) error {
 	for _, o := range objects {
 		if o.GetAPIVersion() != "builtin" {
 			return fmt.Errorf("%s %s is a plugin that runs a program; only kustomize's own are allowed",
 				o.GetAPIVersion(), o.GetKind())
 		}
-		if o.GetKind() == "HelmChartInflationGenerator" {
-			return errors.New("charts inside a kustomization are not supported yet")
+		if o.GetKind() == inflation {
+			continue // the library never sees it
 		}
 		if ref := remoteIn(o.Object, ""); ref != "" {
 			return fmt.Errorf("%q is remote; only what is in the repository is rendered", withoutUser(ref))

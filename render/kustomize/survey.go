@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/types"
@@ -18,18 +19,40 @@ const (
 	// levels of two bases each would be 1023.
 	maxBuilds = 2000
 	maxLevels = 64
-	underway  = -1 // in survey.builds: a folder whose bases are being walked
+	underway  = -1 // in walked.builds: a folder whose bases are being walked
+	// maxFolders bounds the folders of generators, transformers and validators, each of which is built by itself.
+	maxFolders = 50
 )
 
 // survey walks the kustomizations that a build would read and refuses what the library must not be shown.
 type survey struct {
 	ctx     context.Context //nolint:containedctx // lives for one walk
+	in      Input
 	tree    fs.FS
-	builds  map[string]int // by folder: how many kustomizations its build runs through
-	openAPI bool           // some kustomization sets `openapi:`, which stays in the library's variables
+	folders *int              // of plugins, still to be built at most
+	walked  map[string]walked // by folder
+	openAPI bool              // some kustomization sets `openapi:`, which stays in the library's variables
 	root    kustomization
+	asked   bool // the root wants origins noted in the objects
+
+	shown map[string][]byte   // what the library is shown instead of a file, or where none is
+	made  map[string]rendered // files that are only shown, by path
 
 	resources []manifest.Object // as the files have them, for saying which two are the same
+}
+
+// walked is what is known of a folder.
+type walked struct {
+	builds    int    // how many kustomizations its build runs through
+	namespace string // that those above it gave it
+	takes     bool   // a chart in it is rendered for that namespace
+}
+
+func newSurvey(ctx context.Context, in Input, folders *int) *survey {
+	return &survey{
+		ctx: ctx, in: in, tree: in.Tree, folders: folders, walked: map[string]walked{}, shown: map[string][]byte{}, made: map[string]rendered{},
+		resources: slices.Clone(in.Before),
+	}
 }
 
 // kustomization is one kustomization file.
@@ -38,44 +61,62 @@ type kustomization struct {
 	types.Kustomization
 }
 
-func (s *survey) walk(dir string, level int) (int, error) {
+// walk surveys a folder and its bases, for the namespace that the kustomizations above give their charts.
+func (s *survey) walk(dir string, level int, namespace string) (walked, error) {
 	if err := s.ctx.Err(); err != nil {
-		return 0, err
+		return walked{}, err
 	}
-	if n, done := s.builds[dir]; n == underway {
-		return 0, manifest.Faultf(dir, "is its own base, directly or through others")
+	if w, done := s.walked[dir]; w.builds == underway {
+		return walked{}, manifest.Faultf(dir, "is its own base, directly or through others")
 	} else if done {
-		return n, nil
+		if w.takes && w.namespace != namespace {
+			return walked{}, manifest.Faultf(dir, "is built for two namespaces, %q and %q; give its charts a `namespace:` of their own", w.namespace, namespace)
+		}
+		return w, nil
 	}
 	if level > maxLevels {
-		return 0, manifest.Faultf(dir, "bases nested deeper than %d levels", maxLevels)
+		return walked{}, manifest.Faultf(dir, "bases nested deeper than %d levels", maxLevels)
 	}
-	s.builds[dir] = underway
+	s.walked[dir] = walked{builds: underway}
 	k, err := s.load(dir)
 	if err != nil {
-		return 0, err
-	}
-	if level == 0 {
-		s.root = k
+		return walked{}, err
 	}
 	s.openAPI = s.openAPI || len(k.OpenAPI) > 0
 	bases, err := s.check(k, dir)
 	if err != nil {
-		return 0, err
+		return walked{}, err
 	}
-	total := 1
+	w := walked{builds: 1, namespace: namespace}
+	given, own := namespace, k.Namespace != ""
+	if own {
+		given = k.Namespace
+	}
 	for _, base := range bases {
-		n, err := s.walk(base, level+1)
+		under, err := s.walk(base, level+1, given)
 		if err != nil {
-			return 0, err
+			return walked{}, err
 		}
-		total += n
+		w.builds += under.builds
+		w.takes = w.takes || under.takes && !own
 	}
-	if total > maxBuilds {
-		return 0, manifest.Faultf(k.file, "bases multiply to more than %d kustomizations", maxBuilds)
+	if w.builds > maxBuilds {
+		return walked{}, manifest.Faultf(k.file, "bases multiply to more than %d kustomizations", maxBuilds)
 	}
-	s.builds[dir] = total
-	return total, nil
+	w.takes = w.takes || !own && slices.ContainsFunc(k.HelmCharts, func(c types.HelmChart) bool { return c.Namespace == "" })
+	if level == 0 {
+		if err := s.before(&k, dir); err != nil {
+			return walked{}, err
+		}
+	}
+	if err := s.replace(&k, dir, given); err != nil {
+		return walked{}, err
+	}
+	if level == 0 {
+		s.root = k
+	}
+	s.walked[dir] = w
+	return w, nil
 }
 
 // load reads the one kustomization file of a folder, with the library's own decoder, so that both understand the same.

@@ -1,0 +1,131 @@
+package kustomize
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"sigs.k8s.io/kustomize/api/types"
+	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
+	"sigs.k8s.io/kustomize/kyaml/yaml/merge2"
+
+	"github.com/sluice-cd/sluice/render/manifest"
+)
+
+// generatedName is the release name that the helm program gives where it is to make one up.
+const generatedName = "release-name"
+
+// entry reads what a kustomization says of a chart, as the library would before it runs helm.
+func (s *survey) entry(dir string, globals types.HelmGlobals, c types.HelmChart) (Chart, error) {
+	if c.Name == "" {
+		return Chart{}, errors.New("name is missing")
+	}
+	if strings.HasPrefix(c.Name, "-") || strings.HasPrefix(c.ReleaseName, "-") {
+		return Chart{}, errors.New("name and releaseName must not begin with a dash")
+	}
+	if c.NameTemplate != "" {
+		return Chart{}, errors.New("nameTemplate gives another name at each render; write a releaseName")
+	}
+	home := globals.ChartHome
+	if home == "" {
+		home = types.HelmDefaultHome
+	}
+	if c.Version != "" && c.Repo != "" {
+		home = path.Join(home, c.Name+"-"+c.Version) // where the library puts what it fetched
+	}
+	at, err := resolve(dir, home+"/"+c.Name)
+	if err != nil {
+		return Chart{}, err
+	}
+	there, err := exists(s.tree, at)
+	switch {
+	case err != nil:
+		return Chart{}, err
+	case !there && c.Repo != "":
+		return Chart{}, fmt.Errorf("%q is not in the repository, and charts of a kustomization are not fetched: commit it to %s, or use `helm:` "+
+			"with `repository:` as the source and the kustomization beside it", c.Name, at)
+	case !there:
+		return Chart{}, fmt.Errorf("there is no chart at %s", at)
+	}
+	entry := Chart{
+		Path: at, Release: c.ReleaseName, Namespace: c.Namespace, KubeVersion: c.KubeVersion, APIVersions: c.ApiVersions,
+		Definitions: c.IncludeCRDs, Hooks: !c.SkipHooks, Tests: !c.SkipHooks && !c.SkipTests,
+	}
+	if entry.Release == "" {
+		entry.Release = generatedName
+	}
+	if entry.Namespace == "" {
+		entry.Namespace = "default"
+	}
+	for i, file := range c.AdditionalValuesFiles {
+		name, err := resolve(dir, file)
+		if err != nil {
+			return Chart{}, fmt.Errorf("additionalValuesFiles[%d]: %w", i, err)
+		}
+		entry.Values = append(entry.Values, name)
+	}
+	entry.Base, err = s.values(dir, at, c)
+	return entry, err
+}
+
+// values are those of the one file, the chart's own where none is named, with those that the entry has itself.
+func (s *survey) values(dir, chart string, c types.HelmChart) (map[string]any, error) {
+	name := path.Join(chart, "values.yaml")
+	if c.ValuesFile != "" {
+		var err error
+		if name, err = resolve(dir, c.ValuesFile); err != nil {
+			return nil, fmt.Errorf("valuesFile: %w", err)
+		}
+	}
+	data, err := fs.ReadFile(s.tree, name)
+	if errors.Is(err, fs.ErrNotExist) && c.ValuesFile == "" {
+		data, err = nil, nil
+	}
+	if err != nil {
+		return nil, &manifest.Error{Path: name, Err: err}
+	}
+	file, err := manifest.Mapping(name, data)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.ValuesInline) == 0 {
+		return file, nil
+	}
+	over, under := c.ValuesInline, file
+	switch c.ValuesMerge {
+	case "", "override":
+	case "merge":
+		over, under = under, over
+	case "replace":
+		return c.ValuesInline, nil
+	default:
+		return nil, fmt.Errorf("valuesMerge must be merge, override or replace (got %q)", c.ValuesMerge)
+	}
+	return merged(over, under)
+}
+
+// merged merges with the library's own rules: a null removes the key.
+func merged(over, under map[string]any) (map[string]any, error) {
+	source, err := kyaml.FromMap(over)
+	if err != nil {
+		return nil, err
+	}
+	target, err := kyaml.FromMap(under)
+	if err != nil {
+		return nil, err
+	}
+	result, err := merge2.Merge(source, target, kyaml.MergeOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("merge values: %w", trimmed(err))
+	}
+	if result == nil {
+		return map[string]any{}, nil
+	}
+	text, err := result.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	return manifest.Mapping("values", text)
+}
