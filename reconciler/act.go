@@ -104,7 +104,7 @@ func (p *Pass) serviceAccount() string {
 	return p.Rules.Namespace + "/" + p.Allowed.ServiceAccount
 }
 
-func (p *Pass) client() *apply.Client { return p.site.apply.As(p.serviceAccount()) }
+func (p *Pass) client() *apply.Client { return p.site.apply.As(p.serviceAccount()).Opening(p.open) }
 
 func (p *Pass) owner() apply.Owner {
 	owner := apply.Owner{Application: p.Application, Environment: p.Environment}
@@ -175,6 +175,7 @@ func (p *Pass) send(ctx context.Context, drifted map[apply.ID]string, verify boo
 	if err != nil {
 		return nil, false, err
 	}
+	p.hide(objects)
 	plan, err := p.client().Plan(ctx, apply.Request{
 		Owner: p.owner(), Objects: objects, Inventory: p.target.held.saved.Inventory, Adopt: p.Rules.Adopt,
 		Verify: verify, Drifted: drifted,

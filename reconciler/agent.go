@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
@@ -46,19 +47,21 @@ type Agent struct {
 	log        *slog.Logger
 	now        func() time.Time
 
-	catalog   *catalog
-	sites     map[config.ClusterRef]*site
-	queue     workqueue.TypedRateLimitingInterface[Key]
-	publisher *record.Publisher
-	promoters []*promoter // one for each repository
-	ledgers   []*source   // those that are repositories of their own
-	budgets   map[account]*forge.Budget
-	notes     *noteReader
-	metrics   *metrics
-	status    *board
-	view      *View
-	version   string
-	providers map[string]*provider // by name; the one without a name runs Jobs
+	catalog    *catalog
+	sites      map[config.ClusterRef]*site
+	queue      workqueue.TypedRateLimitingInterface[Key]
+	publisher  *record.Publisher
+	promoters  []*promoter // one for each repository
+	ledgers    []*source   // those that are repositories of their own
+	budgets    map[account]*forge.Budget
+	notes      *noteReader
+	metrics    *metrics
+	status     *board
+	view       *View
+	version    string
+	providers  map[string]*provider // by name; the one without a name runs Jobs
+	decryption *decryptionKeys
+	charts     *elsewhere.Fetcher
 
 	passes atomic.Int64
 	idle   chan struct{} // closed when the last pass has ended
@@ -75,10 +78,14 @@ func New(cfg Config) (*Agent, error) {
 		log: cfg.Log, now: time.Now, version: cfg.Version, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
 		targets: map[Key]*target{}, budgets: map[account]*forge.Budget{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
 	}
-	a.view = newView(a)
+	a.view, a.decryption = newView(a), newDecryptionKeys(a.ReadCredentials)
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
 	a.publisher, a.providers = record.New(a.publishing()), a.newProviders()
+	var err error
+	if a.charts, err = a.newFetcher(); err != nil {
+		return nil, err
+	}
 	for _, served := range cfg.Agent.Environments {
 		if _, ok := a.sites[served.Cluster]; !ok {
 			a.sites[served.Cluster] = newSite(a, served.Cluster)
@@ -125,6 +132,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		running.Go(func() { p.run(ctx) })
 	}
 	running.Go(func() { a.askers(ctx) })
+	running.Go(func() { a.charts.Run(ctx) })
 	running.Go(func() { a.view.count(ctx) })
 	for range a.config.Concurrency {
 		working.Go(func() { a.work(ctx) })

@@ -45,6 +45,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 		return retry(err)
 	}
 	objects = policies.Named(objects, true, plain)
+	p.hide(objects)
 	plan, err := p.client().Plan(ctx, apply.Request{
 		Owner: p.owner(), Objects: applied(objects), Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
 	})

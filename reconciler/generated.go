@@ -22,10 +22,10 @@ const mostGenerated = 128 << 10
 
 // make renders, with what the environment has already of what its charts make by chance or by the clock. Which live objects
 // that takes is known from the render before, or else after a first one.
-func (p *Pass) make(ctx context.Context, req render.Request, before *render.Result) (*render.Result, error) {
+func (p *Pass) make(ctx context.Context, tree render.Tree, req render.Request, before *render.Result) (*render.Result, error) {
 	req.Kept.Values = p.target.held.saved.Generated
 	if p.Allowed == nil {
-		return render.Render(ctx, p.Tree, req) // nobody to look as, and nothing will be applied
+		return render.Render(ctx, tree, req) // nobody to look as, and nothing will be applied
 	}
 	var asked []liveID
 	for made := before; ; {
@@ -45,7 +45,7 @@ func (p *Pass) make(ctx context.Context, req render.Request, before *render.Resu
 		}
 		asked = append(asked, missing...)
 		var err error
-		if made, err = render.Render(ctx, p.Tree, req); err != nil {
+		if made, err = render.Render(ctx, tree, req); err != nil {
 			return nil, err
 		}
 	}

@@ -25,7 +25,10 @@ type secretTexts struct {
 
 // with adds the values of other objects' Secrets: pods of two releases may be there at once.
 func (s secretTexts) with(objects []*unstructured.Unstructured) secretTexts {
-	more := secretsOf(objects)
+	return s.and(secretsOf(objects))
+}
+
+func (s secretTexts) and(more secretTexts) secretTexts {
 	if len(more.values) == 0 {
 		return s
 	}

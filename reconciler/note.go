@@ -34,6 +34,8 @@ func note(_ context.Context, p *Pass) Outcome {
 		return Outcome{Verdict: Ready, Reason: "paused"}
 	case p.Wanted.Refused != (policies.Refusal{}):
 		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: sooner(wait, p.Again)}
+	case p.Fetching != "":
+		return Outcome{Verdict: Wait, Reason: p.Fetching, After: sooner(wait, p.Again)}
 	case p.Wanted.Release != (policies.Release{}) && state.Refused != (policies.Refusal{}): // it is in quarantine
 		return Outcome{Verdict: Stall, Reason: state.Refused.Reason, After: wait}
 	case p.Wanted.Absent && state.Waiting != (policies.Waiting{}):
@@ -100,7 +102,7 @@ func (p *Pass) unseen() (waits bool) {
 // runs.
 func (t *target) rest() {
 	if t.objects != nil && t.release.Same(t.held.saved.State.Release) {
-		t.secrets = secretsOf(t.objects).hiding(t.held.saved.Generated)
+		t.secrets = secretsOf(t.objects).and(t.opened).hiding(t.held.saved.Generated)
 	}
 	t.objects, t.provenObjects = nil, nil
 }

@@ -37,6 +37,7 @@ type Pass struct {
 	Source   render.Source      // at Revision
 	Dir      string             // of sluice.yaml at Revision
 	Tree     *gitsource.Tree
+	Fetching string // what cannot be rendered before it is fetched
 
 	Hurry   bool // a person asked: no back-off counts
 	Verify  bool // every object is to be compared, whatever the watches said

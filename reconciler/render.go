@@ -47,7 +47,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := t.trace.Holds(p.Tree, req) && p.keepGenerated() || t.overdue.holds(p.Revision, p.agent.now())
+	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) && p.keepGenerated() || t.overdue.holds(p.Revision, p.agent.now())
 	p.agent.metrics.rendered(hit)
 	if !hit {
 		if out := p.render(ctx, req); out.Verdict != Next {
@@ -56,6 +56,9 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 	}
 	if !p.know(func(b *basis) { b.follow, b.revision, b.request, b.trace = p.Rules.Follow, p.Revision, req, t.trace }) {
 		return superseded
+	}
+	if p.Fetching != "" { // what runs is looked after meanwhile
+		return next
 	}
 	release := t.release
 	release.Revision = p.Revision
@@ -102,12 +105,16 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t.rendering = rendering{secrets: t.secrets}
 	limited, cancel := context.WithTimeout(ctx, renderLimit)
 	defer cancel()
-	made, err := p.make(limited, req, before)
+	over := p.over(p.Tree)
+	made, err := p.make(limited, over, req, before)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
 	case limited.Err() != nil:
 		t.overdue, t.refusal = late.again(p.Revision, p.agent.now()), fmt.Sprintf("render: it took longer than %s", renderLimit)
+		return next
+	case err != nil && len(over.Missing()) > 0:
+		p.fetch(over.Missing(), err)
 		return next
 	case err != nil && (passing(ctx, err) || errors.Is(err, errNotSeen)):
 		return retry(err)
@@ -139,7 +146,8 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	} else {
 		t.objects = p.prepare(made.Objects)
 	}
-	t.secrets = t.secrets.with(t.objects)
+	t.files = filesOf(made.Objects, func(o *unstructured.Unstructured) string { return made.Sources[render.IDOf(o)] })
+	p.hide(t.objects)
 	t.desire()
 	return next
 }
@@ -180,8 +188,8 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	if t.release.Same(saved.State.Release) && t.objects != nil && t.named(saved.State) {
 		return t.objects, nil
 	}
-	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
-		made, err := p.make(ctx, p.request(), nil)
+	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.over(p.Tree), p.request()) {
+		made, err := p.make(ctx, p.over(p.Tree), p.request(), nil)
 		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made.Objects)
 			return t.objects, nil
@@ -191,7 +199,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return nil, fmt.Errorf("manifests of release %s are not saved", saved.State.Release.Revision)
 	}
 	objects, err := p.site.store.manifests(ctx, saved.Active)
-	t.secrets = t.secrets.with(objects)
+	p.hide(objects)
 	return objects, err
 }
 

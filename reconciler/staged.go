@@ -217,7 +217,7 @@ func (p *Pass) proven(ctx context.Context) ([]*unstructured.Unstructured, error)
 	if err != nil {
 		return nil, err
 	}
-	t.secrets = t.secrets.with(objects)
+	p.hide(objects)
 	t.provenObjects, t.provenNames, t.provenIDs = objects, names, map[apply.ID]bool{}
 	for _, o := range objects {
 		t.provenIDs[apply.IDOf(o)] = true

@@ -96,7 +96,10 @@ type rendering struct {
 	secrets   secretTexts                  // what must never be shown
 	generated []render.Generated           // what of the objects was made by chance or by the clock
 	looked    []helm.Lookup                // what charts looked for in the cluster
+	opened    secretTexts                  // what of it is encrypted in Git
+	files     map[string]string            // of encrypted Secrets
 	refusal   string                       // why it failed
+	fetching  bool                         // for want of charts that are being fetched, or could not be
 	overdue   overdue                      // a render that did not end in time
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now

@@ -19,6 +19,7 @@ func (p *Pass) assessWave(ctx context.Context) Outcome {
 		return retry(err)
 	}
 	objects = policies.Named(objects, state.Versioned, state.Plain)
+	p.hide(objects)
 	if err := p.ensureNamespace(ctx); err != nil {
 		return retry(err)
 	}

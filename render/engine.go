@@ -107,12 +107,15 @@ func (r Request) chartInput(v *view, chart string) helm.Input {
 
 func chart(ctx context.Context, v *view, req Request) (made, error) {
 	s := req.Source.Helm
-	at, err := within(req.Dir, "helm.chart", s.Chart)
+	at, away, err := s.where(req.Dir)
 	if err != nil {
 		return made{}, err
 	}
 	in := req.chartInput(v, at)
-	in.Inline, in.Release = s.Set, req.releaseName()
+	in.Elsewhere, in.Fetched, in.Inline, in.Release = away, Fetched(req.Dir), s.Set, req.releaseName()
+	if away != nil {
+		at = path.Join(in.Fetched, away.File())
+	}
 	for i, file := range s.Values {
 		name, err := within(req.Dir, fmt.Sprintf("helm.values[%d]", i), file)
 		if err != nil {

@@ -70,6 +70,9 @@ func complete(o manifest.Object, known scopes, req Request, hook bool) error {
 	if _, err := schema.ParseGroupVersion(o.GetAPIVersion()); err != nil {
 		return fault("apiVersion", err)
 	}
+	if err := openable(o); err != nil {
+		return err
+	}
 	meta, err := mapping(o.Object, "metadata")
 	if err != nil {
 		return fault("metadata", err)

@@ -75,7 +75,7 @@ func (c *comparison) filled(
 			req.Kept.Objects = append(req.Kept.Objects, live)
 		}
 	}
-	made, err := render.Render(ctx, place.tree, req)
+	made, err := render.Render(ctx, place.over(ctx), req)
 	if err == nil {
 		of.Generated = made.Generated
 	}
@@ -123,10 +123,11 @@ func (c *comparison) ask(ctx context.Context, of *reconciler.PreviewOf, was []st
 	if err != nil {
 		return err
 	}
-	if err := of.Name(ctx, cluster.Self(), ownerOf(of, was)); err != nil {
+	client := cluster.Self().Opening(asIfUnchanged(of.Live))
+	if err := of.Name(ctx, client, ownerOf(of, was)); err != nil {
 		return err
 	}
-	planned, err := cluster.Self().Plan(ctx, apply.Request{Owner: ownerOf(of, was), Objects: of.Objects, Adopt: of.Rules.Adopt})
+	planned, err := client.Plan(ctx, apply.Request{Owner: ownerOf(of, was), Objects: of.Objects, Adopt: of.Rules.Adopt})
 	if err != nil {
 		return fmt.Errorf("the cluster refuses the release:\n%w", err)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -70,7 +71,12 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return render.Render(ctx, c.tree, c.request(app, env, cluster))
+	return render.Render(ctx, c.over(ctx), c.request(app, env, cluster))
+}
+
+// over is the tree with the charts that the application has from elsewhere.
+func (c checkout) over(ctx context.Context) *elsewhere.Tree {
+	return elsewhere.Over(c.tree, fetchedCharts(ctx))
 }
 
 func (c checkout) request(app *config.Application, env *config.Environment, cluster render.Capabilities) render.Request {

@@ -32,7 +32,7 @@ func chartNotes(ctx context.Context, file string) (notes []chartNote) {
 		if len(faults.For(env.Name)) > 0 {
 			continue
 		}
-		remarks, err := render.Remarks(ctx, place.tree, place.request(app, env, render.Capabilities{}))
+		remarks, err := render.Remarks(ctx, place.over(ctx), place.request(app, env, render.Capabilities{}))
 		if err != nil {
 			continue
 		}

@@ -13,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
+
+	"github.com/sluice-cd/sluice/reconciler/sops"
 )
 
 // Sentinels of calls that can never succeed as they are.
@@ -30,6 +32,27 @@ type Client struct {
 	broken  error
 	http    *http.Client
 	dynamic dynamic.Interface
+	open    func(*unstructured.Unstructured) (*unstructured.Unstructured, error)
+}
+
+// Opening returns the client with a function that opens Secrets which SOPS encrypted, at the moment when they are sent. Without
+// one such a Secret is an error.
+func (c *Client) Opening(open func(*unstructured.Unstructured) (*unstructured.Unstructured, error)) *Client {
+	made := *c
+	made.open = open
+	return &made
+}
+
+var errEncrypted = errors.New("it is encrypted, and there are no keys to decrypt it with")
+
+func (c *Client) opened(obj *unstructured.Unstructured) (*unstructured.Unstructured, error) {
+	switch {
+	case !sops.Encrypted(obj):
+		return obj, nil
+	case c.open == nil:
+		return nil, errEncrypted
+	}
+	return c.open(obj)
 }
 
 // read makes a request that changes nothing, as soon as there is a slot for it. It ends with its context.

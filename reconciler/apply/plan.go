@@ -165,6 +165,9 @@ func (c *Client) step(ctx context.Context, owner Owner, obj *unstructured.Unstru
 		}
 		return fault("namespace %q is reserved", reserved)
 	}
+	if obj, err = c.opened(obj); err != nil {
+		return fault("%v", err)
+	}
 	out, err := c.cluster.outgoing(owner, obj)
 	if err != nil {
 		return fault("%v", err)

@@ -27,6 +27,9 @@ type Agent struct {
 	Permissions []Permission `json:"permissions,omitempty"`
 	// Providers are what analyses of canaries may ask.
 	Providers []Provider `json:"providers,omitempty"`
+	// Charts are where charts from elsewhere may be fetched from; nothing else is asked. Without any, only charts in the
+	// repositories themselves can be deployed.
+	Charts []ChartServer `json:"charts,omitempty"`
 	// Windows say when changes may begin, for every application and environment or those that they name, beside what the applications'
 	// own files say.
 	Windows []BindingWindow `json:"windows,omitempty"`
@@ -95,7 +98,7 @@ type Poll struct {
 }
 
 // Credentials are kept outside of this file: exactly one of the fields. Its keys or file names are username,
-// password, token, identity (or ssh-privatekey), identity-passphrase, known_hosts, ca.crt and users.
+// password, token, identity (or ssh-privatekey), identity-passphrase, known_hosts, ca.crt, users, age.agekey and sops.asc.
 type Credentials struct {
 	// Secret is the name of a Secret in stateNamespace of the agent's own cluster.
 	Secret string `json:"secret,omitempty"`
@@ -156,6 +159,9 @@ type Permission struct {
 	Namespaces []string `json:"namespaces"`
 	// Kinds restricts the kinds of objects.
 	Kinds Kinds `json:"kinds,omitzero"`
+	// Decryption has the keys for Secrets that are encrypted with SOPS in Git: age.agekey, sops.asc, or both. Without it
+	// they are refused. Whoever may use a key can decrypt whatever was encrypted for it, so give each team its own.
+	Decryption *Credentials `json:"decryption,omitempty"`
 }
 
 // Kinds are written Kind for every group, or Kind.group for one ("Secret." with nothing after the dot for the

@@ -18,13 +18,15 @@ const (
 	CredentialPassphrase = "identity-passphrase"
 	CredentialKnownHosts = "known_hosts"
 	CredentialCA         = "ca.crt"
-	CredentialUsers      = "users" // of the dashboard, with the hashes of their passwords
+	CredentialUsers      = "users"      // of the dashboard, with the hashes of their passwords
+	CredentialAge        = "age.agekey" // age identities that decrypt Secrets, one a line
+	CredentialPGP        = "sops.asc"   // OpenPGP private keys that do; identity-passphrase is theirs too
 )
 
 // CredentialKeys are all keys of a credential.
 func CredentialKeys() []string {
 	return []string{CredentialUsername, CredentialPassword, CredentialToken, CredentialIdentity, CredentialSSHKey,
-		CredentialPassphrase, CredentialKnownHosts, CredentialCA, CredentialUsers}
+		CredentialPassphrase, CredentialKnownHosts, CredentialCA, CredentialUsers, CredentialAge, CredentialPGP}
 }
 
 // maxCredential is what one value may have: a Secret's own limit. A system's bundle of authorities has 220 KB.

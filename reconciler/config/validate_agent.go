@@ -31,6 +31,7 @@ func checkAgent(d *document, a *Agent) {
 		checkPermission(d, d.item("permissions", i), &a.Permissions[i], a.StateNamespace)
 	}
 	checkProviders(d, a.Providers)
+	checkChartServers(d, a.Charts)
 	checkLinks(d, "links", a.Links)
 	for i, w := range a.Windows {
 		checkBinding(d, d.item("windows", i), w)
@@ -180,6 +181,9 @@ func checkPermission(d *document, at string, p *Permission, stateNamespace strin
 	d.kinds(at+".kinds.allow", p.Kinds.Allow)
 	d.kinds(at+".kinds.clusterWide", p.Kinds.ClusterWide)
 	d.kinds(at+".kinds.deny", p.Kinds.Deny)
+	if p.Decryption != nil {
+		checkCredentials(d, at+".decryption", p.Decryption)
+	}
 }
 
 // checkServiceAccount demands name or namespace/name.

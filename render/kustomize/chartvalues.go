@@ -93,39 +93,37 @@ func (s *survey) values(dir, chart string, c types.HelmChart) (map[string]any, e
 	if len(c.ValuesInline) == 0 {
 		return file, nil
 	}
-	over, under := c.ValuesInline, file
+	inline, err := kyaml.FromMap(c.ValuesInline)
+	if err != nil {
+		return nil, err
+	}
+	// By the library's own reading, to which `yes` is a text.
+	filed, err := kyaml.Parse(string(data))
+	if err != nil && len(file) > 0 {
+		return nil, &manifest.Error{Path: name, Err: trimmed(err)}
+	}
+	if len(file) == 0 {
+		filed = kyaml.NewMapRNode(nil)
+	}
 	switch c.ValuesMerge {
 	case "", "override":
+		return merged(inline, filed)
 	case "merge":
-		over, under = under, over
+		return merged(filed, inline)
 	case "replace":
 		return c.ValuesInline, nil
-	default:
-		return nil, fmt.Errorf("valuesMerge must be merge, override or replace (got %q)", c.ValuesMerge)
 	}
-	return merged(over, under)
+	return nil, fmt.Errorf("valuesMerge must be merge, override or replace (got %q)", c.ValuesMerge)
 }
 
 // merged merges with the library's own rules: a null removes the key.
-func merged(over, under map[string]any) (map[string]any, error) {
-	source, err := kyaml.FromMap(over)
-	if err != nil {
-		return nil, err
-	}
-	target, err := kyaml.FromMap(under)
-	if err != nil {
-		return nil, err
-	}
-	result, err := merge2.Merge(source, target, kyaml.MergeOptions{})
+func merged(over, under *kyaml.RNode) (map[string]any, error) {
+	result, err := merge2.Merge(over, under, kyaml.MergeOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("merge values: %w", trimmed(err))
 	}
 	if result == nil {
 		return map[string]any{}, nil
 	}
-	text, err := result.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	return manifest.Mapping("values", text)
+	return result.Map()
 }
