@@ -104,7 +104,7 @@ func (p *Pass) unseen() (waits bool) {
 // runs.
 func (t *target) rest() {
 	if t.objects != nil && t.release.Same(t.held.saved.State.Release) {
-		t.secrets = secretsOf(t.objects).and(t.opened)
+		t.secrets = secretsOf(t.objects).and(t.opened).hiding(t.held.saved.Generated)
 	}
 	t.objects, t.provenObjects = nil, nil
 }

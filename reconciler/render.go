@@ -42,7 +42,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req)
+	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) && p.keepGenerated()
 	if !hit {
 		t.lost = lost{}
 	}
@@ -101,17 +101,17 @@ func (p *Pass) request() render.Request {
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
-	before := t.lost
+	late, before := t.lost, &render.Result{Generated: t.generated, Looked: t.looked}
 	t.rendering = rendering{secrets: t.secrets}
 	over := p.over(p.Tree)
-	made, err := p.make(ctx, over, req)
+	made, err := p.make(ctx, over, req, before)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
 	case err != nil && len(over.Missing()) > 0:
 		p.fetch(over.Missing(), err)
 		return next
-	case err != nil && passing(ctx, err):
+	case err != nil && (passing(ctx, err) || errors.Is(err, errNotSeen)):
 		return retry(err)
 	case err != nil:
 		trace, known := render.TraceOf(err)
@@ -119,7 +119,7 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 			return retry(err)
 		}
 		if end := (*worker.LostError)(nil); errors.As(err, &end) {
-			t.lost = before.again(p.agent.now())
+			t.lost = late.again(p.agent.now())
 		}
 		t.trace, t.refusal = trace, err.Error()
 		return next
@@ -129,6 +129,11 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
+	t.looked = made.Looked
+	if t.generated = made.Generated; len(made.Generated) > 0 {
+		p.target.held.saved.Generated = mergeGenerated(made.Generated, p.target.held.saved.Generated)
+		t.secrets = t.secrets.hiding(made.Generated)
+	}
 	if p.keeps(t.release) {
 		if t.objects, err = p.kept(ctx); err != nil {
 			t.trace = render.Trace{}
@@ -143,8 +148,8 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	return next
 }
 
-// make takes what an earlier process rendered, or renders.
-func (p *Pass) make(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
+// once takes what an earlier process rendered, or renders.
+func (p *Pass) once(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
 	kept := p.site.kept
 	if kept == nil {
 		p.agent.metrics.rendered(false)
@@ -211,7 +216,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.over(p.Tree), p.request()) {
-		made, err := p.site.renders().Render(ctx, p.over(p.Tree), p.request())
+		made, err := p.make(ctx, p.over(p.Tree), p.request(), nil)
 		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made)
 			return t.objects, nil
