@@ -315,3 +315,11 @@ func TestWorkerAsksLittle(t *testing.T) {
 		t.Logf("%s: %d questions, %d files sent", name, a.asked, len(a.sent))
 	}
 }
+
+// What swells is ended by what it may hold, long before its time is up.
+func TestWorkerIsBoundedInMemory(t *testing.T) {
+	p := pool(t, Config{Processes: 1, Memory: 256 << 20, Time: 5 * time.Minute})
+	if _, err := p.Render(t.Context(), treeOf(t, withTemplate(swelling)), chart); err == nil || !strings.Contains(err.Error(), "memory") {
+		t.Errorf("error %v", err)
+	}
+}
