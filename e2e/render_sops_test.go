@@ -34,7 +34,10 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 	first := s.Repo.Commit(t, "With an encrypted Secret")
 	s.Agent.Start(t)
 	t.Run("WithoutKeysItIsRefusedByItsFile", func(t *testing.T) {
-		s.Agent.AwaitLog(t, sealedSecret, "agent.yaml gives this application no keys")
+		note := s.AwaitPhase(t, "staging", first, "Blocked")
+		if !note.Says(sealedSecret, "agent.yaml gives this application no keys") {
+			t.Errorf("the note does not say why: %s", note.Text)
+		}
 	})
 	t.Run("WithTheWrongKeyItSaysForWhomItIs", func(t *testing.T) {
 		s.Agent.Stop(t)
@@ -86,7 +89,9 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 	t.Run("NothingDecryptedIsAnywhereElse", func(t *testing.T) { nowhereElse(t, s) })
 }
 
-func sealed(s *world.Story) world.Ref { return world.Ref{Kind: "Secret", Namespace: s.Staging, Name: "shop"} }
+func sealed(s *world.Story) world.Ref {
+	return world.Ref{Kind: "Secret", Namespace: s.Staging, Name: "shop"}
+}
 
 func awaitValue(t *testing.T, s *world.Story, want string) {
 	t.Helper()
