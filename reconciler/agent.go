@@ -20,6 +20,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/reconciler/record"
 )
 
@@ -60,6 +61,7 @@ type Agent struct {
 	version    string
 	providers  map[string]*provider // by name; the one without a name runs Jobs
 	decryption *decryptionKeys
+	charts     *elsewhere.Fetcher
 
 	passes atomic.Int64
 	idle   chan struct{} // closed when the last pass has ended
@@ -80,6 +82,10 @@ func New(cfg Config) (*Agent, error) {
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))
 	a.publisher, a.providers = record.New(a.publishing()), a.newProviders()
+	var err error
+	if a.charts, err = a.newFetcher(); err != nil {
+		return nil, err
+	}
 	for _, served := range cfg.Agent.Environments {
 		if _, ok := a.sites[served.Cluster]; !ok {
 			a.sites[served.Cluster] = newSite(a, served.Cluster)
@@ -126,6 +132,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		running.Go(func() { p.run(ctx) })
 	}
 	running.Go(func() { a.askers(ctx) })
+	running.Go(func() { a.charts.Run(ctx) })
 	running.Go(func() { a.view.count(ctx) })
 	for range a.config.Concurrency {
 		working.Go(func() { a.work(ctx) })

@@ -2,6 +2,7 @@ package reconciler
 
 import (
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -33,7 +34,7 @@ func (b basis) stands(p place) bool {
 	case b.settled, b.follow.Pin: // the release file says the pin, and stands
 		return true
 	case b.follow.Tip():
-		return b.tip == p.tips() || b.trace.Holds(p.snap.tree, b.request)
+		return b.tip == p.tips() || b.trace.Holds(elsewhere.Over(p.snap.tree, nil), b.request)
 	}
 	revision, err := p.snap.follow(b.follow, p.app.Metadata.Name)
 	return err == nil && revision == b.revision

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -22,6 +23,8 @@ type Distance struct {
 	// Rules are those of the tip. What the cluster is counts for nothing here.
 	Rules config.Environment
 	Dir   string // of sluice.yaml
+	// Charts has those from elsewhere.
+	Charts elsewhere.Source
 }
 
 // Between counts the commits, along first parents, after the one that runs up to next. Whole: it did not look so far back that
@@ -85,7 +88,7 @@ func (d Distance) render(ctx context.Context, revision string) (renders, error) 
 	if err != nil {
 		return renders{}, err
 	}
-	made, err := render.Render(ctx, tree, d.Request(source))
+	made, err := render.Render(ctx, elsewhere.Over(tree, d.Charts), d.Request(source))
 	if err != nil {
 		trace, _ := render.TraceOf(err)
 		return renders{trace: trace, file: file}, err
@@ -112,5 +115,5 @@ func (d Distance) holds(at renders, revision string) bool {
 		return false
 	}
 	source, err := config.LoadSource(tree, d.Dir, d.Rules.Name, d.Rules.Was...)
-	return err == nil && at.trace.Holds(tree, d.Request(source))
+	return err == nil && at.trace.Holds(elsewhere.Over(tree, nil), d.Request(source))
 }

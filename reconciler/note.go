@@ -34,8 +34,12 @@ func note(_ context.Context, p *Pass) Outcome {
 		return Outcome{Verdict: Ready, Reason: "paused"}
 	case p.Wanted.Refused != (policies.Refusal{}):
 		return Outcome{Verdict: Stall, Reason: p.Wanted.Refused.Reason, After: sooner(wait, p.Again)}
+	case p.Fetching != "":
+		return Outcome{Verdict: Wait, Reason: p.Fetching, After: sooner(wait, p.Again)}
 	case p.Wanted.Release != (policies.Release{}) && state.Refused != (policies.Refusal{}): // it is in quarantine
 		return Outcome{Verdict: Stall, Reason: state.Refused.Reason, After: wait}
+	case state.Hooking.Failed && state.Hooking.Leaves:
+		return Outcome{Verdict: Stall, Reason: state.Hooking.Why, After: wait}
 	case p.Wanted.Absent && state.Waiting != (policies.Waiting{}):
 		return Outcome{Verdict: Wait, Reason: waits("", state), After: wait}
 	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -47,7 +46,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := t.trace.Holds(p.Tree, req) || t.overdue.holds(p.Revision, p.agent.now())
+	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) || t.overdue.holds(p.Revision, p.agent.now())
 	p.agent.metrics.rendered(hit)
 	if !hit {
 		if out := p.render(ctx, req); out.Verdict != Next {
@@ -56,6 +55,9 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 	}
 	if !p.know(func(b *basis) { b.follow, b.revision, b.request, b.trace = p.Rules.Follow, p.Revision, req, t.trace }) {
 		return superseded
+	}
+	if p.Fetching != "" { // what runs is looked after meanwhile
+		return next
 	}
 	release := t.release
 	release.Revision = p.Revision
@@ -70,7 +72,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 	if t.refusal != "" {
 		return p.refuseRelease(release, errors.New(t.refusal))
 	}
-	p.Wanted.Release = release
+	p.Wanted.Release, p.Wanted.Hooks, p.Wanted.Tests = release, t.hooks, p.Rules.Rollout.Tests
 	return next
 }
 
@@ -102,12 +104,16 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t.rendering = rendering{secrets: t.secrets}
 	limited, cancel := context.WithTimeout(ctx, renderLimit)
 	defer cancel()
-	made, err := render.Render(limited, p.Tree, req)
+	over := p.over(p.Tree)
+	made, err := render.Render(limited, over, req)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
 	case limited.Err() != nil:
 		t.overdue, t.refusal = late.again(p.Revision, p.agent.now()), fmt.Sprintf("render: it took longer than %s", renderLimit)
+		return next
+	case err != nil && len(over.Missing()) > 0:
+		p.fetch(over.Missing(), err)
 		return next
 	case err != nil && passing(ctx, err):
 		return retry(err)
@@ -119,10 +125,8 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		t.trace, t.refusal = trace, err.Error()
 		return next
 	}
-	if t.trace = made.Trace; len(made.Hooks) > 0 {
-		h := made.Hooks[0]
-		t.refusal = fmt.Sprintf("the chart has hooks, such as %s %q (%s), which are not supported yet; it is not deployed without them",
-			h.Object.GetKind(), h.Object.GetName(), strings.Join(h.Events, ", "))
+	if t.trace = made.Trace; slices.ContainsFunc(made.Objects, isHook) {
+		t.refusal = fmt.Sprintf("an object has the annotation %s, which is the agent's own: hooks are those of a chart", hookAnnotation)
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
@@ -132,7 +136,7 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 			return retry(err)
 		}
 	} else {
-		t.objects = p.prepare(made.Objects)
+		t.objects = p.prepare(made)
 	}
 	t.files = filesOf(made.Objects, func(o *unstructured.Unstructured) string { return made.Sources[render.IDOf(o)] })
 	p.hide(t.objects)
@@ -146,6 +150,7 @@ func (t *target) desire() {
 	for _, o := range applied(t.objects) {
 		t.desired[apply.IDOf(o)] = true
 	}
+	t.hooks = hooksIn(t.objects)
 }
 
 // rename gives the objects of the last render the names that the state says, where they are its release's.
@@ -155,7 +160,7 @@ func (t *target) rename() {
 		return
 	}
 	if !t.versioned || state.Versioned { // without any versions they are rendered anew, see manifests
-		t.objects = policies.Named(t.objects, state.Versioned, state.Plain)
+		t.objects = withNames(t.objects, state.Versioned, state.Plain)
 		t.versioned, t.plain = state.Versioned, state.Plain
 		t.desire()
 	}
@@ -176,10 +181,10 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	if t.release.Same(saved.State.Release) && t.objects != nil && t.named(saved.State) {
 		return t.objects, nil
 	}
-	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.Tree, p.request()) {
-		made, err := render.Render(ctx, p.Tree, p.request())
+	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.over(p.Tree), p.request()) {
+		made, err := render.Render(ctx, p.over(p.Tree), p.request())
 		if err == nil && made.Digest == t.release.Digest {
-			t.objects = p.prepare(made.Objects)
+			t.objects = p.prepare(made)
 			return t.objects, nil
 		}
 	}
@@ -193,14 +198,15 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 
 // prepare makes of what was rendered what is sent, with no namespace where the cluster knows the kind as cluster-wide.
 // Whether configuration has names of its content was decided when the release began.
-func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+func (p *Pass) prepare(made *render.Result) []*unstructured.Unstructured {
 	t := p.target
 	state := t.held.saved.State
 	t.versioned, t.plain = state.Versioned, state.Plain
 	if !t.release.Same(state.Release) && p.Rules.Rollout.Staged() {
 		t.versioned, t.plain = true, nil
 	}
-	return policies.Named(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
+	objects := append(slices.Clone(made.Objects), hooksOf(made)...)
+	return withNames(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
 }
 
 // Prepared makes of what was rendered what is sent: without the fields that belong to somebody else, and where releases

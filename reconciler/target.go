@@ -68,6 +68,7 @@ type memory struct {
 
 	rendering
 	attempt  attempt
+	refused  refusedHook
 	assessed assessment
 	scene    sceneOf
 	ways     ways
@@ -92,10 +93,12 @@ type rendering struct {
 	versioned bool                         // objects has configuration under names of its content,
 	plain     []string                     // but for what these workloads read
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
+	hooks     policies.Hooks               // how many hooks it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
 	opened    secretTexts                  // what of it is encrypted in Git
 	files     map[string]string            // of encrypted Secrets
 	refusal   string                       // why it failed
+	fetching  bool                         // for want of charts that are being fetched, or could not be
 	overdue   overdue                      // a render that did not end in time
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now

@@ -129,7 +129,7 @@ func (p *Pass) sameInputs(then *gitsource.Tree, req render.Request) bool {
 	if file != objectAt(p.Tree, p.Dir, config.FileName) && !p.shape(then, &req) {
 		return false
 	}
-	return p.target.trace.Holds(then, req)
+	return p.target.trace.Holds(p.over(then), req)
 }
 
 // shape makes a request what it would have been by the sluice.yaml of an older commit. What comes from the revision is

@@ -33,6 +33,7 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 			return made{asked: all.asked}, nth(i, err)
 		}
 		all.objects, all.hooks = append(all.objects, m.objects...), append(all.hooks, m.hooks...)
+		all.tests = append(all.tests, m.tests...)
 		if len(all.objects) > manifest.MaxObjects {
 			return made{asked: all.asked}, manifest.Faultf(m.from, "the sources give more than %d objects", manifest.MaxObjects)
 		}
@@ -107,12 +108,15 @@ func (r Request) chartInput(v *view, chart string) helm.Input {
 
 func chart(ctx context.Context, v *view, req Request) (made, error) {
 	s := req.Source.Helm
-	at, err := within(req.Dir, "helm.chart", s.Chart)
+	at, away, err := s.where(req.Dir)
 	if err != nil {
 		return made{}, err
 	}
 	in := req.chartInput(v, at)
-	in.Inline, in.Release = s.Set, req.releaseName()
+	in.Elsewhere, in.Fetched, in.Inline, in.Release = away, Fetched(req.Dir), s.Set, req.releaseName()
+	if away != nil {
+		at = path.Join(in.Fetched, away.File())
+	}
 	for i, file := range s.Values {
 		name, err := within(req.Dir, fmt.Sprintf("helm.values[%d]", i), file)
 		if err != nil {
@@ -121,7 +125,7 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		in.Values = append(in.Values, name)
 	}
 	out, err := helm.Render(ctx, in)
-	return made{from: at, objects: out.Objects, hooks: out.Hooks, asked: out.Asked}, err
+	return made{from: at, objects: out.Objects, hooks: out.Hooks, tests: out.Tests, asked: out.Asked}, err
 }
 
 // inflate renders a chart that a kustomization names, and adds to asked what it wanted to know of the cluster: the

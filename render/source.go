@@ -50,9 +50,11 @@ func (s *Source) UnmarshalJSON(data []byte) error {
 	return decoder.Decode((*oneSource)(s))
 }
 
-// Helm is a chart in the tree, a folder or a packed .tgz.
+// Helm is a chart in the tree, a folder or a packed .tgz, or one from elsewhere.
 type Helm struct {
-	Chart       string         `json:"chart"`
+	Chart       string         `json:"chart"`                 // a path; with repository the chart's name there
+	Repository  string         `json:"repository,omitempty"`  // of a chart from elsewhere: https://host/path, or oci://host/path of a registry
+	Version     string         `json:"version,omitempty"`     // with repository: a version (1.2.3) or a range (^1.2, "~1.2.3", 1.x, ">=1.2 <2"); sluice.lock says what it resolved to
 	Values      []string       `json:"values,omitempty"`      // files; later ones win
 	Set         map[string]any `json:"set,omitempty"`         // values on top of the files; a null removes a default
 	ReleaseName string         `json:"releaseName,omitempty"` // empty: the application's name

@@ -77,11 +77,11 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, v.absent(name, err)
 	}
+	v.note(name, isBlob+hash)
 	data, err := fs.ReadFile(v.tree, name)
 	if err != nil {
 		return nil, v.absent(name, err)
 	}
-	v.note(name, isBlob+hash)
 	return data, nil
 }
 

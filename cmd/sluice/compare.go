@@ -48,7 +48,7 @@ func askCluster(
 	if err != nil {
 		return of, err
 	}
-	of.Asked = releaseOf(place, made)
+	of.Asked, of.Hooks, of.Tests = releaseOf(place, made), made.Hooks, made.Tests
 	unsaved := live.saved(ctx, &of, namespace)
 	of.Objects = reconciler.Prepared(live.cluster.Scoped(made.Objects), env.Drift.Leave, env.Rollout.Staged())
 	return of, errors.Join(live.ask(ctx, &of, app.Was), unsaved)

@@ -72,7 +72,7 @@ Exit status: 0 done, 1 failed, 2 used wrongly, 3 differences found.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return hinted{usageError{err}, cmd.CommandPath() + " --help"}
 	})
-	root.AddCommand(agentCommand(), renderCommand(), diffCommand(), planCommand(), validateCommand(), statusCommand(), historyCommand(), verifyCommand(),
+	root.AddCommand(agentCommand(), renderCommand(), lockCommand(), diffCommand(), planCommand(), validateCommand(), statusCommand(), historyCommand(), verifyCommand(),
 		metricsCommand(), promoteCommand(), approveCommand(), rollbackCommand(), pauseCommand(), resumeCommand(), windowsCommand(), reconcileCommand(), dashboardCommand(), versionCommand())
 	return root
 }

@@ -16,12 +16,14 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
 )
 
 type renderFlags struct {
 	dir, revision, kubeVersion, output string
 	apiVersions                        []string
+	hooks, tests                       bool
 }
 
 func renderCommand() *cobra.Command {
@@ -43,6 +45,8 @@ root of the repository, or outside Git the folder of sluice.yaml.`,
 	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
 	cmd.Flags().StringVar(&flags.kubeVersion, "kube-version", "", "Kubernetes version that charts see")
 	cmd.Flags().StringSliceVar(&flags.apiVersions, "api-versions", nil, "API versions that charts see")
+	cmd.Flags().BoolVar(&flags.hooks, "hooks", false, "print a chart's hooks too, in the order in which they run")
+	cmd.Flags().BoolVar(&flags.tests, "tests", false, "print a chart's tests too")
 	outputFlag(cmd, &flags.output, "yaml", "json")
 	return cmd
 }
@@ -62,12 +66,22 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 		return err
 	}
 	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
+	for _, part := range []struct {
+		asked bool
+		hooks []render.Hook
+	}{{flags.hooks, made.Hooks}, {flags.tests, made.Tests}} {
+		for _, h := range part.hooks {
+			if part.asked {
+				objects = append(objects, h.Object)
+			}
+		}
+	}
 	return printObjects(out, flags.output, objects)
 }
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return render.Render(ctx, c.tree, render.Request{
+	return render.Render(ctx, elsewhere.Over(c.tree, fetchedCharts(ctx)), render.Request{
 		Dir: c.dir, Application: app.Metadata.Name, Environment: env.Name, Source: env.Source,
 		Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations, Capabilities: cluster,
 	})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render"
 )
 
 type validateFlags struct {
@@ -26,7 +28,7 @@ func validateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "validate [FILE|FOLDER]...",
 		Short: "Check agent.yaml, sluice.yaml and release files",
-		Long: `Checks files of all three kinds and prints every fault with its line and path. A folder stands for each sluice.yaml
+		Long: `Checks files of all kinds and prints every fault with its line and path. A folder stands for each sluice.yaml
 in it, at any depth, and the release files beside them. Without an argument: this folder.
 
 Release files are told by their place: releases/ENVIRONMENT.yaml beside sluice.yaml.
@@ -53,7 +55,7 @@ with --kubeconfig or --context, by your own rights.`,
 			}
 			var faults config.Faults
 			for _, file := range files {
-				faults = append(faults, validateFile(file)...)
+				faults = append(faults, validateFile(cmd.Context(), file)...)
 			}
 			return reportFaults(cmd, flags.output, len(files), faults)
 		},
@@ -132,7 +134,7 @@ func applicationFiles(root string) ([]string, error) {
 
 // validateFile parses a file as what its kind says. A release file, which has none, is told by its folder, and a file
 // without a kind that should have one by its name.
-func validateFile(file string) config.Faults {
+func validateFile(ctx context.Context, file string) config.Faults {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return config.Faults{{File: file, Message: err.Error()}}
@@ -149,13 +151,14 @@ func validateFile(file string) config.Faults {
 		_, err = config.ParseAgent(file, data)
 	case isRelease:
 		_, err = config.ParseRelease(file, data)
+	case kind.Kind == config.KindLock || kind.Kind == "" && filepath.Base(file) == render.LockFile:
+		_, err = config.ParseLock(file, data)
 	default:
-		_, faults := config.ParseApplication(file, data)
-		return faults
+		app, faults := config.ParseApplication(file, data)
+		if len(faults) > 0 || filepath.Base(file) != config.FileName {
+			return faults
+		}
+		return validateLock(ctx, file, app)
 	}
-	var faults config.Faults
-	if err != nil && !errors.As(err, &faults) {
-		faults = config.Faults{{File: file, Message: err.Error()}}
-	}
-	return faults
+	return faultsOf(file, err)
 }

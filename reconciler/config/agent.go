@@ -27,6 +27,9 @@ type Agent struct {
 	Permissions []Permission `json:"permissions,omitempty"`
 	// Providers are what analyses of canaries may ask.
 	Providers []Provider `json:"providers,omitempty"`
+	// Charts are where charts from elsewhere may be fetched from; nothing else is asked. Without any, only charts in the
+	// repositories themselves can be deployed.
+	Charts []ChartServer `json:"charts,omitempty"`
 	// Windows say when changes may begin, for every application and environment or those that they name, beside what the applications'
 	// own files say.
 	Windows []BindingWindow `json:"windows,omitempty"`

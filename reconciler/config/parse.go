@@ -53,6 +53,11 @@ func LoadAgent(file string) (*Agent, error) {
 			from(&c.Directory)
 		}
 	}
+	for i := range a.Charts {
+		if c := a.Charts[i].Credentials; c != nil {
+			from(&c.Directory)
+		}
+	}
 	for i := range a.Permissions {
 		if c := a.Permissions[i].Decryption; c != nil {
 			from(&c.Directory)

@@ -31,6 +31,7 @@ func checkAgent(d *document, a *Agent) {
 		checkPermission(d, d.item("permissions", i), &a.Permissions[i], a.StateNamespace)
 	}
 	checkProviders(d, a.Providers)
+	checkChartServers(d, a.Charts)
 	checkLinks(d, "links", a.Links)
 	for i, w := range a.Windows {
 		checkBinding(d, d.item("windows", i), w)

@@ -1,6 +1,10 @@
 package config
 
-import "github.com/sluice-cd/sluice/render"
+import (
+	"strings"
+
+	"github.com/sluice-cd/sluice/render"
+)
 
 // checkSource validates how an environment is rendered.
 func checkSource(d *document, at string, s render.Source) {
@@ -58,11 +62,27 @@ func checkSubstitute(d *document, at string, s *render.Substitute) {
 const maxReleaseName = 53
 
 func checkHelm(d *document, at string, h *render.Helm) {
-	d.relative(at+".chart", h.Chart)
+	checkChart(d, at, h)
 	for i, file := range h.Values {
 		d.relative(d.item(at+".values", i), file)
 	}
 	if h.ReleaseName != "" && (!isLabel(h.ReleaseName) || len(h.ReleaseName) > maxReleaseName) {
 		d.reject(at+".releaseName", "must be a DNS label of at most %d characters %s", maxReleaseName, got(h.ReleaseName))
+	}
+}
+
+// checkChart validates where a chart is: a path, or a name in a repository with a version.
+func checkChart(d *document, at string, h *render.Helm) {
+	switch {
+	case h.Repository != "":
+		if field, why := h.Elsewhere().Check(); why != "" {
+			d.reject(at+"."+field, "%s", why)
+		}
+	case strings.Contains(h.Chart, "://"):
+		d.reject(at+".chart", "must be a path, or the chart's name beside repository: of oci://host/charts/web write repository: oci://host/charts, chart: web")
+	case h.Version != "":
+		d.reject(at+".version", "is only for a chart with a repository")
+	default:
+		d.relative(at+".chart", h.Chart)
 	}
 }

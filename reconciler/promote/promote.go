@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/render"
 )
@@ -54,6 +55,8 @@ type Subject struct {
 	Lines map[string][]record.Line
 	// Capabilities of the target cluster.
 	Capabilities render.Capabilities
+	// Charts has those from elsewhere.
+	Charts elsewhere.Source
 	// Window says when the target's changes may begin.
 	Window policies.Openness
 	// Fired is what the last look gave; zero: there was none, and the schedule begins with its next firing.

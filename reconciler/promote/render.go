@@ -3,9 +3,11 @@ package promote
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -29,13 +31,20 @@ type memo struct{ all []made }
 const remembered = 64
 
 // of is the render of a revision, the same as an earlier one where every answer from Git is the same.
-func (m *memo) of(ctx context.Context, tree *gitsource.Tree, req render.Request) (made, error) {
+func (m *memo) of(ctx context.Context, tree *gitsource.Tree, charts elsewhere.Source, req render.Request) (made, error) {
+	over := elsewhere.Over(tree, charts)
 	for _, known := range m.all {
-		if known.trace.Holds(tree, req) {
+		if known.trace.Holds(over, req) {
 			return known, nil
 		}
 	}
-	out, err := render.Render(ctx, tree, req)
+	out, err := render.Render(ctx, over, req)
+	if missing := over.Missing(); err != nil && len(missing) > 0 {
+		if passing := func(l elsewhere.Missing) bool { return !elsewhere.Lasting(l.Err) }; slices.ContainsFunc(missing, passing) || ctx.Err() != nil {
+			return made{}, fmt.Errorf("render %s at %.7s: %w", req.Environment, tree.Revision(), err)
+		}
+		return made{request: req, fault: err}, nil // and is not remembered: the chart may be had one day
+	}
 	fresh := made{request: req, fault: err}
 	if err == nil {
 		fresh.trace, fresh.inputs, fresh.digest = out.Trace, out.Inputs, out.Digest
@@ -75,7 +84,7 @@ func (k *Keeper) render(ctx context.Context, s Subject, revision string) (made, 
 	if !ok {
 		return made{}, req, false, nil
 	}
-	rendered, err := k.memos.of(s.Environment).of(ctx, tree, req)
+	rendered, err := k.memos.of(s.Environment).of(ctx, tree, s.Charts, req)
 	return rendered, req, true, err
 }
 

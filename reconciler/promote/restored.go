@@ -37,9 +37,9 @@ func (k *Keeper) restored(ctx context.Context, s Subject, onto, proven string) (
 	}
 	var files gitsource.Files
 	if now.Dir == then.Dir {
-		paths := maps.Clone(after.trace.Files())
-		maps.Copy(paths, before.trace.Files())
-		files, err = k.Git.Restore(ctx, onto, proven, slices.Sorted(maps.Keys(paths)))
+		paths := append(written(after.trace), written(before.trace)...)
+		slices.Sort(paths)
+		files, err = k.Git.Restore(ctx, onto, proven, slices.Compact(paths))
 	} else {
 		files, err = k.movedBack(after.trace, before.trace, now.Dir, then.Dir, proven)
 	}
@@ -52,6 +52,17 @@ func (k *Keeper) restored(ctx context.Context, s Subject, onto, proven string) (
 	return files, k.block(s, files, onto, proven, now.Dir, then.Dir)
 }
 
+// written are the files in Git that say what a render read. Of a chart from elsewhere that is the lock.
+func written(t render.Trace) (files []string) {
+	for name := range t.Files() {
+		if dir, _, ok := render.InFetched(name); ok {
+			name = path.Join(dir, render.LockFile)
+		}
+		files = append(files, name)
+	}
+	return files
+}
+
 // movedBack is what was read at a proven revision, where the folder of the application lies by now.
 func (k *Keeper) movedBack(after, before render.Trace, now, then, proven string) (gitsource.Files, error) {
 	tree, err := k.Git.Tree(proven)
@@ -59,12 +70,12 @@ func (k *Keeper) movedBack(after, before render.Trace, now, then, proven string)
 		return nil, fmt.Errorf("read %.7s: %w", proven, err)
 	}
 	files := gitsource.Files{}
-	for name := range after.Files() {
+	for _, name := range written(after) {
 		if _, inside := below(now, name); inside {
 			files[name] = gitsource.File{}
 		}
 	}
-	for name := range before.Files() {
+	for _, name := range written(before) {
 		content, err := fs.ReadFile(tree, name)
 		if err != nil {
 			return nil, fmt.Errorf("read %.7s: %w", proven, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -60,7 +61,7 @@ func (s Subject) Objects(ctx context.Context, git *gitsource.Repository, revisio
 	if !ok {
 		return nil, nil
 	}
-	out, err := render.Render(ctx, tree, req)
+	out, err := render.Render(ctx, elsewhere.Over(tree, s.Charts), req)
 	if err != nil {
 		return nil, fmt.Errorf("render %s at %.7s: %w", s.Environment, revision, err)
 	}

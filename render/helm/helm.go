@@ -21,6 +21,8 @@ import (
 type Input struct {
 	Tree               fs.FS
 	Chart              string         // a folder, or a packed chart
+	Elsewhere          *Elsewhere     // the chart, where it is not in the tree; Chart is empty then
+	Fetched            string         // folder of Tree that serves charts from elsewhere, see ReadElsewhere; empty: none are
 	Base               map[string]any // values below Values
 	Values             []string
 	Inline             map[string]any // on top of Values
@@ -36,7 +38,7 @@ type Output struct {
 	// Definitions is how many of Objects are those of crds/.
 	Definitions int
 	Hooks       []Hook
-	// Tests are the hooks that only a test run wants.
+	// Tests are the hooks that a test run wants; one may be among Hooks too. They may differ from render to render.
 	Tests []Hook
 	Asked map[string]string // questions about the cluster, with their answers; see Answer
 }
@@ -53,11 +55,8 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 		return &Output{}, &manifest.Error{Field: "kubeVersion", Err: fmt.Errorf("%q: %w", in.KubeVersion, err)}
 	}
 	caps.APIVersions = append(caps.APIVersions, in.Further...)
-	files, err := collect(in.Tree, in.Chart)
+	files, err := in.collect()
 	if err != nil {
-		return &Output{}, err
-	}
-	if err := files.check(); err != nil {
 		return &Output{}, err
 	}
 	values, err := mergeValues(in.Tree, in.Base, in.Values, in.Inline)
@@ -71,6 +70,37 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	}
 	out.Asked = j.notes.all()
 	return out, err
+}
+
+// collect reads all that the chart is made of, its dependencies included.
+func (in Input) collect() (*bundle, error) {
+	if in.Elsewhere != nil {
+		b := &bundle{root: path.Join(in.Fetched, in.Elsewhere.File()), data: map[string][]byte{}}
+		data, err := ReadElsewhere(in.Tree, in.Fetched, *in.Elsewhere)
+		if err != nil {
+			return nil, &manifest.Error{Field: "helm.version", Err: err}
+		}
+		if err := b.unpack("", b.root, data, 0); err != nil {
+			return nil, err
+		}
+		return b, b.check()
+	}
+	b, err := collect(in.Tree, in.Chart)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	before := len(b.names)
+	from := fetched(in.Tree, in.Fetched)
+	if in.Fetched == "" {
+		from = unfetched
+	}
+	if err := b.complete(in.Tree, from); err != nil || len(b.names) == before {
+		return b, err
+	}
+	return b, b.check()
 }
 
 // job is one chart with its values, of which any number of passes can be made.
@@ -121,7 +151,7 @@ func (j *job) load() (*chart.Chart, error) {
 	}
 	if missing := missingDependencies(c); len(missing) > 0 {
 		return nil, manifest.Faultf(path.Join(j.files.root, "Chart.yaml"),
-			"dependencies %s are not in charts/; run `helm dependency update` and commit what it fetches",
+			"dependencies %s are not in charts/ and name no repository; run `helm dependency update` and commit what it fetches",
 			strings.Join(missing, ", "))
 	}
 	values, err := clone(j.values)
@@ -224,7 +254,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		if err := out.take(objects); err != nil {
 			return nil, err
 		}
-		if len(out.Objects)+len(out.Hooks) > manifest.MaxObjects {
+		if len(out.Objects)+len(out.Hooks)+len(out.Tests) > manifest.MaxObjects {
 			return nil, manifest.Faultf(j.files.root, "templates give more than %d objects", manifest.MaxObjects)
 		}
 	}

@@ -1,0 +1,71 @@
+package reconciler
+
+import (
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/charts"
+	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/elsewhere"
+	"github.com/sluice-cd/sluice/render"
+)
+
+// newFetcher keeps charts from elsewhere beside the mirrors, and fetches them from the servers of agent.yaml alone.
+func (a *Agent) newFetcher() (*elsewhere.Fetcher, error) {
+	servers := map[*config.ChartServer]elsewhere.Server{}
+	for i := range a.config.Charts {
+		c := &a.config.Charts[i]
+		u, err := url.Parse(c.URL)
+		if err != nil {
+			return nil, fmt.Errorf("charts of agent.yaml: %w", err)
+		}
+		of, conf := a.credentialsOf(fmt.Sprintf("charts of %q", c.URL), c.Credentials), charts.Config{Host: u.Host, PlainHTTP: c.PlainHTTP}
+		if of != nil {
+			conf.Credentials = of.get
+		}
+		servers[c] = elsewhere.Server{Server: charts.NewServer(conf), Name: u.Host, Refused: of.forget}
+	}
+	return elsewhere.NewFetcher(elsewhere.FetcherConfig{Store: charts.NewStore(filepath.Join(a.config.DataDir, "charts"), charts.DefaultLimit), Now: a.now, Server: func(l config.Locked) (elsewhere.Server, error) {
+		c, ok := a.config.ChartServer(l.URL)
+		if !ok {
+			address, _, _ := strings.Cut(l.URL, "?")
+			return elsewhere.Server{}, fmt.Errorf("%s is %w: add it, or the part of the server that it is in, under charts", address, elsewhere.ErrForbidden)
+		}
+		return servers[c], nil
+	}}), nil
+}
+
+// over lays the charts from elsewhere over a revision.
+func (p *Pass) over(tree *gitsource.Tree) *elsewhere.Tree {
+	return elsewhere.Over(tree, p.agent.charts.Get)
+}
+
+// fetch has the charts fetched that a render failed for. Until they are there nothing new starts; where only somebody else's
+// change will help, the revision is refused.
+func (p *Pass) fetch(missing []elsewhere.Missing, err error) {
+	t := p.target
+	t.trace, _ = render.TraceOf(err)
+	t.fetching = true
+	var waits, refused []string
+	for _, l := range missing {
+		state := p.agent.charts.Want(l.Locked, p.Key, func() { p.agent.queue.Add(p.Key) })
+		text := state.Describe(l.Locked).Error()
+		if !state.Again.IsZero() {
+			p.Again = sooner(p.Again, max(state.Again.Sub(p.agent.now()), firstRetry))
+		}
+		if waits = append(waits, text); state.Lasting() {
+			refused = append(refused, text)
+		}
+	}
+	if len(refused) > 0 {
+		slices.Sort(refused)
+		t.refusal = strings.Join(slices.Compact(refused), "; ")
+		return
+	}
+	slices.Sort(waits)
+	p.Fetching = strings.Join(slices.Compact(waits), "; ")
+}
