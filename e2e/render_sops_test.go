@@ -30,6 +30,8 @@ const (
 func TestRenderDecryptsSecrets(t *testing.T) {
 	s := begin(t, "render-sops")
 	s.Shop(t, "staging")
+	s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/staging}}\n", oneStage)
+	s.Repo.Edit(t, stagingDeployment, "          ports:", "          envFrom: [{secretRef: {name: shop}}]\n          ports:")
 	s.Repo.Write(t, sealedSecret, string(readFile(t, sopsFiles+"secret.age.yaml")))
 	first := s.Repo.Commit(t, "With an encrypted Secret")
 	s.Agent.Start(t)
@@ -76,6 +78,15 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 		s.Repo.Write(t, sealedSecret, string(readFile(t, sopsFiles+"rotated.age.yaml")))
 		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Another password"), "Healthy")
 		awaitValue(t, s, rotatedValue)
+	})
+	t.Run("StagedPodsReadAVersionThatIsDecryptedToo", func(t *testing.T) {
+		reads := s.Cluster.Must(t, s.Object("Deployment", "staging"))
+		name := world.Field(reads, "spec", "template", "spec", "containers", "0", "envFrom", "0", "secretRef", "name")
+		version := s.Cluster.Must(t, world.Ref{Kind: "Secret", Namespace: s.Staging, Name: name})
+		got, err := base64.StdEncoding.DecodeString(world.Field(version, "data", "password"))
+		if name == "shop" || err != nil || string(got) != rotatedValue {
+			t.Errorf("pods read %q, which has another value (%v)", name, err)
+		}
 	})
 	t.Run("AnAgentThatIsStartedAgainLeavesItAlone", func(t *testing.T) {
 		before := s.Cluster.Must(t, sealed(s)).GetResourceVersion()

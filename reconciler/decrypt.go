@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -97,10 +98,7 @@ func (k *decryptionKeys) open(ref config.Credentials, o *unstructured.Unstructur
 
 // inFile names the file of an encrypted Secret, where it was rendered by this process.
 func (p *Pass) inFile(o *unstructured.Unstructured, err error) error {
-	name := o.GetName()
-	if plain := o.GetLabels()[policies.LabelVersionOf]; plain != "" {
-		name = plain
-	}
+	name := cmp.Or(o.GetLabels()[policies.LabelVersionOf], o.GetAnnotations()[policies.LabelVersionOf], o.GetName())
 	if file := p.target.files[o.GetNamespace()+"/"+name]; file != "" {
 		return fmt.Errorf("%s: %w", file, err)
 	}
