@@ -124,7 +124,7 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		}
 		in.Values = append(in.Values, name)
 	}
-	out, err := helm.Render(ctx, in)
+	out, err := req.pass.chart(ctx, in)
 	return made{from: at, objects: out.Objects, hooks: out.Hooks, tests: out.Tests, asked: out.Asked}, err
 }
 
@@ -137,7 +137,7 @@ func inflate(ctx context.Context, v *view, req Request, c kustomize.Chart, asked
 	if c.KubeVersion != "" {
 		in.KubeVersion = c.KubeVersion
 	}
-	out, err := helm.Render(ctx, in)
+	out, err := req.pass.chart(ctx, in)
 	for question := range out.Asked {
 		if answer, ok := helm.Answer(question, req.Capabilities.KubeVersion, req.Capabilities.APIVersions); ok {
 			asked[question] = answer

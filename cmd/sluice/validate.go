@@ -33,6 +33,9 @@ in it, at any depth, and the release files beside them. Without an argument: thi
 
 Release files are told by their place: releases/ENVIRONMENT.yaml beside sluice.yaml.
 
+Of the charts that the environments of a sluice.yaml are rendered from, templates are noted that read .Release.IsInstall,
+IsUpgrade or Revision, which are always those of a first installation, and objects that get the order of a map.
+
 With --forge no files are checked but agent.yaml: of each repository that has a forge, the credentials are tried for the
 rights that an agent needs there, and those that are missing are named. Nothing is changed. Credentials in Secrets are read
 with --kubeconfig or --context, by your own rights.`,
@@ -54,10 +57,14 @@ with --kubeconfig or --context, by your own rights.`,
 				return err
 			}
 			var faults config.Faults
+			notes := []chartNote{}
 			for _, file := range files {
-				faults = append(faults, validateFile(cmd.Context(), file)...)
+				found := validateFile(cmd.Context(), file)
+				if faults = append(faults, found...); len(found) == 0 && filepath.Base(file) == config.FileName {
+					notes = append(notes, chartNotes(cmd.Context(), file)...)
+				}
 			}
-			return reportFaults(cmd, flags.output, len(files), faults)
+			return reportFaults(cmd, flags.output, len(files), faults, notes)
 		},
 	}
 	cmd.Flags().BoolVar(&flags.forge, "forge", false, "try the rights that the credentials have at the forges")
@@ -67,17 +74,20 @@ with --kubeconfig or --context, by your own rights.`,
 	return cmd
 }
 
-func reportFaults(cmd *cobra.Command, output string, files int, faults config.Faults) error {
+func reportFaults(cmd *cobra.Command, output string, files int, faults config.Faults, notes []chartNote) error {
 	if output == "json" {
 		if faults == nil {
 			faults = config.Faults{}
 		}
-		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"files": files, "faults": faults}); err != nil {
+		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"files": files, "faults": faults, "notes": notes}); err != nil {
 			return err
 		}
 	} else {
 		for _, f := range faults {
 			fmt.Fprintln(cmd.OutOrStdout(), f.Error())
+		}
+		for _, n := range notes {
+			fmt.Fprintf(cmd.OutOrStdout(), "note: %s\n", n)
 		}
 	}
 	if len(faults) > 0 {
