@@ -25,7 +25,7 @@ const mostGenerated = 128 << 10
 func (p *Pass) make(ctx context.Context, tree render.Tree, req render.Request, before *render.Result) (*render.Result, error) {
 	req.Kept.Values = p.target.held.saved.Generated
 	if p.Allowed == nil {
-		return render.Render(ctx, tree, req) // nobody to look as, and nothing will be applied
+		return p.once(ctx, tree, req) // nobody to look as, and nothing will be applied
 	}
 	var asked []liveID
 	for made := before; ; {
@@ -45,7 +45,7 @@ func (p *Pass) make(ctx context.Context, tree render.Tree, req render.Request, b
 		}
 		asked = append(asked, missing...)
 		var err error
-		if made, err = render.Render(ctx, tree, req); err != nil {
+		if made, err = p.once(ctx, tree, req); err != nil {
 			return nil, err
 		}
 	}

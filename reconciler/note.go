@@ -15,7 +15,7 @@ func note(_ context.Context, p *Pass) Outcome {
 	if state.Applied && !p.Wanted.Absent && p.Allowed != nil {
 		wait = sooner(p.untilAudit(), p.Later)
 	}
-	if late := p.target.overdue; late.revision != "" {
+	if late := p.target.lost; !late.next.IsZero() {
 		wait = sooner(wait, max(time.Second, late.next.Sub(p.Seen.Now)))
 	}
 	if p.Blind != nil {
@@ -38,6 +38,8 @@ func note(_ context.Context, p *Pass) Outcome {
 		return Outcome{Verdict: Wait, Reason: p.Fetching, After: sooner(wait, p.Again)}
 	case p.Wanted.Release != (policies.Release{}) && state.Refused != (policies.Refusal{}): // it is in quarantine
 		return Outcome{Verdict: Stall, Reason: state.Refused.Reason, After: wait}
+	case state.Hooking.Failed && state.Hooking.Leaves:
+		return Outcome{Verdict: Stall, Reason: state.Hooking.Why, After: wait}
 	case p.Wanted.Absent && state.Waiting != (policies.Waiting{}):
 		return Outcome{Verdict: Wait, Reason: waits("", state), After: wait}
 	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:

@@ -31,6 +31,9 @@ type Preview struct {
 	Capacity policies.Capacity  `json:"capacity,omitempty"`
 	Stages   []PreviewStage     `json:"stages,omitempty"`
 	Warnings []policies.Warning `json:"warnings,omitempty"`
+	// Hooks would run, in this order. Where it is not known whether the release is an installation or an upgrade, those of both
+	// are told.
+	Hooks []PreviewHook `json:"hooks,omitempty"`
 	// Closed is why nothing of it would begin now, by the windows that are known and what the agent's state says. Opens is when
 	// it would. Override is by whose word it would begin all the same.
 	Closed   string    `json:"closed,omitempty"`
@@ -95,6 +98,8 @@ type PreviewOf struct {
 	Key
 	Rules   config.Environment
 	Objects []*unstructured.Unstructured // prepared, see [Prepared]
+	// Hooks and Tests are a chart's.
+	Hooks, Tests []render.Hook
 	// Changes are what the API server says of the objects, and Live the live ones of them; both nil where no cluster was asked.
 	Changes []apply.Planned
 	Live    []*unstructured.Unstructured
@@ -168,6 +173,7 @@ func (of PreviewOf) Preview() Preview {
 		}
 	}
 	made.Objects = append(made.Objects, of.pruned()...)
+	made.Hooks = of.hooks()
 	return of.ask(made)
 }
 

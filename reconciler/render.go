@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -15,41 +14,42 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
 const (
-	// renderLimit is how long one render may take: a hundred times what a large one needs.
-	renderLimit = time.Minute
-	// firstOverdue is when one that took longer is tried again; it doubles up to a day, since a template that loops for
-	// ever costs a core each time.
-	firstOverdue = 10 * time.Minute
-	lastOverdue  = 24 * time.Hour
+	// firstAgain is when a render whose worker was lost is tried again though nothing of it changed, as the machine may have
+	// been at fault; it doubles up to a day, since a template that loops for ever costs a core each time.
+	firstAgain = 10 * time.Minute
+	lastAgain  = 24 * time.Hour
 )
 
-func (o overdue) holds(revision string, now time.Time) bool {
-	return o.revision == revision && now.Before(o.next)
-}
+// due says that it is time for another try.
+func (o lost) due(now time.Time) bool { return !o.next.IsZero() && !now.Before(o.next) }
 
-func (o overdue) again(revision string, now time.Time) overdue {
-	if o.revision != revision {
-		o = overdue{revision: revision}
-	}
-	o.next = now.Add(min(firstOverdue<<min(o.tries, 10), lastOverdue))
+func (o lost) again(now time.Time) lost {
+	o.next = now.Add(min(firstAgain<<min(o.tries, 10), lastAgain))
 	o.tries++
 	return o
 }
 
 // rendered turns the revision into manifests. Where every answer that the last render got from Git is the
-// same, that render is the answer, and so is its refusal.
+// same, that render is the answer, and so is its refusal; but one whose worker was lost is tried again after a time.
 func rendered(ctx context.Context, p *Pass) Outcome {
 	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) && !p.Despite {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) && p.keepGenerated() || t.overdue.holds(p.Revision, p.agent.now())
-	p.agent.metrics.rendered(hit)
+	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) && p.keepGenerated()
 	if !hit {
+		t.lost = lost{}
+	}
+	hit = hit && !t.lost.due(p.agent.now())
+	if hit {
+		p.agent.metrics.rendered(true)
+	} else {
 		if out := p.render(ctx, req); out.Verdict != Next {
 			return out
 		}
@@ -73,7 +73,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 	if t.refusal != "" {
 		return p.refuseRelease(release, errors.New(t.refusal))
 	}
-	p.Wanted.Release = release
+	p.Wanted.Release, p.Wanted.Hooks, p.Wanted.Tests = release, t.hooks, p.Rules.Rollout.Tests
 	return next
 }
 
@@ -101,18 +101,13 @@ func (p *Pass) request() render.Request {
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
-	late, before := t.overdue, &render.Result{Generated: t.generated, Looked: t.looked}
+	late, before := t.lost, &render.Result{Generated: t.generated, Looked: t.looked}
 	t.rendering = rendering{secrets: t.secrets}
-	limited, cancel := context.WithTimeout(ctx, renderLimit)
-	defer cancel()
 	over := p.over(p.Tree)
-	made, err := p.make(limited, over, req, before)
+	made, err := p.make(ctx, over, req, before)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
-	case limited.Err() != nil:
-		t.overdue, t.refusal = late.again(p.Revision, p.agent.now()), fmt.Sprintf("render: it took longer than %s", renderLimit)
-		return next
 	case err != nil && len(over.Missing()) > 0:
 		p.fetch(over.Missing(), err)
 		return next
@@ -120,16 +115,17 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		return retry(err)
 	case err != nil:
 		trace, known := render.TraceOf(err)
-		if !known { // a panic: nobody can say what it depended on
-			t.overdue = late.again(p.Revision, p.agent.now())
+		if !known { // nothing of it was rendered, and nobody can say what it depends on
+			return retry(err)
+		}
+		if end := (*worker.LostError)(nil); errors.As(err, &end) {
+			t.lost = late.again(p.agent.now())
 		}
 		t.trace, t.refusal = trace, err.Error()
 		return next
 	}
-	if t.trace = made.Trace; len(made.Hooks) > 0 {
-		h := made.Hooks[0]
-		t.refusal = fmt.Sprintf("the chart has hooks, such as %s %q (%s), which are not supported yet; it is not deployed without them",
-			h.Object.GetKind(), h.Object.GetName(), strings.Join(h.Events, ", "))
+	if t.trace = made.Trace; slices.ContainsFunc(made.Objects, isHook) {
+		t.refusal = fmt.Sprintf("an object has the annotation %s, which is the agent's own: hooks are those of a chart", hookAnnotation)
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
@@ -144,12 +140,42 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 			return retry(err)
 		}
 	} else {
-		t.objects = p.prepare(made.Objects)
+		t.objects = p.prepare(made)
 	}
 	t.files = filesOf(made.Objects, func(o *unstructured.Unstructured) string { return made.Sources[render.IDOf(o)] })
 	p.hide(t.objects)
 	t.desire()
 	return next
+}
+
+// once takes what an earlier process rendered, or renders.
+func (p *Pass) once(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
+	kept := p.site.kept
+	if kept == nil {
+		p.agent.metrics.rendered(false)
+		return p.agent.renderer.Render(ctx, tree, req)
+	}
+	made, known := kept.Find(tree, req)
+	if p.agent.metrics.rendered(known); known {
+		return made, nil
+	}
+	return kept.Make(ctx, tree, req)
+}
+
+// renders is what renders for the environments of the site.
+func (s *site) renders() promote.Renderer {
+	if s.kept != nil {
+		return s.kept
+	}
+	return s.agent.renderer
+}
+
+// renders is what renders for an environment: where its site is not ready nothing that was kept can be believed yet.
+func (a *Agent) renders(environment string) promote.Renderer {
+	if served, ok := a.config.Serves(environment); ok && a.sites[served.Cluster].ready() {
+		return a.sites[served.Cluster].renders()
+	}
+	return a.renderer
 }
 
 // desire notes which objects the release has.
@@ -158,6 +184,7 @@ func (t *target) desire() {
 	for _, o := range applied(t.objects) {
 		t.desired[apply.IDOf(o)] = true
 	}
+	t.hooks = hooksIn(t.objects)
 }
 
 // rename gives the objects of the last render the names that the state says, where they are its release's.
@@ -167,7 +194,7 @@ func (t *target) rename() {
 		return
 	}
 	if !t.versioned || state.Versioned { // without any versions they are rendered anew, see manifests
-		t.objects = policies.Named(t.objects, state.Versioned, state.Plain)
+		t.objects = withNames(t.objects, state.Versioned, state.Plain)
 		t.versioned, t.plain = state.Versioned, state.Plain
 		t.desire()
 	}
@@ -191,7 +218,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.over(p.Tree), p.request()) {
 		made, err := p.make(ctx, p.over(p.Tree), p.request(), nil)
 		if err == nil && made.Digest == t.release.Digest {
-			t.objects = p.prepare(made.Objects)
+			t.objects = p.prepare(made)
 			return t.objects, nil
 		}
 	}
@@ -205,14 +232,15 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 
 // prepare makes of what was rendered what is sent, with no namespace where the cluster knows the kind as cluster-wide.
 // Whether configuration has names of its content was decided when the release began.
-func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+func (p *Pass) prepare(made *render.Result) []*unstructured.Unstructured {
 	t := p.target
 	state := t.held.saved.State
 	t.versioned, t.plain = state.Versioned, state.Plain
 	if !t.release.Same(state.Release) && p.Rules.Rollout.Staged() {
 		t.versioned, t.plain = true, nil
 	}
-	return policies.Named(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
+	objects := append(slices.Clone(made.Objects), hooksOf(made)...)
+	return withNames(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
 }
 
 // Prepared makes of what was rendered what is sent: without the fields that belong to somebody else, and where releases

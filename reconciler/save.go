@@ -192,6 +192,10 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 	if r.Phase == policies.Healthy && r.Release.Same(p.target.release) {
 		e.Warnings = append(e.Warnings, p.target.warned...)
 	}
+	if len(p.HookPods) > 0 && (r.Phase == policies.Failed || r.Phase == policies.Holding) {
+		e.Pods = p.HookPods
+		return e
+	}
 	if r.Phase == policies.Failed && !r.Began.IsZero() {
 		if p.Failing == nil {
 			p.Failing = p.listen(ctx, p.failing())

@@ -42,7 +42,9 @@ type Saved struct {
 	Stages    int             `json:"stages,omitempty"`
 	Due       time.Time       `json:"due,omitzero"`
 	Inventory apply.Inventory `json:"inventory,omitempty"`
-	Chain     record.Chain    `json:"chain,omitzero"`
+	// Hooks are the objects of hooks that are there, or may be: of the release in the state, and of those before it.
+	Hooks []hookRun    `json:"hooks,omitempty"`
+	Chain record.Chain `json:"chain,omitzero"`
 	// Outbox holds lines that Git does not have yet, and the closing lines of the last releases.
 	Outbox record.Outbox `json:"outbox,omitzero"`
 	// Untold is what Git is to be told of the state, where the lines could not be made before it was saved.

@@ -33,6 +33,7 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 			return made{asked: all.asked}, nth(i, err)
 		}
 		all.objects, all.hooks = append(all.objects, m.objects...), append(all.hooks, m.hooks...)
+		all.tests = append(all.tests, m.tests...)
 		if len(all.objects) > manifest.MaxObjects {
 			return made{asked: all.asked}, manifest.Faultf(m.from, "the sources give more than %d objects", manifest.MaxObjects)
 		}
@@ -124,7 +125,7 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		in.Values = append(in.Values, name)
 	}
 	out, err := req.pass.chart(ctx, in)
-	return made{from: at, objects: out.Objects, hooks: out.Hooks, asked: out.Asked}, err
+	return made{from: at, objects: out.Objects, hooks: out.Hooks, tests: out.Tests, asked: out.Asked}, err
 }
 
 // inflate renders a chart that a kustomization names, and adds to asked what it wanted to know of the cluster: the

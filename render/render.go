@@ -33,8 +33,9 @@ type Capabilities struct {
 // Result is what a render gave. The objects may be changed by the caller; they are shared with nobody.
 type Result struct {
 	Objects []*unstructured.Unstructured // namespaces and definitions first, then by group, kind, namespace and name
-	Hooks   []Hook                       // a chart's hooks, its tests left out; by weight, kind and name
-	Digest  string                       // SHA-256 of the objects and hooks, generated values masked, in hex
+	Hooks   []Hook                       // a chart's hooks in the order in which they run: by weight, kind and name
+	Tests   []Hook                       // those that a test run wants; an object may be among Hooks too
+	Digest  string                       // SHA-256 of the objects and hooks, generated values masked, in hex: a test that changes makes no release
 	Inputs  string                       // SHA-256 of the files that were read and of the request's shape, in hex
 	Trace   Trace
 	Sources map[ObjectID]string // the file that an object came from, where known
@@ -47,7 +48,7 @@ type Result struct {
 // Hook is an object that a chart runs at a moment, rather than keeps. Only charts have hooks.
 type Hook struct {
 	Object         *unstructured.Unstructured
-	Events         []string // pre-install, post-upgrade and so on
+	Events         []string // pre-install, post-upgrade and so on; of a test, test
 	Weight         int      // lower ones run first
 	DeletePolicies []string // before-hook-creation, hook-succeeded, hook-failed; may be empty
 }
@@ -139,6 +140,7 @@ type made struct {
 	from    string // the source's path, for faults that no file has
 	objects []manifest.Object
 	hooks   []helm.Hook
+	tests   []helm.Hook
 	asked   map[string]string
 }
 

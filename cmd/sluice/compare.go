@@ -48,7 +48,7 @@ func askCluster(
 	if err != nil {
 		return of, err
 	}
-	of.Asked = releaseOf(place, made)
+	of.Asked, of.Hooks, of.Tests = releaseOf(place, made), made.Hooks, made.Tests
 	unsaved := live.saved(ctx, &of, namespace)
 	if made, err = live.filled(ctx, &of, place, app, env, made); err != nil {
 		return of, errors.Join(err, unsaved)
@@ -75,7 +75,7 @@ func (c *comparison) filled(
 			req.Kept.Objects = append(req.Kept.Objects, live)
 		}
 	}
-	made, err := render.Render(ctx, place.over(ctx), req)
+	made, err := rendererOf(ctx).Render(ctx, place.over(ctx), req)
 	if err == nil {
 		of.Generated = made.Generated
 	}

@@ -23,6 +23,7 @@ import (
 type renderFlags struct {
 	dir, revision, kubeVersion, output string
 	apiVersions                        []string
+	hooks, tests                       bool
 }
 
 func renderCommand() *cobra.Command {
@@ -47,6 +48,8 @@ root of the repository, or outside Git the folder of sluice.yaml.`,
 	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
 	cmd.Flags().StringVar(&flags.kubeVersion, "kube-version", "", "Kubernetes version that charts see")
 	cmd.Flags().StringSliceVar(&flags.apiVersions, "api-versions", nil, "API versions that charts see")
+	cmd.Flags().BoolVar(&flags.hooks, "hooks", false, "print a chart's hooks too, in the order in which they run")
+	cmd.Flags().BoolVar(&flags.tests, "tests", false, "print a chart's tests too")
 	outputFlag(cmd, &flags.output, "yaml", "json")
 	return cmd
 }
@@ -65,13 +68,24 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
-	objects := reconciler.Prepared(made.Masked().Objects, env.Drift.Leave, env.Rollout.Staged())
+	made = made.Masked()
+	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
+	for _, part := range []struct {
+		asked bool
+		hooks []render.Hook
+	}{{flags.hooks, made.Hooks}, {flags.tests, made.Tests}} {
+		for _, h := range part.hooks {
+			if part.asked {
+				objects = append(objects, h.Object)
+			}
+		}
+	}
 	return printObjects(out, flags.output, objects)
 }
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return render.Render(ctx, c.over(ctx), c.request(app, env, cluster))
+	return rendererOf(ctx).Render(ctx, c.over(ctx), c.request(app, env, cluster))
 }
 
 // over is the tree with the charts that the application has from elsewhere.

@@ -44,7 +44,7 @@ type Output struct {
 	// Definitions is how many of Objects are those of crds/.
 	Definitions int
 	Hooks       []Hook
-	// Tests are the hooks that only a test run wants.
+	// Tests are the hooks that a test run wants; one may be among Hooks too. They may differ from render to render.
 	Tests  []Hook
 	Asked  map[string]string // questions about the cluster, with their answers; see Answer
 	Looked []Lookup          // what lookup was asked for, found or not; sorted
@@ -286,7 +286,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		if err := out.take(objects); err != nil {
 			return nil, err
 		}
-		if len(out.Objects)+len(out.Hooks) > manifest.MaxObjects {
+		if len(out.Objects)+len(out.Hooks)+len(out.Tests) > manifest.MaxObjects {
 			return nil, manifest.Faultf(j.files.root, "templates give more than %d objects", manifest.MaxObjects)
 		}
 	}

@@ -1,8 +1,11 @@
 package helm
 
 import (
+	"slices"
 	"strconv"
 	"strings"
+
+	"helm.sh/helm/v3/pkg/releaseutil"
 
 	"github.com/sluice-cd/sluice/render/manifest"
 )
@@ -24,7 +27,15 @@ type Hook struct {
 
 var events = words("pre-install post-install pre-delete post-delete pre-upgrade post-upgrade pre-rollback post-rollback")
 
-// take sorts objects into those to keep, hooks and tests. crd-install is dropped, as Helm 3 drops it.
+// Order is the place of a hook's kind among those of the same weight: where Helm installs it.
+func (h Hook) Order() int {
+	if i := slices.Index(releaseutil.InstallOrder, h.GetKind()); i >= 0 {
+		return i
+	}
+	return len(releaseutil.InstallOrder)
+}
+
+// take sorts objects into those to keep, hooks and tests. crd-install and test-failure are dropped, as Helm 3 drops them.
 func (out *Output) take(objects []manifest.Object) error {
 	for _, o := range objects {
 		annotation, isHook := o.GetAnnotations()[hookAnnotation]
@@ -39,9 +50,9 @@ func (out *Output) take(objects []manifest.Object) error {
 			switch {
 			case events[event]:
 				hook.Events = append(hook.Events, event)
-			case event == "test", event == "test-success", event == "test-failure":
+			case event == "test", event == "test-success":
 				test = true
-			case event == "crd-install":
+			case event == "crd-install", event == "test-failure":
 			default:
 				return &manifest.Error{Path: o.Path, Line: 0, Err: unknownHook(event)}
 			}
