@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"slices"
 
 	"github.com/sluice-cd/sluice/render/helm"
 	"github.com/sluice-cd/sluice/render/kustomize"
@@ -32,8 +31,7 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 		if err != nil {
 			return made{asked: all.asked}, nth(i, err)
 		}
-		all.objects, all.hooks = append(all.objects, m.objects...), append(all.hooks, m.hooks...)
-		all.tests = append(all.tests, m.tests...)
+		all.objects, all.hooks, all.tests = append(all.objects, m.objects...), append(all.hooks, m.hooks...), append(all.tests, m.tests...)
 		if len(all.objects) > manifest.MaxObjects {
 			return made{asked: all.asked}, manifest.Faultf(m.from, "the sources give more than %d objects", manifest.MaxObjects)
 		}
@@ -150,14 +148,8 @@ func inflate(ctx context.Context, v *view, req Request, c kustomize.Chart, asked
 	if !c.Definitions {
 		objects = objects[out.Definitions:]
 	}
-	tests := map[*unstructured.Unstructured]bool{} // a hook may be a test too
-	for _, test := range out.Tests {
-		if tests[test.Unstructured] = true; c.Tests {
-			objects = append(objects, test.Object)
-		}
-	}
-	for _, hook := range out.Hooks {
-		if c.Hooks && !tests[hook.Unstructured] {
+	for _, hook := range slices.Concat(out.Hooks, out.Tests) {
+		if hook.HasTest() && c.Tests || !hook.HasTest() && c.Hooks {
 			objects = append(objects, hook.Object)
 		}
 	}

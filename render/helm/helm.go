@@ -38,9 +38,8 @@ type Output struct {
 	// Definitions is how many of Objects are those of crds/.
 	Definitions int
 	Hooks       []Hook
-	// Tests are the hooks that a test run wants; one may be among Hooks too. They may differ from render to render.
-	Tests []Hook
-	Asked map[string]string // questions about the cluster, with their answers; see Answer
+	Tests       []Hook            // hooks that are tests alone; these may differ from render to render
+	Asked       map[string]string // questions about the cluster, with their answers; see Answer
 }
 
 // Render renders a chart. An error names the template, and the line where it is known; the Output then has nothing but
