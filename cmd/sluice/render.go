@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,8 @@ import (
 type renderFlags struct {
 	dir, revision, kubeVersion, output string
 	apiVersions                        []string
+	into, against                      string
+	explain                            bool
 }
 
 func renderCommand() *cobra.Command {
@@ -44,11 +47,35 @@ root of the repository, or outside Git the folder of sluice.yaml.`,
 	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
 	cmd.Flags().StringVar(&flags.kubeVersion, "kube-version", "", "Kubernetes version that charts see")
 	cmd.Flags().StringSliceVar(&flags.apiVersions, "api-versions", nil, "API versions that charts see")
-	outputFlag(cmd, &flags.output, "yaml", "json")
+	cmd.Flags().StringVar(&flags.into, "output-dir", "", "a new or empty folder, for -o dir: a file for each object")
+	cmd.Flags().BoolVar(&flags.explain, "explain", false, "print what it reads instead, and with --against why an agent would render again")
+	cmd.Flags().StringVar(&flags.against, "against", "", "for --explain: a commit, branch or tag that was rendered before")
+	outputFlag(cmd, &flags.output, "yaml", "json", "dir")
 	return cmd
 }
 
+// check finds flags that make no sense together.
+func (f *renderFlags) check() error {
+	switch {
+	case f.explain && (f.into != "" || f.output == "dir"):
+		return usageError{errors.New("--explain prints no objects, so there is nothing for --output-dir")}
+	case f.against != "" && !f.explain:
+		return usageError{errors.New("--against is for --explain; `sluice diff --against` compares objects")}
+	case f.output == "dir" && f.into == "":
+		return usageError{errors.New("-o dir needs --output-dir FOLDER")}
+	case f.into != "" && f.output == "json":
+		return usageError{errors.New("--output-dir is for -o dir")}
+	}
+	if f.into != "" {
+		f.output = "dir"
+	}
+	return nil
+}
+
 func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, args []string) error {
+	if err := flags.check(); err != nil {
+		return err
+	}
 	place, err := locate(ctx, flags.dir, flags.revision)
 	if err != nil {
 		return err
@@ -58,20 +85,30 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
+	if flags.explain {
+		return explain(ctx, out, flags, args, place, app, env)
+	}
 	made, err := place.render(ctx, app, env, render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: flags.apiVersions})
 	if err != nil {
 		return err
 	}
 	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
+	if flags.output == "dir" {
+		return writeObjects(flags.into, objects)
+	}
 	return printObjects(out, flags.output, objects)
 }
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return rendererOf(ctx).Render(ctx, elsewhere.Over(c.tree, fetchedCharts(ctx)), render.Request{
+	return rendererOf(ctx).Render(ctx, elsewhere.Over(c.tree, fetchedCharts(ctx)), c.request(app, env, cluster))
+}
+
+func (c checkout) request(app *config.Application, env *config.Environment, cluster render.Capabilities) render.Request {
+	return render.Request{
 		Dir: c.dir, Application: app.Metadata.Name, Environment: env.Name, Source: env.Source,
 		Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations, Capabilities: cluster,
-	})
+	}
 }
 
 // printObjects writes objects as YAML documents, or as one JSON List.

@@ -66,18 +66,18 @@ func FuzzValues(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbfa: b"), []byte("--- {a: b}\n---\nc: d"))
 	f.Fuzz(func(t *testing.T, one, other []byte) {
 		tree := fstest.MapFS{"one.yaml": {Data: one}, "other.yaml": {Data: other}}
-		merged, err := mergeValues(tree, []string{"one.yaml", "other.yaml"}, nil)
+		merged, err := mergeValues(tree, nil, []string{"one.yaml", "other.yaml"}, nil)
 		if err != nil {
 			return
 		}
 		if _, err := json.Marshal(merged); err != nil {
 			t.Fatalf("what was merged is no JSON: %v", err)
 		}
-		again, err := mergeValues(tree, []string{"one.yaml", "other.yaml", "other.yaml"}, nil)
+		again, err := mergeValues(tree, nil, []string{"one.yaml", "other.yaml", "other.yaml"}, nil)
 		if err != nil || !reflect.DeepEqual(merged, again) {
 			t.Errorf("the second one twice gives %v, once %v: %v", again, merged, err)
 		}
-		last, err := mergeValues(tree, []string{"other.yaml"}, nil)
+		last, err := mergeValues(tree, nil, []string{"other.yaml"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sluice-cd/sluice/render"
 )
@@ -109,7 +110,7 @@ func TestWorkerRendersTheSame(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			want, wantErr := render.Render(t.Context(), tc.tree, tc.req)
 			got, err := p.Render(t.Context(), tc.tree, tc.req)
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(render.Trace{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(render.Trace{}), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-here +there):\n%s", diff)
 			}
 			if fmt.Sprint(wantErr) != fmt.Sprint(err) {
@@ -120,7 +121,7 @@ func TestWorkerRendersTheSame(t *testing.T) {
 			}
 			wantTrace, wantKnown := render.TraceOf(wantErr)
 			trace, known := render.TraceOf(err)
-			if diff := cmp.Diff(wantTrace, trace, cmp.AllowUnexported(render.Trace{})); known != wantKnown || diff != "" {
+			if diff := cmp.Diff(wantTrace, trace, cmp.AllowUnexported(render.Trace{}), cmpopts.EquateEmpty()); known != wantKnown || diff != "" {
 				t.Errorf("trace %v (-here +there):\n%s", known, diff)
 			}
 			var wantAt, at *render.Error
