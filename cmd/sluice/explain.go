@@ -74,7 +74,7 @@ func (c checkout) trace(ctx context.Context, app *config.Application, env *confi
 func (e explanation) print(out io.Writer) error {
 	table := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
 	for _, a := range e.Read {
-		said := a.Said
+		said := short(a.Said)
 		if a.Kind == render.AnswerFile || a.Kind == render.AnswerFolder {
 			said = said[:min(7, len(said))]
 		}
@@ -93,8 +93,17 @@ func (e explanation) print(out io.Writer) error {
 	default:
 		fmt.Fprintf(out, "A miss: of what was read at %s, these are others now\n", e.Against)
 		for _, c := range e.Changes {
-			fmt.Fprintf(table, "  %s\twas %s\tis %s\n", c.Of, c.Was, c.Is)
+			fmt.Fprintf(table, "  %s\twas %s\tis %s\n", c.Of, short(c.Was), short(c.Is))
 		}
 	}
 	return table.Flush()
+}
+
+// short is the beginning of an answer: a cluster's list of APIs is long.
+func short(said string) string {
+	const most = 60
+	if len(said) > most {
+		return said[:most] + "..."
+	}
+	return said
 }
