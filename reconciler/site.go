@@ -47,7 +47,7 @@ type site struct {
 
 	searching sync.Mutex
 	found     map[Key]possessions // what carries our labels, searched when a state is missing
-	asked     map[Key]bool            // who got its part of it
+	asked     map[Key]bool        // who got its part of it
 }
 
 // followAfter is when the pods of a release are watched that is not well yet: sooner than that a fault is seldom told

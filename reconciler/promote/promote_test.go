@@ -97,7 +97,7 @@ func (b bench) healthy(revision string, soaked time.Duration) record.Line {
 	if !ok {
 		b.t.Fatalf("staging is not at %s", revision)
 	}
-	rendered, err := (&memo{}).of(b.t.Context(), tree, req)
+	rendered, err := (&memo{}).of(b.t.Context(), tree, nil, req)
 	if err != nil {
 		b.t.Fatal(err)
 	}
