@@ -25,10 +25,10 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	if !over && !s.Scene.Until.IsZero() && !s.Scene.Tried && s.Form != Draining { // a route may still send to them
 		due = append(due, Keep)
 	}
-	if s.Hooking.Runs() {
-		due = append(due, Hook)
-	}
 	if s.Hooking.Moment().before() { // nothing of the release is sent before they are over
+		if s.Hooking.Runs() {
+			due = append(due, Hook)
+		}
 		if over {
 			due = append(due, Clear)
 		}
@@ -56,6 +56,9 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	}
 	if prune {
 		due = append(due, Prune)
+	}
+	if s.Hooking.Runs() {
+		due = append(due, Hook)
 	}
 	if over { // nothing waits for it
 		due = append(due, Clear)

@@ -96,7 +96,9 @@ type HookResult string
 const (
 	HookWaits  HookResult = ""
 	HookDone   HookResult = "done"
-	HookFailed HookResult = "failed" // it ended badly, or the API server refused it
+	HookFailed HookResult = "failed" // it ended badly
+	// HookRefused: the API server refused it, or what the release sends after it. It was not begun.
+	HookRefused HookResult = "refused"
 )
 
 // HookSeen is what is seen of the hook that is due in the state.
@@ -108,18 +110,16 @@ type HookSeen struct {
 	Limit time.Duration
 }
 
-// hooked are the hooks that a release has ahead which begins now. Whether it is an installation, an upgrade or a roll-back is
-// what it is to its environment. Where nothing was ever proven it is an installation, a second try too; unless something runs
-// already, as where others made it or the state was lost.
-func (s State) hooked(p Plan, o Observation, whole bool) Hooking {
-	first := s.Proven == (Release{})
+// Moments are those at which a release that begins now would run hooks: what it is to its environment. Where nothing was ever
+// proven it is an installation, a second try too; unless something runs already, as where others made it or the state was lost.
+func (s State) Moments(p Plan, o Observation) []Moment {
 	var moments []Moment
 	switch {
 	case p.Known && o.Owned > 0: // it was released here, with its hooks
-		return Hooking{}
+		return nil
 	case s.goesBack(p.Release), s.Leaves(p, p.Release) != (Release{}):
 		moments = []Moment{PreRollback, PostRollback}
-	case first && !o.Runs && (s.Phase != "" || o.Owned == 0):
+	case s.Proven == (Release{}) && !o.Runs && (s.Phase != "" || o.Owned == 0):
 		moments = []Moment{PreInstall, PostInstall}
 	default:
 		moments = []Moment{PreUpgrade, PostUpgrade}
@@ -127,11 +127,16 @@ func (s State) hooked(p Plan, o Observation, whole bool) Hooking {
 	if p.Tests {
 		moments = append(moments, Test)
 	}
-	h := Hooking{Ahead: p.Hooks.ahead(moments...)}
+	return moments
+}
+
+// hooked are the hooks that a release has ahead which begins now. whole: what is live is proven.
+func (s State) hooked(p Plan, o Observation, whole bool) Hooking {
+	h := Hooking{Ahead: p.Hooks.ahead(s.Moments(p, o)...)}
 	if len(h.Ahead) == 0 {
 		return h
 	}
-	h.Since, h.Whole = o.Now, whole && !first
+	h.Since, h.Whole = o.Now, whole && s.Proven != (Release{})
 	if h.Moment().before() {
 		h.Began = o.Now
 	}
@@ -180,6 +185,8 @@ func (h Hooking) late(o Observation) string {
 	switch limit := o.Hook.Limit; {
 	case h.Began.IsZero(), o.Hook.Result == HookDone:
 		return ""
+	case o.Hook.Result == HookRefused:
+		return fmt.Sprintf("before its %s hooks: %s", h.Moment(), o.Hook.Says)
 	case o.Hook.Result == HookFailed:
 		return name + " failed: " + o.Hook.Says
 	case limit > 0 && o.Now.Sub(h.Began) >= limit:

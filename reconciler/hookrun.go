@@ -3,6 +3,7 @@ package reconciler
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -16,8 +17,12 @@ import (
 // hookGlance is the time between two looks at a hook that runs, where no watch says more.
 const hookGlance = 5 * time.Second
 
-// refusedHook is why a run could not be begun.
-type refusedHook struct{ run, why string }
+// refusedHook is why a run was not begun: it was refused, or there is nowhere to.
+type refusedHook struct {
+	run    string
+	result policies.HookResult
+	why    string
+}
 
 // beforeHooks finds out what the policies have to know of hooks before they decide: those of the deletion of all, and whether
 // something runs already of what is released here for the first time.
@@ -81,8 +86,11 @@ func (p *Pass) hooked(ctx context.Context) error {
 	}
 	p.Seen.Hook.Name, p.Seen.Hook.Limit = apply.IDOf(p.outgoingHook(o, run)).String(), p.hookLimit(o)
 	entry := saved.runOf(run)
+	if h.Leaves && (entry == nil || entry.UID == "") {
+		p.Seen.Hook.Limit = 0 // nobody knows when rights that went first come back
+	}
 	if t.refused.run == run {
-		p.Seen.Hook.Result, p.Seen.Hook.Says = policies.HookFailed, t.refused.why
+		p.Seen.Hook.Result, p.Seen.Hook.Says = t.refused.result, t.refused.why
 	} else if entry != nil {
 		err = p.lookAtHook(ctx, entry)
 	}
@@ -102,7 +110,7 @@ func (p *Pass) lookAtHook(ctx context.Context, entry *hookRun) error {
 			seen.Result, seen.Says = policies.HookFailed, "it was deleted before it was seen to end"
 		}
 		return nil
-	case err != nil && apply.Final(err):
+	case err != nil && apply.Final(err) && !p.Wanted.Absent:
 		seen.Result, seen.Says = policies.HookFailed, p.target.secrets.mask(err.Error())
 		return nil
 	case err != nil:
@@ -178,8 +186,11 @@ func (p *Pass) hook(ctx context.Context) Outcome {
 	if entry.UID != "" {
 		return waits
 	}
-	if err := p.ensureNamespace(ctx); err != nil {
+	if gone, err := p.nowhere(ctx, o.GetNamespace()); err != nil {
 		return retry(err)
+	} else if gone {
+		t.refused = refusedHook{run, policies.HookDone, ""}
+		return again
 	}
 	o = p.outgoingHook(o, run)
 	if gone, err := p.leftRuns(ctx, o, run); err != nil || !gone {
@@ -197,34 +208,76 @@ func (p *Pass) hook(ctx context.Context) Outcome {
 	return again
 }
 
-// refuseHook notes that a run cannot be begun. What passes by itself is tried again.
+// nowhere reports whether the namespace of a hook went before the environment is deleted: there is nothing left to do in it.
+func (p *Pass) nowhere(ctx context.Context, namespace string) (bool, error) {
+	if !p.Wanted.Absent {
+		return false, p.ensureNamespace(ctx)
+	}
+	if namespace == "" {
+		return false, nil
+	}
+	_, err := p.site.apply.Self().Get(ctx, apply.ID{Kind: "Namespace", Name: namespace}, "v1")
+	if errors.Is(err, apply.ErrGone) {
+		return true, nil
+	}
+	return false, err
+}
+
+// refuseHook notes that a run cannot be begun. What passes by itself is tried again, and so is the deletion of all: rights may
+// have gone first.
 func (p *Pass) refuseHook(run string, err error) Outcome {
-	if !apply.Final(err) {
+	if !apply.Final(err) || p.Wanted.Absent {
 		return retry(err)
 	}
-	p.target.refused = refusedHook{run, p.target.secrets.mask(err.Error())}
+	p.target.refused = refusedHook{run, policies.HookRefused, p.target.secrets.mask(err.Error())}
 	return again
 }
 
-// makeHook applies a hook, and with the first of a moment asks about all of them, so that what the API server refuses is
-// refused before anything was made. It returns the UID of its object.
+// lacks reports whether nothing but what is not there yet was in the way of a dry-run: an earlier hook may make it, as a Role that
+// is bound.
+func lacks(err error) bool {
+	var faults apply.Errors
+	return errors.As(err, &faults) && !slices.ContainsFunc(faults, func(f *apply.ObjectError) bool { return f.Code != http.StatusNotFound })
+}
+
+// rehearse asks, before the first hook of a moment, about all of its hooks, and before a release about all that is sent after
+// them: what the API server refuses is refused before anything was made. Hooks that are there already are not asked about, since
+// they go first; nor is what has a kind that a hook may define.
+func (p *Pass) rehearse(ctx context.Context) error {
+	h, saved := p.target.held.saved.State.Hooking, p.target.held.saved
+	if h.Next > 0 {
+		return nil
+	}
+	objects, err := p.manifests(ctx)
+	if err != nil {
+		return err
+	}
+	var fresh []*unstructured.Unstructured
+	for _, o := range hooksAt(objects, h.Moment()) {
+		o = p.outgoingHook(o, p.runName(h))
+		_, err := p.client().Get(ctx, apply.IDOf(o), "")
+		if errors.Is(err, apply.ErrGone) && objectOf(fresh, apply.IDOf(o)) == nil {
+			fresh = append(fresh, o)
+		}
+	}
+	if !saved.State.Applied && !h.Leaves {
+		fresh = append(fresh, applied(objects)...)
+	}
+	fresh = slices.DeleteFunc(fresh, func(o *unstructured.Unstructured) bool {
+		_, _, err := p.site.apply.Resource(o.GroupVersionKind())
+		return err != nil
+	})
+	_, err = p.client().Plan(ctx, apply.Request{Owner: p.owner(), Objects: fresh, Inventory: saved.Inventory, Adopt: p.Rules.Adopt})
+	if lacks(err) {
+		return nil
+	}
+	return err
+}
+
+// makeHook applies a hook, and returns the UID of its object.
 func (p *Pass) makeHook(ctx context.Context, o *unstructured.Unstructured) (string, error) {
-	if h := p.target.held.saved.State.Hooking; h.Next == 0 {
-		objects, err := p.manifests(ctx)
-		if err != nil {
-			return "", err
-		}
-		var fresh []*unstructured.Unstructured
-		for _, other := range hooksAt(objects, h.Moment()) {
-			other = p.outgoingHook(other, p.runName(h))
-			_, err := p.client().Get(ctx, apply.IDOf(other), "")
-			if errors.Is(err, apply.ErrGone) && objectOf(fresh, apply.IDOf(other)) == nil {
-				fresh = append(fresh, other)
-			}
-		}
-		if _, err := p.client().Plan(ctx, apply.Request{Owner: p.owner(), Objects: fresh}); err != nil {
-			return "", err
-		}
+	if err := p.rehearse(ctx); err != nil {
+		return "", err
 	}
 	plan, err := p.client().Plan(ctx, apply.Request{Owner: p.owner(), Objects: []*unstructured.Unstructured{o}, Adopt: p.Rules.Adopt})
 	if err != nil {

@@ -52,14 +52,19 @@ type hookRun struct {
 
 // hooksOf are the hooks and tests of a render, marked, in the order in which they run.
 func hooksOf(made *render.Result) []*unstructured.Unstructured {
-	all := slices.Concat(made.Hooks, made.Tests)
-	slices.SortStableFunc(all, func(a, b render.Hook) int { return cmp.Compare(a.Weight, b.Weight) })
 	var objects []*unstructured.Unstructured
-	for _, h := range all {
+	for _, h := range inOrder(made.Hooks, made.Tests) {
 		annotate(h.Object, hookAnnotation, strings.Join(h.Events, ","))
 		objects = append(objects, h.Object)
 	}
 	return objects
+}
+
+// inOrder are hooks and tests together in the order in which they run.
+func inOrder(hooks, tests []render.Hook) []render.Hook {
+	all := slices.Concat(hooks, tests)
+	slices.SortStableFunc(all, func(a, b render.Hook) int { return cmp.Compare(a.Weight, b.Weight) })
+	return all
 }
 
 func annotate(o *unstructured.Unstructured, key, value string) {
@@ -146,10 +151,22 @@ func (p *Pass) runName(h policies.Hooking) string {
 // hookLimit is how long a hook may take: what it says itself, else what the rules say. Where it says so itself its controller
 // ends it first.
 func (p *Pass) hookLimit(o *unstructured.Unstructured) time.Duration {
-	if own, ok, _ := unstructured.NestedInt64(o.Object, "spec", "activeDeadlineSeconds"); ok && runs(apply.IDOf(o)) {
+	if own, ok := secondsIn(o, "activeDeadlineSeconds"); ok && runs(apply.IDOf(o)) {
 		return time.Duration(own)*time.Second + hookGrace
 	}
 	return p.Rules.Rollout.HookTimeout.Std()
+}
+
+// secondsIn is a number of a spec, whoever decoded it.
+func secondsIn(o *unstructured.Unstructured, field string) (int64, bool) {
+	spec, _ := o.Object["spec"].(map[string]any)
+	switch n := spec[field].(type) {
+	case int64:
+		return n, true
+	case float64:
+		return int64(n), true
+	}
+	return 0, false
 }
 
 // outgoingHook is a hook as it is sent: it says which run it is, and ends by itself.
@@ -167,7 +184,7 @@ func (p *Pass) outgoingHook(o *unstructured.Unstructured, run string) *unstructu
 	if spec["activeDeadlineSeconds"] == nil {
 		spec["activeDeadlineSeconds"] = int64((p.hookLimit(o) + hookGrace).Seconds())
 	}
-	if ttl, ok := spec["ttlSecondsAfterFinished"].(int64); ok {
+	if ttl, ok := secondsIn(made, "ttlSecondsAfterFinished"); ok {
 		spec["ttlSecondsAfterFinished"] = max(ttl, int64(hookAfterlife.Seconds()))
 	}
 	return made

@@ -80,11 +80,11 @@ func complete(o manifest.Object, known scopes, req Request, hook bool) error {
 		id := fmt.Sprintf("%s %s", o.GetKind(), o.GetName())
 		return &Error{Path: o.Path, Line: o.Line, Field: field, Err: fmt.Errorf("%w (%s)", err, strings.TrimSpace(id))}
 	}
-	if _, err := schema.ParseGroupVersion(o.GetAPIVersion()); err != nil {
-		return fault("apiVersion", err)
-	}
 	if err := openable(o); err != nil {
 		return err
+	}
+	if _, err := schema.ParseGroupVersion(o.GetAPIVersion()); err != nil {
+		return fault("apiVersion", err)
 	}
 	meta, err := mapping(o.Object, "metadata")
 	if err != nil {
