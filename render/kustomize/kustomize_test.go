@@ -19,7 +19,7 @@ import (
 // TestSameAsKustomize holds the objects against a build of the library itself from disk.
 func TestSameAsKustomize(t *testing.T) {
 	for name, dir := range map[string]string{
-		"kustomize": "apps/shop/deploy/overlays/staging", "kustomize-origin-asked": ".",
+		"kustomize": "apps/shop/deploy/overlays/staging", "kustomize-origin-asked": ".", "kustomize-fields": "overlay",
 	} {
 		t.Run(name, func(t *testing.T) {
 			input := path.Join("../testdata", name, "input")
