@@ -96,7 +96,9 @@ type HookResult string
 const (
 	HookWaits  HookResult = ""
 	HookDone   HookResult = "done"
-	HookFailed HookResult = "failed" // it ended badly, or the API server refused it
+	HookFailed HookResult = "failed" // it ended badly
+	// HookRefused: the API server refused it, or what the release sends after it. It was not begun.
+	HookRefused HookResult = "refused"
 )
 
 // HookSeen is what is seen of the hook that is due in the state.
@@ -183,6 +185,8 @@ func (h Hooking) late(o Observation) string {
 	switch limit := o.Hook.Limit; {
 	case h.Began.IsZero(), o.Hook.Result == HookDone:
 		return ""
+	case o.Hook.Result == HookRefused:
+		return fmt.Sprintf("before its %s hooks: %s", h.Moment(), o.Hook.Says)
 	case o.Hook.Result == HookFailed:
 		return name + " failed: " + o.Hook.Says
 	case limit > 0 && o.Now.Sub(h.Began) >= limit:

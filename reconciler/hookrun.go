@@ -229,7 +229,7 @@ func (p *Pass) refuseHook(run string, err error) Outcome {
 	if !apply.Final(err) || p.Wanted.Absent {
 		return retry(err)
 	}
-	p.target.refused = refusedHook{run, policies.HookFailed, p.target.secrets.mask(err.Error())}
+	p.target.refused = refusedHook{run, policies.HookRefused, p.target.secrets.mask(err.Error())}
 	return again
 }
 
@@ -240,25 +240,44 @@ func lacks(err error) bool {
 	return errors.As(err, &faults) && !slices.ContainsFunc(faults, func(f *apply.ObjectError) bool { return f.Code != http.StatusNotFound })
 }
 
-// makeHook applies a hook, and with the first of a moment asks about all of them, so that what the API server refuses is
-// refused before anything was made. It returns the UID of its object.
+// rehearse asks, before the first hook of a moment, about all of its hooks, and before a release about all that is sent after
+// them: what the API server refuses is refused before anything was made. Hooks that are there already are not asked about, since
+// they go first; nor is what has a kind that a hook may define.
+func (p *Pass) rehearse(ctx context.Context) error {
+	h, saved := p.target.held.saved.State.Hooking, p.target.held.saved
+	if h.Next > 0 {
+		return nil
+	}
+	objects, err := p.manifests(ctx)
+	if err != nil {
+		return err
+	}
+	var fresh []*unstructured.Unstructured
+	for _, o := range hooksAt(objects, h.Moment()) {
+		o = p.outgoingHook(o, p.runName(h))
+		_, err := p.client().Get(ctx, apply.IDOf(o), "")
+		if errors.Is(err, apply.ErrGone) && objectOf(fresh, apply.IDOf(o)) == nil {
+			fresh = append(fresh, o)
+		}
+	}
+	if !saved.State.Applied && !h.Leaves {
+		fresh = append(fresh, applied(objects)...)
+	}
+	fresh = slices.DeleteFunc(fresh, func(o *unstructured.Unstructured) bool {
+		_, _, err := p.site.apply.Resource(o.GroupVersionKind())
+		return err != nil
+	})
+	_, err = p.client().Plan(ctx, apply.Request{Owner: p.owner(), Objects: fresh, Inventory: saved.Inventory, Adopt: p.Rules.Adopt})
+	if lacks(err) {
+		return nil
+	}
+	return err
+}
+
+// makeHook applies a hook, and returns the UID of its object.
 func (p *Pass) makeHook(ctx context.Context, o *unstructured.Unstructured) (string, error) {
-	if h := p.target.held.saved.State.Hooking; h.Next == 0 {
-		objects, err := p.manifests(ctx)
-		if err != nil {
-			return "", err
-		}
-		var fresh []*unstructured.Unstructured
-		for _, other := range hooksAt(objects, h.Moment()) {
-			other = p.outgoingHook(other, p.runName(h))
-			_, err := p.client().Get(ctx, apply.IDOf(other), "")
-			if errors.Is(err, apply.ErrGone) && objectOf(fresh, apply.IDOf(other)) == nil {
-				fresh = append(fresh, other)
-			}
-		}
-		if _, err := p.client().Plan(ctx, apply.Request{Owner: p.owner(), Objects: fresh}); err != nil && !lacks(err) {
-			return "", err
-		}
+	if err := p.rehearse(ctx); err != nil {
+		return "", err
 	}
 	plan, err := p.client().Plan(ctx, apply.Request{Owner: p.owner(), Objects: []*unstructured.Unstructured{o}, Adopt: p.Rules.Adopt})
 	if err != nil {

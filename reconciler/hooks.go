@@ -54,9 +54,8 @@ type hookRun struct {
 func hooksOf(made *render.Result) []*unstructured.Unstructured {
 	var objects []*unstructured.Unstructured
 	for _, h := range inOrder(made.Hooks, made.Tests) {
-		o := h.Object.DeepCopy() // one that is a test too is there twice
-		annotate(o, hookAnnotation, strings.Join(h.Events, ","))
-		objects = append(objects, o)
+		annotate(h.Object, hookAnnotation, strings.Join(h.Events, ","))
+		objects = append(objects, h.Object)
 	}
 	return objects
 }
@@ -152,10 +151,22 @@ func (p *Pass) runName(h policies.Hooking) string {
 // hookLimit is how long a hook may take: what it says itself, else what the rules say. Where it says so itself its controller
 // ends it first.
 func (p *Pass) hookLimit(o *unstructured.Unstructured) time.Duration {
-	if own, ok, _ := unstructured.NestedInt64(o.Object, "spec", "activeDeadlineSeconds"); ok && runs(apply.IDOf(o)) {
+	if own, ok := secondsIn(o, "activeDeadlineSeconds"); ok && runs(apply.IDOf(o)) {
 		return time.Duration(own)*time.Second + hookGrace
 	}
 	return p.Rules.Rollout.HookTimeout.Std()
+}
+
+// secondsIn is a number of a spec, whoever decoded it.
+func secondsIn(o *unstructured.Unstructured, field string) (int64, bool) {
+	spec, _ := o.Object["spec"].(map[string]any)
+	switch n := spec[field].(type) {
+	case int64:
+		return n, true
+	case float64:
+		return int64(n), true
+	}
+	return 0, false
 }
 
 // outgoingHook is a hook as it is sent: it says which run it is, and ends by itself.
@@ -173,7 +184,7 @@ func (p *Pass) outgoingHook(o *unstructured.Unstructured, run string) *unstructu
 	if spec["activeDeadlineSeconds"] == nil {
 		spec["activeDeadlineSeconds"] = int64((p.hookLimit(o) + hookGrace).Seconds())
 	}
-	if ttl, ok := spec["ttlSecondsAfterFinished"].(int64); ok {
+	if ttl, ok := secondsIn(made, "ttlSecondsAfterFinished"); ok {
 		spec["ttlSecondsAfterFinished"] = max(ttl, int64(hookAfterlife.Seconds()))
 	}
 	return made

@@ -34,7 +34,7 @@ const maxResult = 2 * manifest.MaxOutput
 // known are the fields of a result that may lie on a disk. It is a list of what may, not of what may not, so that a new
 // field is not kept before somebody thought about it.
 func known() []string {
-	return []string{"Objects", "Hooks", "Tests", "Digest", "Inputs", "Trace", "Sources", "Looked"}
+	return []string{"Objects", "Hooks", "Tests", "Digest", "Inputs", "Trace", "Sources"}
 }
 
 // errPrivate says that a result has something that must not be kept.
