@@ -251,6 +251,62 @@ func TestLesson33_NothingIsFetched(t *testing.T) {
 	}
 }
 
+func TestLesson33_NoChartOfAKustomizationIsFetched(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
+	defer server.Close()
+	for name, tc := range map[string]struct{ entry, want string }{
+		"Repository": {fmt.Sprintf("helmCharts: [{name: web, version: 1.0.0, repo: %q}]", server.URL), "charts of a kustomization are not fetched"},
+		"Old":        {fmt.Sprintf("helmChartInflationGenerator: [{chartName: web, chartRepoUrl: %q}]", server.URL), "charts of a kustomization are not fetched"},
+		"Generator": {fmt.Sprintf("generators: ['{apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: web, repo: %q}']", server.URL),
+			"charts of a kustomization are not fetched"},
+		"Flag":         {"helmCharts: [{name: --post-renderer=/bin/sh}]", "begin with a dash"},
+		"ReleaseFlag":  {"helmCharts: [{name: web, releaseName: --debug}]", "begin with a dash"},
+		"NameTemplate": {"helmCharts: [{name: web, nameTemplate: '{{randAlpha 5}}'}]", "another name at each render"},
+		"Values":       {fmt.Sprintf("helmGlobals: {chartHome: .}\nhelmCharts: [{name: there, valuesFile: %q}]", server.URL), "is remote"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			refused(t, folder(t, map[string]string{
+				"overlay/kustomization.yaml": tc.entry + "\n", "overlay/there/Chart.yaml": chartYAML,
+			}), overlaySource, "overlay/kustomization.yaml", tc.want)
+		})
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the server was asked %d times", n)
+	}
+}
+
+func TestLesson31_NamesThatLeaveTheTree(t *testing.T) {
+	const outside = "../../outside"
+	for name, tc := range map[string]struct {
+		kustomization string
+		substitute    *Substitute
+		want          string
+	}{
+		"ChartHome":        {"helmGlobals: {chartHome: ../..}\nhelmCharts: [{name: outside}]", nil, "leaves the repository"},
+		"AbsoluteHome":     {"helmGlobals: {chartHome: /etc}\nhelmCharts: [{name: outside}]", nil, "is an absolute path"},
+		"Chart":            {"helmCharts: [{name: ../../../outside}]", nil, "leaves the repository"},
+		"ValuesFile":       {"helmGlobals: {chartHome: .}\nhelmCharts: [{name: there, valuesFile: " + outside + "}]", nil, "leaves the repository"},
+		"MoreValues":       {"helmGlobals: {chartHome: .}\nhelmCharts: [{name: there, additionalValuesFiles: [/etc/passwd]}]", nil, "is an absolute path"},
+		"FolderOfPlugins":  {"resources: [a.yaml]\ntransformers: [" + outside + "]", nil, "leaves the repository"},
+		"Substitute":       {"resources: [a.yaml]", &Substitute{From: []string{"../outside.env"}}, "leaves the repository"},
+		"SubstituteBySign": {"resources: [a.yaml]", &Substitute{From: []string{"link.env"}}, "escapes"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := folder(t, map[string]string{
+				"overlay/kustomization.yaml": tc.kustomization + "\n", "overlay/there/Chart.yaml": chartYAML,
+				"overlay/a.yaml": fmt.Sprintf(configMap, "a"), "link.env": "-> /etc/passwd",
+			})
+			refused(t, dir, Source{Kustomize: &Kustomize{Path: "overlay"}, Substitute: tc.substitute}, tc.want)
+		})
+	}
+}
+
+func TestLesson02_ASourceThatBecameEmptyIsNotHiddenByAnother(t *testing.T) {
+	dir := folder(t, map[string]string{"plain/a.yaml": fmt.Sprintf(configMap, "a"), "empty/a.yaml": "# all of it is gone\n"})
+	refused(t, dir, Source{All: []Source{directorySource, {Directory: &Directory{Path: "empty"}}}}, "empty", "renders to nothing")
+}
+
 func TestLesson02_WhatGoesMissingIsAnError(t *testing.T) {
 	good := fmt.Sprintf(configMap, "a")
 	for name, broken := range map[string]string{

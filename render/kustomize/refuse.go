@@ -184,7 +184,7 @@ func inlineYAML(entry string) bool {
 	if !strings.ContainsAny(entry, "\n{:") {
 		return false
 	}
-	if remote(entry) {
+	if remote(entry) && !strings.HasPrefix(entry, "{") { // no URL and no repository begins so
 		return false
 	}
 	var value any
