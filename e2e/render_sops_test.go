@@ -30,11 +30,16 @@ const (
 func TestRenderDecryptsSecrets(t *testing.T) {
 	s := begin(t, "render-sops")
 	s.Shop(t, "staging")
+	s.Repo.Edit(t, "sluice.yaml", "directory: {path: deploy/staging}}\n", oneStage)
+	s.Repo.Edit(t, stagingDeployment, "          ports:", "          envFrom: [{secretRef: {name: shop}}]\n          ports:")
 	s.Repo.Write(t, sealedSecret, string(readFile(t, sopsFiles+"secret.age.yaml")))
 	first := s.Repo.Commit(t, "With an encrypted Secret")
 	s.Agent.Start(t)
 	t.Run("WithoutKeysItIsRefusedByItsFile", func(t *testing.T) {
-		s.Agent.AwaitLog(t, sealedSecret, "agent.yaml gives this application no keys")
+		note := s.AwaitPhase(t, "staging", first, "Blocked")
+		if !note.Says(sealedSecret, "agent.yaml gives this application no keys") {
+			t.Errorf("the note does not say why: %s", note.Text)
+		}
 	})
 	t.Run("WithTheWrongKeyItSaysForWhomItIs", func(t *testing.T) {
 		s.Agent.Stop(t)
@@ -74,6 +79,15 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Another password"), "Healthy")
 		awaitValue(t, s, rotatedValue)
 	})
+	t.Run("StagedPodsReadAVersionThatIsDecryptedToo", func(t *testing.T) {
+		reads := s.Cluster.Must(t, s.Object("Deployment", "staging"))
+		name := world.Field(reads, "spec", "template", "spec", "containers", "0", "envFrom", "0", "secretRef", "name")
+		version := s.Cluster.Must(t, world.Ref{Kind: "Secret", Namespace: s.Staging, Name: name})
+		got, err := base64.StdEncoding.DecodeString(world.Field(version, "data", "password"))
+		if name == "shop" || err != nil || string(got) != rotatedValue {
+			t.Errorf("pods read %q, which has another value (%v)", name, err)
+		}
+	})
 	t.Run("AnAgentThatIsStartedAgainLeavesItAlone", func(t *testing.T) {
 		before := s.Cluster.Must(t, sealed(s)).GetResourceVersion()
 		s.Agent.Kill9(t)
@@ -86,7 +100,9 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 	t.Run("NothingDecryptedIsAnywhereElse", func(t *testing.T) { nowhereElse(t, s) })
 }
 
-func sealed(s *world.Story) world.Ref { return world.Ref{Kind: "Secret", Namespace: s.Staging, Name: "shop"} }
+func sealed(s *world.Story) world.Ref {
+	return world.Ref{Kind: "Secret", Namespace: s.Staging, Name: "shop"}
+}
 
 func awaitValue(t *testing.T, s *world.Story, want string) {
 	t.Helper()

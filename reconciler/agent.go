@@ -21,7 +21,10 @@ import (
 	"github.com/sluice-cd/sluice/gitsource/forge"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/elsewhere"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/cache"
 )
 
 // Config is what an agent is made of.
@@ -34,6 +37,10 @@ type Config struct {
 	Identity string
 	Log      *slog.Logger
 	Registry prometheus.Registerer
+	// Renderer renders what revisions have; nil: this process itself does.
+	Renderer promote.Renderer
+	// Renders are what former processes rendered; nil: nothing is kept.
+	Renders *cache.Cache
 	// Version of the program, for people.
 	Version string
 }
@@ -47,6 +54,8 @@ type Agent struct {
 	log        *slog.Logger
 	now        func() time.Time
 
+	renderer   promote.Renderer
+	kept       *cache.Cache
 	catalog    *catalog
 	sites      map[config.ClusterRef]*site
 	queue      workqueue.TypedRateLimitingInterface[Key]
@@ -77,6 +86,9 @@ func New(cfg Config) (*Agent, error) {
 		config: cfg.Agent, kubeconfig: cfg.Kubeconfig, name: cfg.Agent.Metadata.Name, identity: cfg.Identity,
 		log: cfg.Log, now: time.Now, version: cfg.Version, catalog: &catalog{rules: cfg.Agent}, sites: map[config.ClusterRef]*site{},
 		targets: map[Key]*target{}, budgets: map[account]*forge.Budget{}, metrics: newMetrics(cfg.Registry), status: newBoard(), idle: make(chan struct{}),
+	}
+	if a.renderer, a.kept = cfg.Renderer, cfg.Renders; a.renderer == nil {
+		a.renderer = render.Here{}
 	}
 	a.view, a.decryption = newView(a), newDecryptionKeys(a.ReadCredentials)
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}

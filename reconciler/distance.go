@@ -7,6 +7,7 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/elsewhere"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/render"
 )
 
@@ -23,6 +24,8 @@ type Distance struct {
 	// Rules are those of the tip. What the cluster is counts for nothing here.
 	Rules config.Environment
 	Dir   string // of sluice.yaml
+	// Renderer renders what the commits have.
+	Renderer promote.Renderer
 	// Charts has those from elsewhere.
 	Charts elsewhere.Source
 }
@@ -88,7 +91,7 @@ func (d Distance) render(ctx context.Context, revision string) (renders, error) 
 	if err != nil {
 		return renders{}, err
 	}
-	made, err := render.Render(ctx, elsewhere.Over(tree, d.Charts), d.Request(source))
+	made, err := d.Renderer.Render(ctx, elsewhere.Over(tree, d.Charts), d.Request(source))
 	if err != nil {
 		trace, _ := render.TraceOf(err)
 		return renders{trace: trace, file: file}, err

@@ -40,6 +40,10 @@ func guard(_ context.Context, p *Pass) Outcome {
 		p.target.warned = refused
 		refused = nil
 	}
+	if sealed := p.unopened(t.objects); len(sealed) > 0 { // a roll-back could not send them either
+		refused = append(refused, sealed...)
+		p.Again = sooner(p.Again, keysAgain)
+	}
 	if len(refused) > 0 {
 		release := p.Wanted.Release
 		p.Wanted.Release = policies.Release{}

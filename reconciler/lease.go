@@ -132,12 +132,18 @@ func makeKey(ctx context.Context, secrets typed.SecretInterface, name string) (*
 }
 
 // hashKey keys the hashes of Secrets in the inventory, so that a guess at a value cannot be tried against them.
-func hashKey(signer *record.Signer) []byte {
+func hashKey(signer *record.Signer) []byte { return derived(signer, "sluice inventory") }
+
+// renderKey keys what renders came to, which lies on a disk, while the key is in the cluster.
+func renderKey(signer *record.Signer) []byte { return derived(signer, "sluice renders") }
+
+// derived makes a key for one use out of the agent's own.
+func derived(signer *record.Signer, use string) []byte {
 	text, err := signer.PEM()
 	if err != nil {
 		panic(err) // a key that was just read can be written
 	}
-	key, err := hkdf.Key(sha256.New, text, nil, "sluice inventory", 32)
+	key, err := hkdf.Key(sha256.New, text, nil, use, 32)
 	if err != nil {
 		panic(err) // only an impossible length fails
 	}

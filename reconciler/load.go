@@ -29,6 +29,7 @@ func (p *Pass) load(ctx context.Context) error {
 	}
 	t.untold, h.saved.Untold = append(h.saved.Untold, t.untold...), nil
 	t.held, t.loaded = h, true
+	t.secrets = t.secrets.hiding(h.saved.Generated)
 	if t.audited.IsZero() {
 		t.audited = p.agent.now().Add(-p.agent.spread(p.agent.config.Audit.Std()))
 	}
@@ -51,6 +52,7 @@ func (p *Pass) takeLeft(ctx context.Context) error {
 		if left.Version != 0 {
 			t.held.saved.Inventory = apply.Union(t.held.saved.Inventory, left.Inventory)
 			t.held.saved.Hooks = append(t.held.saved.Hooks, left.Hooks...)
+			t.held.saved.Generated = mergeGenerated(t.held.saved.Generated, left.Generated)
 			t.former = append(t.former, left.Key)
 		}
 	}

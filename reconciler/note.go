@@ -15,7 +15,7 @@ func note(_ context.Context, p *Pass) Outcome {
 	if state.Applied && !p.Wanted.Absent && p.Allowed != nil {
 		wait = sooner(p.untilAudit(), p.Later)
 	}
-	if late := p.target.overdue; late.revision != "" {
+	if late := p.target.lost; !late.next.IsZero() {
 		wait = sooner(wait, max(time.Second, late.next.Sub(p.Seen.Now)))
 	}
 	if p.Blind != nil {
@@ -104,7 +104,7 @@ func (p *Pass) unseen() (waits bool) {
 // runs.
 func (t *target) rest() {
 	if t.objects != nil && t.release.Same(t.held.saved.State.Release) {
-		t.secrets = secretsOf(t.objects).and(t.opened)
+		t.secrets = secretsOf(t.objects).and(t.opened).hiding(t.held.saved.Generated)
 	}
 	t.objects, t.provenObjects = nil, nil
 }

@@ -105,6 +105,8 @@ type PreviewOf struct {
 	Live    []*unstructured.Unstructured
 	// Differences are the fields of those that change, with their values; see [PreviewOf.Diff].
 	Differences map[apply.ID][]apply.Field
+	// Generated are the values in Objects that are never shown.
+	Generated []render.Generated
 	// Saved is the agent's state; zero where it is not known, and so nothing is told of what would be pruned.
 	Saved Saved
 	// Windows are those that bind the environment, Override a person's word against them, and Now is when it is asked.

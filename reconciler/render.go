@@ -14,41 +14,42 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/reconciler/promote"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
 const (
-	// renderLimit is how long one render may take: a hundred times what a large one needs.
-	renderLimit = time.Minute
-	// firstOverdue is when one that took longer is tried again; it doubles up to a day, since a template that loops for
-	// ever costs a core each time.
-	firstOverdue = 10 * time.Minute
-	lastOverdue  = 24 * time.Hour
+	// firstAgain is when a render whose worker was lost is tried again though nothing of it changed, as the machine may have
+	// been at fault; it doubles up to a day, since a template that loops for ever costs a core each time.
+	firstAgain = 10 * time.Minute
+	lastAgain  = 24 * time.Hour
 )
 
-func (o overdue) holds(revision string, now time.Time) bool {
-	return o.revision == revision && now.Before(o.next)
-}
+// due says that it is time for another try.
+func (o lost) due(now time.Time) bool { return !o.next.IsZero() && !now.Before(o.next) }
 
-func (o overdue) again(revision string, now time.Time) overdue {
-	if o.revision != revision {
-		o = overdue{revision: revision}
-	}
-	o.next = now.Add(min(firstOverdue<<min(o.tries, 10), lastOverdue))
+func (o lost) again(now time.Time) lost {
+	o.next = now.Add(min(firstAgain<<min(o.tries, 10), lastAgain))
 	o.tries++
 	return o
 }
 
 // rendered turns the revision into manifests. Where every answer that the last render got from Git is the
-// same, that render is the answer, and so is its refusal.
+// same, that render is the answer, and so is its refusal; but one whose worker was lost is tried again after a time.
 func rendered(ctx context.Context, p *Pass) Outcome {
 	if p.Wanted.Absent || p.Tree == nil || p.Wanted.Refused != (policies.Refusal{}) && !p.Despite {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) || t.overdue.holds(p.Revision, p.agent.now())
-	p.agent.metrics.rendered(hit)
+	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) && p.keepGenerated()
 	if !hit {
+		t.lost = lost{}
+	}
+	hit = hit && !t.lost.due(p.agent.now())
+	if hit {
+		p.agent.metrics.rendered(true)
+	} else {
 		if out := p.render(ctx, req); out.Verdict != Next {
 			return out
 		}
@@ -100,27 +101,25 @@ func (p *Pass) request() render.Request {
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
-	late := t.overdue
+	late, before := t.lost, &render.Result{Generated: t.generated, Looked: t.looked}
 	t.rendering = rendering{secrets: t.secrets}
-	limited, cancel := context.WithTimeout(ctx, renderLimit)
-	defer cancel()
 	over := p.over(p.Tree)
-	made, err := render.Render(limited, over, req)
+	made, err := p.make(ctx, over, req, before)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
-	case limited.Err() != nil:
-		t.overdue, t.refusal = late.again(p.Revision, p.agent.now()), fmt.Sprintf("render: it took longer than %s", renderLimit)
-		return next
 	case err != nil && len(over.Missing()) > 0:
 		p.fetch(over.Missing(), err)
 		return next
-	case err != nil && passing(ctx, err):
+	case err != nil && (passing(ctx, err) || errors.Is(err, errNotSeen)):
 		return retry(err)
 	case err != nil:
 		trace, known := render.TraceOf(err)
-		if !known { // a panic: nobody can say what it depended on
-			t.overdue = late.again(p.Revision, p.agent.now())
+		if !known { // nothing of it was rendered, and nobody can say what it depends on
+			return retry(err)
+		}
+		if end := (*worker.LostError)(nil); errors.As(err, &end) {
+			t.lost = late.again(p.agent.now())
 		}
 		t.trace, t.refusal = trace, err.Error()
 		return next
@@ -130,6 +129,11 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
+	t.looked = made.Looked
+	if t.generated = made.Generated; len(made.Generated) > 0 {
+		p.target.held.saved.Generated = mergeGenerated(made.Generated, p.target.held.saved.Generated)
+		t.secrets = t.secrets.hiding(made.Generated)
+	}
 	if p.keeps(t.release) {
 		if t.objects, err = p.kept(ctx); err != nil {
 			t.trace = render.Trace{}
@@ -142,6 +146,36 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	p.hide(t.objects)
 	t.desire()
 	return next
+}
+
+// once takes what an earlier process rendered, or renders.
+func (p *Pass) once(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
+	kept := p.site.kept
+	if kept == nil {
+		p.agent.metrics.rendered(false)
+		return p.agent.renderer.Render(ctx, tree, req)
+	}
+	made, known := kept.Find(tree, req)
+	if p.agent.metrics.rendered(known); known {
+		return made, nil
+	}
+	return kept.Make(ctx, tree, req)
+}
+
+// renders is what renders for the environments of the site.
+func (s *site) renders() promote.Renderer {
+	if s.kept != nil {
+		return s.kept
+	}
+	return s.agent.renderer
+}
+
+// renders is what renders for an environment: where its site is not ready nothing that was kept can be believed yet.
+func (a *Agent) renders(environment string) promote.Renderer {
+	if served, ok := a.config.Serves(environment); ok && a.sites[served.Cluster].ready() {
+		return a.sites[served.Cluster].renders()
+	}
+	return a.renderer
 }
 
 // desire notes which objects the release has.
@@ -182,7 +216,7 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.over(p.Tree), p.request()) {
-		made, err := render.Render(ctx, p.over(p.Tree), p.request())
+		made, err := p.make(ctx, p.over(p.Tree), p.request(), nil)
 		if err == nil && made.Digest == t.release.Digest {
 			t.objects = p.prepare(made)
 			return t.objects, nil

@@ -104,7 +104,7 @@ func (p *Pass) saveManifests(ctx context.Context) ([]string, error) {
 		saved.Active, saved.Proven = nil, nil
 	case release.Digest == "" || t.objects == nil || t.release.Digest != release.Digest:
 	case !slices.Contains(saved.Active, manifestsName(p.Key, key, 0)):
-		names, err := p.site.store.saveManifests(ctx, p.Key, key, t.objects)
+		names, err := p.site.store.saveManifests(ctx, p.Key, key, t.objects, len(t.generated) > 0)
 		if err != nil {
 			return nil, err
 		}

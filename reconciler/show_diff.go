@@ -137,7 +137,10 @@ func (v *View) compare(ctx context.Context, at place, from, to view.Side) (view.
 // rendered are the objects of an environment at a revision. One that has no such environment has none of them.
 func (v *View) rendered(ctx context.Context, at place, of view.Side) ([]*unstructured.Unstructured, error) {
 	env, _ := at.app.Environment(of.Environment)
-	subject := promote.Subject{Application: of.Application, Environment: of.Environment, Repository: at.source.repo, Dir: at.dir, Rules: at.app, Charts: v.agent.charts.Get}
+	subject := promote.Subject{
+		Application: of.Application, Environment: of.Environment, Repository: at.source.repo, Dir: at.dir, Rules: at.app,
+		Renderer: v.agent.renders(of.Environment), Charts: v.agent.charts.Get,
+	}
 	var s *site
 	if served, ok := v.agent.config.Serves(of.Environment); ok && v.agent.sites[served.Cluster].ready() {
 		s = v.agent.sites[served.Cluster]

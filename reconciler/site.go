@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/reconciler/rollout"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/cache"
 )
 
 // site is one target cluster and all that the agent has open to it. It connects by itself, as often as it
@@ -34,6 +35,7 @@ type site struct {
 	store    *store
 	maker    record.Maker
 	uid      string
+	kept     *cache.Keyed // renders of former processes; nil: none are kept
 
 	contact contact
 
@@ -130,6 +132,9 @@ func (s *site) open(ctx context.Context, conf *rest.Config) error {
 	s.rest, s.core, s.apply, s.uid = conf, core, cluster, uid
 	s.shape = render.Capabilities{KubeVersion: cluster.Version(), APIVersions: cluster.APIVersions()}
 	s.maker = record.Maker{Signer: signer}
+	if s.agent.kept != nil {
+		s.kept = s.agent.kept.With(renderKey(signer), s.agent.renderer)
+	}
 	s.store = &store{secrets: core.Secrets(s.agent.config.StateNamespace), namespace: s.agent.config.StateNamespace, agent: s.agent.name, cluster: uid}
 	s.observer = rollout.New(rollout.Config{
 		REST: conf, Agent: s.agent.name, Hash: cluster.Hash, Log: s.log,

@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // Key names what is reconciled: one application in one environment. It is never reconciled twice at once.
@@ -52,6 +53,8 @@ type Saved struct {
 	Told *told `json:"told,omitempty"`
 	// Fired is what became of the last firing of the promotion's schedule.
 	Fired policies.Firing `json:"fired,omitzero"`
+	// Generated are the values that charts made by chance or by the clock, of this release and of earlier ones.
+	Generated []render.Generated `json:"generated,omitempty"`
 	// Active and Proven name the Secrets with the manifests of the release in the state and of the proven one.
 	Active []string `json:"active,omitempty"`
 	Proven []string `json:"proven,omitempty"`

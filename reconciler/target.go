@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/reconciler/view"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/helm"
 )
 
 // errGone is a key that Git has no more. What it owns stays.
@@ -95,20 +96,21 @@ type rendering struct {
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	hooks     policies.Hooks               // how many hooks it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
+	generated []render.Generated           // what of the objects was made by chance or by the clock
+	looked    []helm.Lookup                // what charts looked for in the cluster
 	opened    secretTexts                  // what of it is encrypted in Git
 	files     map[string]string            // of encrypted Secrets
 	refusal   string                       // why it failed
+	lost      lost                         // a render whose worker was lost
 	fetching  bool                         // for want of charts that are being fetched, or could not be
-	overdue   overdue                      // a render that did not end in time
 	guarded   bool                         // the guard let it pass,
 	warned    []string                     // though it would refuse these now
 }
 
-// overdue is a revision whose render did not end in time, and when it is tried again: it may have waited for another's.
-type overdue struct {
-	revision string
-	tries    int
-	next     time.Time
+// lost is how often in a row a render of the same files cost its worker, and when it is tried again.
+type lost struct {
+	tries int
+	next  time.Time
 }
 
 // ancestry is a pin that is in the history of a tip.

@@ -174,7 +174,7 @@ func TestRefusalsAreToldOnce(t *testing.T) {
 		"Lesson48_ATypoInTheBlock":           {"the rules are faulty", map[string]string{"shop/sluice.yaml": application("shop", ", folow: tip")}},
 		"Lesson48_NoYAMLAtAll":               {"the file says nothing of anybody", map[string]string{"shop/sluice.yaml": "environments: [\n"}},
 		"ATypoInTheReleaseFile":              {"its words are faulty", map[string]string{"shop/releases/staging.yaml": "pause: true\n"}},
-		"Lesson32_AnotherNamespace":          {"agent.yaml does not give it", map[string]string{"shop/sluice.yaml": notGiven}},
+		"Lesson32_AnotherNamespace":          {"agent.yaml does not give it", map[string]string{"shop/sluice.yaml": payments}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -213,7 +213,7 @@ func TestRefusalsAreToldOnce(t *testing.T) {
 
 const (
 	emptied  = "apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: shop}\nenvironments:\n- {name: staging, namespace: bed-staging, source: {directory: {path: nothing}}}\n"
-	notGiven = "apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: shop}\nenvironments:\n- {name: staging, namespace: payments, source: {directory: {path: deploy}}}\n"
+	payments = "apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: shop}\nenvironments:\n- {name: staging, namespace: payments, source: {directory: {path: deploy}}}\n"
 )
 
 // forget makes the agent forget a key but for its saved state, as a restart does.

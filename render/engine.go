@@ -5,7 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/render/helm"
 	"github.com/sluice-cd/sluice/render/kustomize"
@@ -31,7 +32,8 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 		if err != nil {
 			return made{asked: all.asked}, nth(i, err)
 		}
-		all.objects, all.hooks, all.tests = append(all.objects, m.objects...), append(all.hooks, m.hooks...), append(all.tests, m.tests...)
+		all.objects, all.hooks = append(all.objects, m.objects...), append(all.hooks, m.hooks...)
+		all.tests = append(all.tests, m.tests...)
 		if len(all.objects) > manifest.MaxObjects {
 			return made{asked: all.asked}, manifest.Faultf(m.from, "the sources give more than %d objects", manifest.MaxObjects)
 		}
@@ -122,7 +124,7 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		}
 		in.Values = append(in.Values, name)
 	}
-	out, err := helm.Render(ctx, in)
+	out, err := req.pass.chart(ctx, in)
 	return made{from: at, objects: out.Objects, hooks: out.Hooks, tests: out.Tests, asked: out.Asked}, err
 }
 
@@ -135,7 +137,7 @@ func inflate(ctx context.Context, v *view, req Request, c kustomize.Chart, asked
 	if c.KubeVersion != "" {
 		in.KubeVersion = c.KubeVersion
 	}
-	out, err := helm.Render(ctx, in)
+	out, err := req.pass.chart(ctx, in)
 	for question := range out.Asked {
 		if answer, ok := helm.Answer(question, req.Capabilities.KubeVersion, req.Capabilities.APIVersions); ok {
 			asked[question] = answer
@@ -148,8 +150,14 @@ func inflate(ctx context.Context, v *view, req Request, c kustomize.Chart, asked
 	if !c.Definitions {
 		objects = objects[out.Definitions:]
 	}
-	for _, hook := range slices.Concat(out.Hooks, out.Tests) {
-		if hook.HasTest() && c.Tests || !hook.HasTest() && c.Hooks {
+	tests := map[*unstructured.Unstructured]bool{} // a hook may be a test too
+	for _, test := range out.Tests {
+		if tests[test.Unstructured] = true; c.Tests {
+			objects = append(objects, test.Object)
+		}
+	}
+	for _, hook := range out.Hooks {
+		if c.Hooks && !tests[hook.Unstructured] {
 			objects = append(objects, hook.Object)
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"github.com/sluice-cd/sluice/render/manifest"
 )
 
@@ -48,10 +50,15 @@ func substituted(v *view, req Request, m made) error {
 			return err
 		}
 	}
-	for _, h := range m.hooks {
+	filled := map[*unstructured.Unstructured]bool{} // a hook may be a test too
+	for _, h := range slices.Concat(m.hooks, m.tests) {
+		if filled[h.Unstructured] {
+			continue
+		}
 		if err := f.object(h.Object); err != nil {
 			return err
 		}
+		filled[h.Unstructured] = true
 	}
 	return nil
 }

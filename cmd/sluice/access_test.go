@@ -118,7 +118,7 @@ func TestListenLongIsBounded(t *testing.T) {
 	if err := free.Close(); err != nil {
 		t.Fatal(err)
 	}
-	stop, err := listenLong(address, guarded(t, ""), slog.New(slog.DiscardHandler))
+	stop, err := listenLong(t.Context(), address, guarded(t, ""), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render/cache"
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
 type agentFlags struct {
@@ -67,10 +69,25 @@ func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	if err != nil {
 		return err
 	}
+	pool, err := worker.New(worker.Config{
+		Processes: rules.Render.Processes, Memory: int64(rules.Render.Memory), Time: rules.Render.Time.Std(), AllowNetwork: rules.Render.AllowNetwork,
+	})
+	if errors.Is(err, worker.ErrNetwork) {
+		return hinted{err, "render: {allowNetwork: true} in " + flags.config + ", if what the repositories have is trusted"}
+	}
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	log.Info("Rendering in processes of their own", "limits", pool.String())
+	renders, err := cache.Open(cache.Config{Dir: filepath.Join(rules.DataDir, "renders"), Program: program()})
+	if err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	agent, err := reconciler.New(reconciler.Config{
-		Agent: rules, Kubeconfig: flags.kubeconfig, Identity: identity, Log: log, Registry: registry,
+		Agent: rules, Kubeconfig: flags.kubeconfig, Identity: identity, Log: log, Registry: registry, Renderer: pool, Renders: renders,
 		Version: thisBuild().Version,
 	})
 	if err != nil {

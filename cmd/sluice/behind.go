@@ -157,7 +157,7 @@ func (o *onlooker) behind(ctx context.Context, row environmentStatus, env config
 	if row.Runs == "" {
 		return next, false
 	}
-	of := reconciler.Distance{Git: o.repo, Application: row.Application, Rules: env, Dir: dir, Charts: fetchedCharts(ctx)}
+	of := reconciler.Distance{Git: o.repo, Application: row.Application, Rules: env, Dir: dir, Renderer: rendererOf(ctx), Charts: fetchedCharts(ctx)}
 	commits, whole, known := of.Between(ctx, row.Runs, next.Revision)
 	next.Commits, next.AtLeast = commits, known && !whole
 	return next, known

@@ -143,7 +143,7 @@ func runDashboard(ctx context.Context, stderr io.Writer, flags dashboardFlags) e
 	if err != nil {
 		return err
 	}
-	stopListening, err := listenLong(rules.Listen, server, log)
+	stopListening, err := listenLong(ctx, rules.Listen, server, log)
 	if err != nil {
 		return err
 	}

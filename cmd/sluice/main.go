@@ -13,6 +13,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
 // The exit statuses.
@@ -26,6 +28,7 @@ const (
 var errDifferences = errors.New("differences were found")
 
 func main() {
+	worker.Main() // never returns in a process that an agent renders in
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -34,6 +37,8 @@ func main() {
 
 // run carries out one command line and returns the exit status. Data goes to stdout, talk to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, closeRenderer := withRenderer(ctx)
+	defer closeRenderer()
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)

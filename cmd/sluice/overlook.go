@@ -26,7 +26,7 @@ func overlook(rules *config.Agent, agent *reconciler.Agent, log *slog.Logger) (s
 	if err != nil {
 		return nil, err
 	}
-	stop, err = listenLong(rules.Dashboard.Listen, server, log)
+	stop, err = listenLong(context.Background(), rules.Dashboard.Listen, server, log)
 	if errors.Is(err, syscall.EADDRINUSE) && rules.Dashboard.Listen == config.DefaultDashboard {
 		log.Warn("Dashboard is not served: its address is in use; say another in agent.yaml, or none", "address", config.DefaultDashboard)
 		return func() {}, nil
@@ -60,8 +60,8 @@ func bracedOnce(text string) string {
 
 // listenLong is [listen] for pages that people keep open: answers that go on may last, each as long as its handler says, and
 // end when the agent does.
-func listenLong(address string, handler http.Handler, log *slog.Logger) (stop func(), err error) {
-	ctx, cancel := context.WithCancel(context.Background())
+func listenLong(ctx context.Context, address string, handler http.Handler, log *slog.Logger) (stop func(), err error) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	closes, err := serveAt(address, &http.Server{
 		Handler: bodiesInTime(handler), ReadHeaderTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },

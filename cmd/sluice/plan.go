@@ -108,7 +108,9 @@ func unasked(ctx context.Context, place checkout, app *config.Application, env *
 		return reconciler.PreviewOf{}, err
 	}
 	of := previewOf(app, env)
-	of.Asked, of.Hooks, of.Tests = releaseOf(place, made), made.Hooks, made.Tests
+	of.Asked = releaseOf(place, made)
+	made = made.Masked()
+	of.Hooks, of.Tests = made.Hooks, made.Tests
 	of.Objects = reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
 	return of, nil
 }

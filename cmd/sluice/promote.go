@@ -115,7 +115,7 @@ func (n *notes) promotion(ctx context.Context, in clones, dir string, of record.
 	ref := "refs/heads/" + branch
 	s := promote.Subject{
 		Application: of.Application, Environment: of.Environment, Repository: config.Repository{Branch: branch}, Dir: dir,
-		Lines: map[string][]record.Line{}, Now: time.Now(), Charts: fetchedCharts(ctx),
+		Lines: map[string][]record.Line{}, Now: time.Now(), Renderer: rendererOf(ctx), Charts: fetchedCharts(ctx),
 	}
 	if n.unread != nil {
 		return s, n.unread

@@ -33,6 +33,9 @@ func renderCommand() *cobra.Command {
 		Short: "Print what an environment renders to",
 		Long: `Prints the objects that an environment renders to, exactly as the agent applies them, without a cluster.
 
+Values that a chart makes by chance or by the clock are printed as <generated>: the agent makes them once for an environment
+and keeps them.
+
 It reads the working folder, Git or not; with --revision a commit of it. The paths of a source may reach as far as the
 root of the repository, or outside Git the folder of sluice.yaml.`,
 		Example: "  sluice render staging\n  sluice render shop production --revision HEAD~1\n  sluice render -C apps/shop production -o json",
@@ -65,6 +68,7 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
+	made = made.Masked()
 	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
 	for _, part := range []struct {
 		asked bool
@@ -81,10 +85,19 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return render.Render(ctx, elsewhere.Over(c.tree, fetchedCharts(ctx)), render.Request{
+	return rendererOf(ctx).Render(ctx, c.over(ctx), c.request(app, env, cluster))
+}
+
+// over is the tree with the charts that the application has from elsewhere.
+func (c checkout) over(ctx context.Context) *elsewhere.Tree {
+	return elsewhere.Over(c.tree, fetchedCharts(ctx))
+}
+
+func (c checkout) request(app *config.Application, env *config.Environment, cluster render.Capabilities) render.Request {
+	return render.Request{
 		Dir: c.dir, Application: app.Metadata.Name, Environment: env.Name, Source: env.Source,
 		Namespace: env.Namespace, Labels: env.Labels, Annotations: env.Annotations, Capabilities: cluster,
-	})
+	}
 }
 
 // printObjects writes objects as YAML documents, or as one JSON List.

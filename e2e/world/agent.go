@@ -41,6 +41,7 @@ type Config struct {
 	Charts         []map[string]any   `json:"charts,omitempty"`
 	Keys           []map[string]any   `json:"keys,omitempty"`
 	Links          map[string]string  `json:"links,omitempty"`
+	Render         map[string]any     `json:"render,omitempty"`
 }
 
 // ConfigRepository is a repository in agent.yaml.

@@ -43,6 +43,8 @@ type Agent struct {
 	Dashboard Dashboard `json:"dashboard,omitzero"`
 	// Links are addresses that people are led to.
 	Links Links `json:"links,omitzero"`
+	// Render bounds what rendering may cost.
+	Render Rendering `json:"render,omitzero"`
 	// Concurrency is how many passes run at once, 1..256.
 	Concurrency int `json:"concurrency,omitempty"`
 	// Audit is how often every object is compared by dry-run although no watch reported anything, spread

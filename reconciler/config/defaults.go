@@ -3,6 +3,8 @@ package config
 import (
 	"path"
 	"time"
+
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
 // Every default of the three files stands here.
@@ -18,6 +20,10 @@ const (
 	// defaultConcurrency: a pass is nearly all waiting for API requests. 16 passes of some 5 requests of 10 ms
 	// each are 320 passes a second, a thousand applications in 3 s; 64 KiB of stack and objects each is 1 MiB.
 	defaultConcurrency = 16
+	// defaultRenderMemory and defaultRenderTime are those of package worker: twenty times, and a hundred times, what the
+	// largest public charts take.
+	defaultRenderMemory Size = worker.DefaultMemory
+	defaultRenderTime        = worker.DefaultTime
 	// defaultAudit: twice a day. 100 applications of 5 objects make 500 dry-runs in 43,200 s, one every 86 s.
 	defaultAudit = 12 * time.Hour
 	// defaultBranch is what Git and the forges call it.
@@ -50,6 +56,8 @@ func defaultAgent(a *Agent) {
 	setDefault(&a.Dashboard.Listen, DefaultDashboard)
 	defaultAccess(a.Dashboard.Access)
 	setDefault(&a.Concurrency, defaultConcurrency)
+	setDefault(&a.Render.Memory, defaultRenderMemory)
+	setDefault(&a.Render.Time, Duration(defaultRenderTime))
 	setDefault(&a.Audit, Duration(defaultAudit))
 	for i := range a.Repositories {
 		defaultRepository(&a.Repositories[i])

@@ -245,6 +245,8 @@ func (d docs) typeName(t reflect.Type) string {
 		return "duration"
 	case reflect.TypeFor[config.Percent]():
 		return "share"
+	case reflect.TypeFor[config.Size]():
+		return "size"
 	case reflect.TypeFor[config.Number]():
 		return "number"
 	case reflect.TypeFor[config.Moment]():
@@ -285,7 +287,7 @@ func TestReferenceIsTrue(t *testing.T) {
 	page.WriteString(`# The three files
 
 Every key of agent.yaml, sluice.yaml and the release file. Any other key is an error. A duration is written 90s, 30m,
-12h, 7d, or 1h30m; a share 50%; a number 0.01, 1%, or 250ms where the value is in seconds. A glob may have *, ? and
+12h, 7d, or 1h30m; a size 512Mi or 2Gi; a share 50%; a number 0.01, 1%, or 250ms where the value is in seconds. A glob may have *, ? and
 [a-z]. This page comes from the comments beside the types;
 ` + "`go generate ./reconciler/config`" + ` writes it anew.
 `)

@@ -24,6 +24,8 @@ func (d docs) schemaOf(t reflect.Type, inner []field) object {
 		return object{"type": "string", "pattern": `^([0-9]+(d|h|ms|m|s))+$`}
 	case reflect.TypeFor[config.Percent]():
 		return object{"type": "string", "pattern": "^(100|[1-9][0-9]?)%$"}
+	case reflect.TypeFor[config.Size]():
+		return object{"type": "string", "pattern": "^[0-9]+(Mi|Gi)$"}
 	case reflect.TypeFor[config.Number]():
 		return object{"type": []any{"number", "string"}, "pattern": `^-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?(%|ms|s)?$`}
 	case reflect.TypeFor[config.Moment]():

@@ -20,6 +20,7 @@ func checkAgent(d *document, a *Agent) {
 	if a.Concurrency < 1 || a.Concurrency > 256 {
 		d.reject("concurrency", "must be 1..256 (got %d)", a.Concurrency)
 	}
+	checkRendering(d, "render", a.Render)
 	if a.Audit.Std() < 10*time.Minute {
 		d.reject("audit", "must be at least 10m %s", got(a.Audit.String()))
 	}

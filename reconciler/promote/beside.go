@@ -90,11 +90,11 @@ func (b *beside) changes(ctx context.Context, s Subject, tip, draft *gitsource.T
 		return ok != still, nil
 	}
 	memo := b.memos.of(s.Application + "/" + s.Environment)
-	now, err := memo.of(ctx, tip, s.Charts, before)
+	now, err := memo.of(ctx, s.Renderer, tip, s.Charts, before)
 	if err != nil {
 		return false, err
 	}
-	then, err := memo.of(ctx, draft, s.Charts, after)
+	then, err := memo.of(ctx, s.Renderer, draft, s.Charts, after)
 	if err != nil || now.fault != nil && then.fault != nil {
 		return false, err
 	}

@@ -81,7 +81,7 @@ func (k *Keeper) candidate(ctx context.Context, s Subject, revision string, prov
 		if !ok || len(proven[from]) == 0 {
 			continue
 		}
-		rendered, err := k.memos.of(from).of(ctx, tree, s.Charts, req)
+		rendered, err := k.memos.of(from).of(ctx, s.Renderer, tree, s.Charts, req)
 		if err != nil {
 			return c, false, err
 		}
@@ -108,7 +108,7 @@ func (k *Keeper) digest(ctx context.Context, s Subject, revision string) (string
 	if !ok {
 		return "", false, nil
 	}
-	rendered, err := k.memos.of(s.Environment).of(ctx, tree, s.Charts, req)
+	rendered, err := k.memos.of(s.Environment).of(ctx, s.Renderer, tree, s.Charts, req)
 	if err != nil || rendered.fault != nil {
 		return "", false, err
 	}

@@ -68,6 +68,7 @@ func (b *bed) subject() Subject {
 		b.Fatal(err)
 	}
 	s := Subject{
+		Renderer:    render.Here{},
 		Application: "shop", Environment: "production", Repository: config.Repository{Branch: "main", Applications: &config.Discovery{Path: "*"}},
 		Tip: refs["refs/heads/main"], Dir: b.dir,
 		Lines: map[string][]record.Line{"staging": b.lines}, Capabilities: render.Capabilities{KubeVersion: "v1.36.3"},

@@ -53,6 +53,8 @@ type Subject struct {
 	Release config.Release
 	// Lines are the notes that count, by the environment that they are of.
 	Lines map[string][]record.Line
+	// Renderer renders what the revisions have.
+	Renderer Renderer
 	// Capabilities of the target cluster.
 	Capabilities render.Capabilities
 	// Charts has those from elsewhere.

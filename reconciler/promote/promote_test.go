@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
 )
 
 const sluiceYAML = `apiVersion: sluice.dev/v1alpha1
@@ -80,6 +81,7 @@ func (b bench) subject(lines ...record.Line) Subject {
 		b.t.Fatal(err)
 	}
 	return Subject{
+		Renderer:    render.Here{},
 		Application: "shop", Environment: "production", Repository: config.Repository{Branch: "main"}, Tip: tree.Revision(), Rules: rules,
 		Release: words, Lines: map[string][]record.Line{"staging": lines}, Now: time.Now(), Window: policies.Openness{Open: true},
 	}
@@ -97,7 +99,7 @@ func (b bench) healthy(revision string, soaked time.Duration) record.Line {
 	if !ok {
 		b.t.Fatalf("staging is not at %s", revision)
 	}
-	rendered, err := (&memo{}).of(b.t.Context(), tree, nil, req)
+	rendered, err := (&memo{}).of(b.t.Context(), render.Here{}, tree, nil, req)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -40,7 +40,7 @@ func attested(ctx context.Context, git *gitsource.Repository, s Subject, environ
 	if !ok {
 		return false, nil
 	}
-	rendered, err := new(memo).of(ctx, tree, s.Charts, req)
+	rendered, err := new(memo).of(ctx, s.Renderer, tree, s.Charts, req)
 	if err != nil || rendered.fault != nil {
 		return false, err
 	}

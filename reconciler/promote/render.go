@@ -24,6 +24,11 @@ func (m made) same(o made) bool {
 	return m.fault == nil && o.fault == nil && (m.inputs == o.inputs || m.digest == o.digest)
 }
 
+// Renderer renders: worker.Pool does.
+type Renderer interface {
+	Render(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error)
+}
+
 // memo remembers the last renders of an environment, by what they read: of hundreds of commits few render to something new.
 type memo struct{ all []made }
 
@@ -31,14 +36,14 @@ type memo struct{ all []made }
 const remembered = 64
 
 // of is the render of a revision, the same as an earlier one where every answer from Git is the same.
-func (m *memo) of(ctx context.Context, tree *gitsource.Tree, charts elsewhere.Source, req render.Request) (made, error) {
+func (m *memo) of(ctx context.Context, by Renderer, tree *gitsource.Tree, charts elsewhere.Source, req render.Request) (made, error) {
 	over := elsewhere.Over(tree, charts)
 	for _, known := range m.all {
 		if known.trace.Holds(over, req) {
 			return known, nil
 		}
 	}
-	out, err := render.Render(ctx, over, req)
+	out, err := by.Render(ctx, over, req)
 	if missing := over.Missing(); err != nil && len(missing) > 0 {
 		if passing := func(l elsewhere.Missing) bool { return !elsewhere.Lasting(l.Err) }; slices.ContainsFunc(missing, passing) || ctx.Err() != nil {
 			return made{}, fmt.Errorf("render %s at %.7s: %w", req.Environment, tree.Revision(), err)
@@ -84,7 +89,7 @@ func (k *Keeper) render(ctx context.Context, s Subject, revision string) (made, 
 	if !ok {
 		return made{}, req, false, nil
 	}
-	rendered, err := k.memos.of(s.Environment).of(ctx, tree, s.Charts, req)
+	rendered, err := k.memos.of(s.Environment).of(ctx, s.Renderer, tree, s.Charts, req)
 	return rendered, req, true, err
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/elsewhere"
-	"github.com/sluice-cd/sluice/render"
 )
 
 // Shown is what the text of a request tells of the objects: made of two renders of an environment, as Markdown.
@@ -61,11 +60,11 @@ func (s Subject) Objects(ctx context.Context, git *gitsource.Repository, revisio
 	if !ok {
 		return nil, nil
 	}
-	out, err := render.Render(ctx, elsewhere.Over(tree, s.Charts), req)
+	out, err := s.Renderer.Render(ctx, elsewhere.Over(tree, s.Charts), req)
 	if err != nil {
 		return nil, fmt.Errorf("render %s at %.7s: %w", s.Environment, revision, err)
 	}
-	return out.Objects, nil
+	return out.Masked().Objects, nil
 }
 
 // stages says how the release will replace the one before it.

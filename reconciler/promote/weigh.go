@@ -116,7 +116,7 @@ func (k *Keeper) fault(ctx context.Context, s Subject, revision string) (string,
 	if !ok {
 		return "there is no " + s.Environment + " of " + s.Application + " at " + revision[:7], nil
 	}
-	rendered, err := k.memos.of(s.Environment).of(ctx, tree, s.Charts, req)
+	rendered, err := k.memos.of(s.Environment).of(ctx, s.Renderer, tree, s.Charts, req)
 	if err != nil || rendered.fault == nil {
 		return "", err
 	}
