@@ -54,9 +54,8 @@ type hookRun struct {
 func hooksOf(made *render.Result) []*unstructured.Unstructured {
 	var objects []*unstructured.Unstructured
 	for _, h := range inOrder(made.Hooks, made.Tests) {
-		o := h.Object.DeepCopy() // one that is a test too is there twice
-		annotate(o, hookAnnotation, strings.Join(h.Events, ","))
-		objects = append(objects, o)
+		annotate(h.Object, hookAnnotation, strings.Join(h.Events, ","))
+		objects = append(objects, h.Object)
 	}
 	return objects
 }

@@ -32,8 +32,7 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 		if err != nil {
 			return made{asked: all.asked}, nth(i, err)
 		}
-		all.objects, all.hooks = append(all.objects, m.objects...), append(all.hooks, m.hooks...)
-		all.tests = append(all.tests, m.tests...)
+		all.objects, all.hooks, all.tests = append(all.objects, m.objects...), append(all.hooks, m.hooks...), append(all.tests, m.tests...)
 		if len(all.objects) > manifest.MaxObjects {
 			return made{asked: all.asked}, manifest.Faultf(m.from, "the sources give more than %d objects", manifest.MaxObjects)
 		}

@@ -54,13 +54,13 @@ func TestHooksInTheirOrder(t *testing.T) {
 		return all
 	}
 	want := []string{
-		"Secret/s [pre-install] -5", "Thing/x [pre-install] -5", "ServiceAccount/z [pre-install] 1", "Job/a [pre-install] 1",
+		"Secret/s [pre-install] -5", "Thing/x [pre-install] -5", "ServiceAccount/z [pre-install] 1", "Job/a [pre-install test] 1",
 		"Job/b [pre-install pre-upgrade] 1",
 	}
 	if diff := cmp.Diff(want, got(r.Hooks)); diff != "" {
 		t.Errorf("hooks (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"Pod/smoke [test] 0", "Job/a [test] 1"}, got(r.Tests)); diff != "" {
+	if diff := cmp.Diff([]string{"Pod/smoke [test] 0"}, got(r.Tests)); diff != "" {
 		t.Errorf("tests (-want +got):\n%s", diff)
 	}
 }

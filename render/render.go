@@ -34,7 +34,7 @@ type Capabilities struct {
 type Result struct {
 	Objects []*unstructured.Unstructured // namespaces and definitions first, then by group, kind, namespace and name
 	Hooks   []Hook                       // a chart's hooks in the order in which they run: by weight, kind and name
-	Tests   []Hook                       // those that a test run wants; an object may be among Hooks too
+	Tests   []Hook                       // those that are tests alone
 	Digest  string                       // SHA-256 of the objects and hooks, generated values masked, in hex: a test that changes makes no release
 	Inputs  string                       // SHA-256 of the files that were read and of the request's shape, in hex
 	Trace   Trace
@@ -48,7 +48,7 @@ type Result struct {
 // Hook is an object that a chart runs at a moment, rather than keeps. Only charts have hooks.
 type Hook struct {
 	Object         *unstructured.Unstructured
-	Events         []string // pre-install, post-upgrade and so on; of a test, test
+	Events         []string // pre-install, post-upgrade, test and so on
 	Weight         int      // lower ones run first
 	DeletePolicies []string // before-hook-creation, hook-succeeded, hook-failed; may be empty
 }

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/sluice-cd/sluice/render/manifest"
 )
 
@@ -50,15 +48,10 @@ func substituted(v *view, req Request, m made) error {
 			return err
 		}
 	}
-	filled := map[*unstructured.Unstructured]bool{} // a hook may be a test too
 	for _, h := range slices.Concat(m.hooks, m.tests) {
-		if filled[h.Unstructured] {
-			continue
-		}
 		if err := f.object(h.Object); err != nil {
 			return err
 		}
-		filled[h.Unstructured] = true
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,8 @@ type renderFlags struct {
 	dir, revision, kubeVersion, output string
 	apiVersions                        []string
 	hooks, tests                       bool
+	into, against                      string
+	explain                            bool
 }
 
 func renderCommand() *cobra.Command {
@@ -50,11 +53,35 @@ root of the repository, or outside Git the folder of sluice.yaml.`,
 	cmd.Flags().StringSliceVar(&flags.apiVersions, "api-versions", nil, "API versions that charts see")
 	cmd.Flags().BoolVar(&flags.hooks, "hooks", false, "print a chart's hooks too, in the order in which they run")
 	cmd.Flags().BoolVar(&flags.tests, "tests", false, "print a chart's tests too")
-	outputFlag(cmd, &flags.output, "yaml", "json")
+	cmd.Flags().StringVar(&flags.into, "output-dir", "", "a new or empty folder, for -o dir: a file for each object")
+	cmd.Flags().BoolVar(&flags.explain, "explain", false, "print what it reads instead, and with --against why an agent would render again")
+	cmd.Flags().StringVar(&flags.against, "against", "", "for --explain: a commit, branch or tag that was rendered before")
+	outputFlag(cmd, &flags.output, "yaml", "json", "dir")
 	return cmd
 }
 
+// check finds flags that make no sense together.
+func (f *renderFlags) check() error {
+	switch {
+	case f.explain && (f.into != "" || f.output == "dir"):
+		return usageError{errors.New("--explain prints no objects, so there is nothing for --output-dir")}
+	case f.against != "" && !f.explain:
+		return usageError{errors.New("--against is for --explain; `sluice diff --against` compares objects")}
+	case f.output == "dir" && f.into == "":
+		return usageError{errors.New("-o dir needs --output-dir FOLDER")}
+	case f.into != "" && f.output == "json":
+		return usageError{errors.New("--output-dir is for -o dir")}
+	}
+	if f.into != "" {
+		f.output = "dir"
+	}
+	return nil
+}
+
 func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, args []string) error {
+	if err := flags.check(); err != nil {
+		return err
+	}
 	place, err := locate(ctx, flags.dir, flags.revision)
 	if err != nil {
 		return err
@@ -63,6 +90,9 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	app, env, err := place.environment(args)
 	if err != nil {
 		return err
+	}
+	if flags.explain {
+		return explain(ctx, out, flags, args, place, app, env)
 	}
 	made, err := place.render(ctx, app, env, render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: flags.apiVersions})
 	if err != nil {
@@ -79,6 +109,9 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 				objects = append(objects, h.Object)
 			}
 		}
+	}
+	if flags.output == "dir" {
+		return writeObjects(flags.into, objects)
 	}
 	return printObjects(out, flags.output, objects)
 }

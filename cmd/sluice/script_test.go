@@ -24,9 +24,13 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/worker"
 )
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"sluice": main}) }
+func TestMain(m *testing.M) {
+	worker.Main()
+	testscript.Main(m, map[string]func(){"sluice": main})
+}
 
 // TestScripts runs the command lines of testdata/script: what they print, where, and how they end is a contract. Each has
 // a Git server of its own, at $GIT, which lets in the user of the folder $CREDENTIALS. Beside the usual commands they know

@@ -70,7 +70,7 @@ with --kubeconfig or --context, by your own rights.`,
 				if len(faults) > 0 || filepath.Base(file) != config.FileName || flags.filesAlone {
 					continue
 				}
-				found := renderAll(cmd.Context(), file, flags.kubeVersion)
+				found := validateRenders(cmd.Context(), file, flags.kubeVersion)
 				all.faults, all.notes = append(all.faults, found.faults...), append(all.notes, found.notes...)
 				all.objects, all.foreign = all.objects+found.objects, all.foreign+found.foreign
 			}

@@ -27,8 +27,8 @@ type rendered struct {
 	objects, foreign int
 }
 
-// renderAll renders each environment of a valid sluice.yaml, in a process that is bounded, and checks what it gives.
-func renderAll(ctx context.Context, file, kubeVersion string) (found rendered) {
+// validateRenders renders each environment of a valid sluice.yaml, in a process that is bounded, and checks what it gives.
+func validateRenders(ctx context.Context, file, kubeVersion string) (found rendered) {
 	dir := filepath.Dir(file)
 	place, err := locate(ctx, dir, "")
 	if err != nil {

@@ -58,13 +58,16 @@ func measure(ctx context.Context, o options) error {
 	r.Machine = thisMachine(o.applications)
 	small, large, notes := needs(r, smallGroups("")), needs(r, largeGroups()), r.wants(noteFigures()...)
 	told := r.wants(toldFigures()...)
-	watched := r.wants(watchedFigures()...)
-	if !small && !large && !notes && !told && !watched {
+	watched, rendered := r.wants(watchedFigures()...), r.wants(renderFigures()...)
+	if !small && !large && !notes && !told && !watched && !rendered {
 		return fmt.Errorf("no figure matches %q", o.run)
 	}
 	var faults []error
 	if notes {
 		faults = append(faults, within(ctx, func(b *bed) { measureNotes(b, r) }))
+	}
+	if rendered && ctx.Err() == nil {
+		faults = append(faults, within(ctx, func(b *bed) { measureRenders(b, r) }))
 	}
 	if told && ctx.Err() == nil {
 		faults = append(faults, within(ctx, func(b *bed) { measureTold(b, r, o) }))

@@ -44,7 +44,7 @@ type Output struct {
 	// Definitions is how many of Objects are those of crds/.
 	Definitions int
 	Hooks       []Hook
-	// Tests are the hooks that a test run wants; one may be among Hooks too. They may differ from render to render.
+	// Tests are hooks that are tests alone; these may differ from render to render.
 	Tests  []Hook
 	Asked  map[string]string // questions about the cluster, with their answers; see Answer
 	Looked []Lookup          // what lookup was asked for, found or not; sorted

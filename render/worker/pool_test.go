@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/sluice-cd/sluice/render"
 )
@@ -113,7 +114,7 @@ func TestWorkerRendersTheSame(t *testing.T) {
 			if want != nil && got != nil { // what is generated is another each time, in the same places
 				want, got = alike(want), alike(got)
 			}
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(render.Trace{})); diff != "" {
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(render.Trace{}), cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-here +there):\n%s", diff)
 			}
 			if fmt.Sprint(wantErr) != fmt.Sprint(err) {
@@ -124,7 +125,7 @@ func TestWorkerRendersTheSame(t *testing.T) {
 			}
 			wantTrace, wantKnown := render.TraceOf(wantErr)
 			trace, known := render.TraceOf(err)
-			if diff := cmp.Diff(wantTrace, trace, cmp.AllowUnexported(render.Trace{})); known != wantKnown || diff != "" {
+			if diff := cmp.Diff(wantTrace, trace, cmp.AllowUnexported(render.Trace{}), cmpopts.EquateEmpty()); known != wantKnown || diff != "" {
 				t.Errorf("trace %v (-here +there):\n%s", known, diff)
 			}
 			var wantAt, at *render.Error
