@@ -48,7 +48,7 @@ func substituted(v *view, req Request, m made) error {
 			return err
 		}
 	}
-	for _, h := range m.hooks {
+	for _, h := range slices.Concat(m.hooks, m.tests) {
 		if err := f.object(h.Object); err != nil {
 			return err
 		}
