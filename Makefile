@@ -74,6 +74,13 @@ e2e/bin/helm e2e/bin/kustomize: Makefile | $(CACHE)/programs
 	$(call timed,Building $@,GOBIN=$(CURDIR)/e2e/bin $(GO) install -ldflags='-s -w' $(if $(filter %/helm,$@),$(HELM),$(KUSTOMIZE)))
 	@touch $@
 
+# A registry, for charts.
+REGISTRY := github.com/distribution/distribution/v3/cmd/registry
+e2e/bin/registry: e2e/registry/go.mod e2e/registry/go.sum | $(CACHE)/programs
+	$(call timed,Building e2e/bin/registry: a registry (the first time minutes),\
+		cd e2e/registry && $(GO) build -ldflags='-s -w' -o ../bin/registry $(REGISTRY))
+	@touch $@
+
 e2e/bin/devgit: go.mod go.sum $(call sources,gitsource) | $(CACHE)/programs
 	$(call timed,Building e2e/bin/devgit,$(GO) build -o $@ ./gitsource/gittest/devgit)
 	@touch $@
@@ -93,7 +100,7 @@ $(LINT): | $(CACHE)/programs
 	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/golangci-lint $@ && touch $@
 
 .PHONY: prerequisites
-prerequisites: bin/sluice e2e/bin/helm e2e/bin/kustomize e2e/bin/devgit e2e/bin/devdashboard e2e/bin/gitea e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
+prerequisites: bin/sluice e2e/bin/helm e2e/bin/kustomize e2e/bin/devgit e2e/bin/devdashboard e2e/bin/gitea e2e/bin/registry e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
 
 # Programs of the system. As root on Debian a missing one is installed, otherwise its package is named.
 # $(call install,packages): what the shell variable missing has.
@@ -267,7 +274,7 @@ verify: $(LINT) ## Formatting, vet, linter, tidy modules, generated files; a cle
 	@echo "==> gofmt"; unformatted=$$(gofmt -l cmd e2e gitsource policies reconciler render) || exit 1; \
 	[ -z "$$unformatted" ] || { echo "Error: not formatted:" $$unformatted >&2; echo "Try: gofmt -w" $$unformatted >&2; exit 1; }
 	$(call timed,Modules are tidy,$(GO) mod tidy -diff && (cd e2e && $(GO) mod tidy -diff) && (cd e2e/cluster && $(GO) mod tidy -diff) && \
-		(cd e2e/forge && $(GO) mod tidy -diff))
+		(cd e2e/forge && $(GO) mod tidy -diff) && (cd e2e/registry && $(GO) mod tidy -diff))
 	@$(MAKE) test-vet
 	$(call timed,Linter,bad=; $(LINT) run ./... || bad=1; (cd e2e && ../$(LINT) run --config ../.golangci.yml ./...) || bad=1; test -z "$$bad")
 	$(call timed,Reference page and schemas are what the types say,$(GO) test -count=1 ./reconciler/config)

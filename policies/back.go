@@ -16,6 +16,9 @@ func takeBack(s State, o Observation, form Form, phase Phase, reason string, tol
 	s = s.unmoved()
 	s.Form, s.Back, s.Applied, s.StageBegan = form, true, false, o.Now
 	s.Closed, s.Opens, s.From = false, time.Time{}, Release{}
+	if phase == Failed || phase == Superseded {
+		s.Hooking = Hooking{}
+	}
 	s = s.retreat(was, o)
 	if phase == Failed {
 		reason += fmt.Sprintf("; back to %s", short(s.Proven.Revision))
@@ -54,7 +57,7 @@ func turnBack(s State, p Plan, o Observation, told []Record) (State, []Record, b
 // stood notes that nobody could act for a while, and goesOn begins the time of the stage anew after it: what was not looked at
 // counts for nothing.
 func (s State) stood() State {
-	s.Stood = s.Stood || s.Form.Held() || s.Form == Finishing || s.Form == Wave
+	s.Stood = s.Stood || s.Form.Held() || s.Form == Finishing || s.Form == Wave || s.Hooking.Runs()
 	return s
 }
 
@@ -62,6 +65,9 @@ func (s State) goesOn(o Observation) State {
 	if s.Stood {
 		s.Stood, s.StageBegan, s.Measured = false, o.Now, nil
 		s.Reached, s.Unready, s.Lost = time.Time{}, time.Time{}, time.Time{}
+		if s.Hooking.Runs() {
+			s.Hooking.Began = o.Now
+		}
 	}
 	return s
 }

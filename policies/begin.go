@@ -46,7 +46,8 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
 	// What is live is proven; also where that came back a moment ago.
-	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Phase == Healthy || s.goesBack(s.Release) && s.Phase != Failed
+	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Hooking.Moment().before() && s.Hooking.Whole || s.Phase == Healthy || s.goesBack(s.Release) && s.Phase != Failed
+	s.Hooking = s.hooked(p, o, proven)
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = s.Waiting.told(p.Release), Progressing, "", false, "", false
 	s.Scene, s.Soak = s.Scene.end(o.Now), Soak{}
 	s.Began, s.Since, s.Staging = o.Now, o.Now, s.names(p)

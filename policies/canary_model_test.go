@@ -247,7 +247,7 @@ func (a *agent) carryOut(t *testing.T, seed uint64, e Effect) {
 		}
 	case Unsplit:
 		a.route.services = [2]string{}
-	case Repair, Prune, Evict, Keep, Clear: // a Deployment's pods are its controller's
+	case Hook, Unhook, Repair, Prune, Evict, Keep, Clear: // a Deployment's pods are its controller's
 	}
 }
 

@@ -213,5 +213,9 @@ func versionOf(
 	made.SetAPIVersion("v1")
 	made.SetKind(id.kind)
 	made.SetNamespace(id.namespace)
+	if block, encrypted := plain.Object["sops"]; encrypted {
+		// How the values are opened. It is no content: another recipient of the key makes no other version.
+		made.Object["sops"] = runtime.DeepCopyJSONValue(block)
+	}
 	return made
 }

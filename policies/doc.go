@@ -107,6 +107,20 @@
 // In the middle of a canary the proven pods are there still, so that the way to them is the abort. A newer release lets a wave
 // end, for a minute at the most, and is staged over what it brought back.
 //
+// The hooks of a chart run around all of this, one after the other, each once ([Hooking]). Which ones do is what the release is
+// to its environment when it begins: an installation, an upgrade or a roll-back.
+//
+//	hooks        run                                            one that fails, or takes too long
+//	pre-...      before anything of the release is sent or      ends it, Failed; what was proven stays, of which nothing was
+//	             assessed                                       touched
+//	post-...     when every object is Current, after the last   takes the release back where releases are, staged or not;
+//	             stage; before Healthy                          else it stays, Failed
+//	test         after those, where the rules ask for tests     the same
+//	pre-delete   before an absent environment is deleted        stops the deletion, told as Holding
+//	post-delete  after it                                       is told
+//
+// The way back of a failure runs none: it is to be there at once. A newer release waits for no hook of an older one.
+//
 // Blocked is no state of a release but of a revision that none could be made of: it does not render, or a
 // guard refuses it. What runs stays, and Git is told once.
 //

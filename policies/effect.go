@@ -6,6 +6,7 @@ type Effect string
 // The effects, in the order in which they are carried out.
 const (
 	Assess  Effect = "assess"  // find out, by dry-runs, which workloads a release would replace the pods of
+	Hook    Effect = "hook"    // begin the hook that is due, see [Hooking]
 	Keep    Effect = "keep"    // take a pod or two that failed out of everything that selects them
 	Apply   Effect = "apply"   // apply the objects of the live release, in the form of the state
 	Measure Effect = "measure" // begin to take the samples of [State.Measuring]
@@ -14,6 +15,7 @@ const (
 	Unsplit Effect = "unsplit" // delete the Services that a route's traffic was split with
 	Prune   Effect = "prune"   // delete owned objects that Git no longer has
 	Clear   Effect = "clear"   // delete the pods that were kept
+	Unhook  Effect = "unhook"  // delete what is left of hooks
 )
 
 // effects are those that are due, in order.
@@ -22,6 +24,15 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	over := s.Scene.over(o.Now)
 	if !over && !s.Scene.Until.IsZero() && !s.Scene.Tried && s.Form != Draining { // a route may still send to them
 		due = append(due, Keep)
+	}
+	if s.Hooking.Moment().before() { // nothing of the release is sent before they are over
+		if s.Hooking.Runs() {
+			due = append(due, Hook)
+		}
+		if over {
+			due = append(due, Clear)
+		}
+		return due
 	}
 	if s.Assess {
 		if due = append(due, Assess); over {
@@ -45,6 +56,9 @@ func effects(s State, p Plan, o Observation, prune bool) []Effect {
 	}
 	if prune {
 		due = append(due, Prune)
+	}
+	if s.Hooking.Runs() {
+		due = append(due, Hook)
 	}
 	if over { // nothing waits for it
 		due = append(due, Clear)

@@ -237,7 +237,7 @@ func (k *keeper) carryOut(t *testing.T, seed uint64, e Effect, o Observation) {
 		k.result = ApplyDone
 	case Evict:
 		k.evict(t, seed, o)
-	case Repair, Prune, Keep, Measure, Unsplit, Clear:
+	case Hook, Unhook, Repair, Prune, Keep, Measure, Unsplit, Clear:
 	}
 }
 

@@ -77,6 +77,8 @@ type State struct {
 	Scene Scene `json:"scene,omitzero"`
 	// Soak is how long Release was well since it was proven.
 	Soak Soak `json:"soak,omitzero"`
+	// Hooking is where Release stands with its hooks.
+	Hooking Hooking `json:"hooking,omitzero"`
 	Staging
 }
 
@@ -128,6 +130,9 @@ type Plan struct {
 	Override Override
 	// Soaks are how long others wait for a proven release to be well, before it goes on to them.
 	Soaks []time.Duration
+	// Hooks are those of Release, or where Absent those of the live release. Tests: its tests must pass before it is proven.
+	Hooks Hooks
+	Tests bool
 	// Known: the release was the last to be proven here, and the state that said so is lost. Windows do not keep it away.
 	Known bool
 }
@@ -185,6 +190,11 @@ type Observation struct {
 	Samples []Sample
 	// Traffic is what is seen of [State.Split].
 	Traffic Routing
+	// Hook is the one that is due in the state. Hooks counts the objects of hooks that are there still.
+	Hook  HookSeen
+	Hooks int
+	// Runs: objects of the first release are there already, made by others.
+	Runs bool
 	// Watched is since when somebody has looked without a break.
 	Watched time.Time
 }

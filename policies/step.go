@@ -1,6 +1,9 @@
 package policies
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Record is a line that Git is to be told. It belongs to the state it was returned with and is saved with
 // it, so that it is told once.
@@ -32,11 +35,14 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 		if s, told = awaitLeave(s, p, o, told); s.Waiting != (Waiting{}) {
 			return s.stood(), nil, told
 		}
-		return leave(s, o)
+		return leave(s, p, o, told)
+	}
+	if s.Hooking.Leaves { // it is not to be deleted any more
+		s.Hooking = Hooking{}
 	}
 	p = s.barred(p)
 	s, told = refuse(s, p, told)
-	if p.Idle && (s.Assess || s.Stage > 0 && s.Phase != Healthy) {
+	if p.Idle && (s.Assess || s.Hooking.Runs() || s.Stage > 0 && s.Phase != Healthy) {
 		return s.stood(), nil, told
 	}
 	s = s.goesOn(o)
@@ -64,6 +70,9 @@ func Step(s State, p Plan, o Observation) (State, []Effect, []Record) {
 
 // advance moves the release by what is seen of it.
 func advance(s State, p Plan, o Observation, told []Record) (State, []Record) {
+	if s.Hooking.Moment().before() {
+		return hook(s, p, o, told)
+	}
 	if s.Assess {
 		return assess(s, p, o, told)
 	}
@@ -128,6 +137,10 @@ func roll(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	switch {
 	case s.Phase == Healthy:
 		return s.soak(p, o, told)
+	case s.Hooking.Failed: // however well its objects are
+		return s, told
+	case o.Health != Degraded && (s.Hooking.Runs() || o.Health == Current && len(s.Hooking.Ahead) > 0):
+		return hook(s, p, o, told)
 	case o.Health == Current:
 		s, told = enter(s, Healthy, s.rolled(), o, told)
 		s = s.prove(p, o.Now)
@@ -159,20 +172,29 @@ func enter(s State, phase Phase, reason string, o Observation, told []Record) (S
 }
 
 // leave deletes all that an absent environment owns.
-func leave(s State, o Observation) (State, []Effect, []Record) {
+func leave(s State, p Plan, o Observation, told []Record) (State, []Effect, []Record) {
 	s.Scene = s.Scene.end(o.Now)
 	s.Scene = kept(s, s.Phase, Plan{}, o).Scene
-	if o.Owned > 0 {
-		return s, []Effect{Prune}, nil
+	var hooks bool
+	if s, told, hooks = leaveHook(s, p, o, told); hooks {
+		if !s.Hooking.Runs() {
+			return s, nil, told
+		}
+		return s, []Effect{Hook}, told
 	}
-	if !s.Scene.Until.IsZero() {
-		return s, []Effect{Clear}, nil
+	switch {
+	case o.Owned > 0:
+		return s, []Effect{Prune}, told
+	case !s.Scene.Until.IsZero():
+		return s, []Effect{Clear}, told
+	case o.Hooks > 0:
+		return s, []Effect{Unhook}, told
+	case s.Phase == "":
+		s.Hooking = Hooking{}
+		return s, nil, told
 	}
-	if s.Phase == "" {
-		return s, nil, nil
-	}
-	told := Record{Phase: Superseded, Release: s.Release, Reason: "the environment is absent: all its objects were deleted", Began: s.Began}
-	return State{}, nil, []Record{told}
+	reason := strings.TrimSuffix("the environment is absent: all its objects were deleted; "+s.Hooking.Why, "; ")
+	return State{}, nil, append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 }
 
 func short(revision string) string { return revision[:min(7, len(revision))] }

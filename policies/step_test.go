@@ -41,6 +41,9 @@ func (s *story) play(line string) (string, error) {
 	s.seen.Now = start.Add(s.clock)
 	next, effects, told := Step(s.state, s.plan, s.seen)
 	s.leaving = nil
+	if before := s.state.Hooking; before.Next != next.Hooking.Next || before.Moment() != next.Hooking.Moment() || !before.Began.Equal(next.Hooking.Began) {
+		s.seen.Hook = HookSeen{} // of another one
+	}
 	for _, w := range next.Staged {
 		for _, p := range next.Leaving(s.seen, w.Name) {
 			s.leaving = append(s.leaving, p.Name)
@@ -184,6 +187,8 @@ func (s *story) stage(key, value string) error {
 		return errors.Join(errs[:]...)
 	case "traffic", "route", "services":
 		return s.traffic(key, value)
+	case "hooks", "tests", "hook", "limit", "runs", "left":
+		return s.hook(key, value)
 	case "allow", "deny", "override", "known":
 		return s.window(key, value)
 	case "fault":
@@ -207,6 +212,35 @@ func (s *story) stage(key, value string) error {
 		return err
 	default:
 		return fmt.Errorf("no such word %q", key)
+	}
+	return nil
+}
+
+// hook says what belongs to hooks.
+func (s *story) hook(key, value string) error {
+	switch key {
+	case "hooks": // hooks=pre-upgrade/2,post-upgrade/1: so many of each moment
+		s.plan.Hooks = Hooks{}
+		for each := range strings.SplitSeq(value, ",") {
+			moment, count, found := strings.Cut(each, "/")
+			if !found { // hooks= for none
+				continue
+			}
+			n, err := strconv.Atoi(count)
+			if err != nil {
+				return err
+			}
+			s.plan.Hooks[Moment(moment)] = n
+		}
+	case "tests":
+		s.plan.Tests = value == "yes"
+	case "hook": // hook=done, hook=failed: of the one that is due; hook=waits: it runs
+		s.seen.Hook = HookSeen{Name: "Job/migrate", Result: HookResult(strings.TrimSuffix(value, "waits")), Says: "it says so", Limit: 5 * time.Minute}
+	case "runs":
+		s.seen.Runs = value == "yes"
+	case "left":
+		_, err := fmt.Sscan(value, &s.seen.Hooks)
+		return err
 	}
 	return nil
 }
@@ -283,6 +317,11 @@ func answer(s State, effects []Effect, leaving []string, told []Record) string {
 	fmt.Fprintf(&b, "  %s", strings.TrimSpace(cmpOr(string(s.Phase), "(none)")+" "+s.Release.Revision))
 	if s.Stage > 0 || s.Form != Settled || s.Back {
 		b.WriteString(staging(s))
+	}
+	for i, h := range s.Hooking.Ahead {
+		if fmt.Fprintf(&b, " {%s of %d}", h.Moment, h.Count); i == 0 && s.Hooking.Runs() {
+			fmt.Fprintf(&b, "#%d %s", s.Hooking.Next+1, s.Hooking.Why)
+		}
 	}
 	if s.Applied {
 		b.WriteString(" applied")
@@ -426,7 +465,7 @@ func (w *world) carryOut(effects []Effect) {
 			w.stale = 0
 		case Assess:
 			w.known = true
-		case Repair, Evict, Measure, Keep, Clear, Unsplit:
+		case Hook, Unhook, Repair, Evict, Measure, Keep, Clear, Unsplit:
 		}
 		if w.random.IntN(3) == 0 {
 			w.result = NotApplied // killed after it: nobody remembers

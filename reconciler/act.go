@@ -26,10 +26,17 @@ func act(ctx context.Context, p *Pass) Outcome {
 	if p.Allowed == nil {
 		return next // nobody to act as
 	}
+	if out := p.tidyHooks(ctx); out.Verdict != Next {
+		return out
+	}
 	for _, effect := range p.Effects {
 		var out Outcome
 		p.log.Debug("Effect began", "step", string(effect))
 		switch effect {
+		case policies.Hook:
+			out = p.hook(ctx)
+		case policies.Unhook:
+			out = p.unhook(ctx)
 		case policies.Assess:
 			out = p.assess(ctx)
 		case policies.Keep:

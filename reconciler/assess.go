@@ -40,6 +40,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	if err := p.ensureNamespace(ctx); err != nil {
 		return retry(err)
 	}
+	objects = applied(objects)
 	plain, err := p.plain(ctx, objects)
 	if err != nil {
 		return retry(err)
@@ -47,7 +48,7 @@ func (p *Pass) assess(ctx context.Context) Outcome {
 	objects = policies.Named(objects, true, plain)
 	p.hide(objects)
 	plan, err := p.client().Plan(ctx, apply.Request{
-		Owner: p.owner(), Objects: applied(objects), Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
+		Owner: p.owner(), Objects: objects, Inventory: t.held.saved.Inventory, Adopt: p.Rules.Adopt,
 	})
 	if err != nil {
 		return p.settled(ctx, false, err)

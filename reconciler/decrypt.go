@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,12 +11,16 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/policies"
+	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/sops"
 )
 
 // keyAge is the least time between two looks for keys that did not fit: somebody may have added the one that is missing.
 const keyAge = 5 * time.Second
+
+// keysAgain is when a release is looked at again whose Secrets do not open.
+const keysAgain = 15 * time.Second
 
 // decryptionKeys are the keys that permissions name. It may be used concurrently.
 type decryptionKeys struct {
@@ -93,14 +98,25 @@ func (k *decryptionKeys) open(ref config.Credentials, o *unstructured.Unstructur
 
 // inFile names the file of an encrypted Secret, where it was rendered by this process.
 func (p *Pass) inFile(o *unstructured.Unstructured, err error) error {
-	name := o.GetName()
-	if plain := o.GetLabels()[policies.LabelVersionOf]; plain != "" {
-		name = plain
-	}
+	name := cmp.Or(o.GetLabels()[policies.LabelVersionOf], o.GetAnnotations()[policies.LabelVersionOf], o.GetName())
 	if file := p.target.files[o.GetNamespace()+"/"+name]; file != "" {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return err
+}
+
+// unopened says of each encrypted Secret that does not open why. What was sent before is not asked again: a key that went
+// takes nothing back.
+func (p *Pass) unopened(objects []*unstructured.Unstructured) (faults []string) {
+	if state := p.target.held.saved.State; state.Applied && state.Release.Same(p.Wanted.Release) {
+		return nil
+	}
+	for _, o := range objects {
+		if _, err := p.open(o); err != nil {
+			faults = append(faults, fmt.Sprintf("%s: %v", apply.IDOf(o), err))
+		}
+	}
+	return faults
 }
 
 // hide has the values of Secrets masked wherever people look, those that are encrypted too. What cannot be opened is said

@@ -155,7 +155,7 @@ func (p *Pass) warnings(ctx context.Context) []string {
 		return nil
 	}
 	var texts []string
-	for _, w := range policies.Warnings(objects, proven, p.Wanted.Canary) {
+	for _, w := range policies.Warnings(applied(objects), applied(proven), p.Wanted.Canary) {
 		texts = append(texts, w.String())
 	}
 	return texts

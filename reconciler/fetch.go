@@ -16,10 +16,6 @@ import (
 
 // newFetcher keeps charts from elsewhere beside the mirrors, and fetches them from the servers of agent.yaml alone.
 func (a *Agent) newFetcher() (*elsewhere.Fetcher, error) {
-	store, err := charts.OpenStore(filepath.Join(a.config.DataDir, "charts"), charts.DefaultLimit)
-	if err != nil {
-		return nil, err
-	}
 	servers := map[*config.ChartServer]elsewhere.Server{}
 	for i := range a.config.Charts {
 		c := &a.config.Charts[i]
@@ -33,7 +29,7 @@ func (a *Agent) newFetcher() (*elsewhere.Fetcher, error) {
 		}
 		servers[c] = elsewhere.Server{Server: charts.NewServer(conf), Name: u.Host, Refused: of.forget}
 	}
-	return elsewhere.NewFetcher(elsewhere.FetcherConfig{Store: store, Now: a.now, Server: func(l config.Locked) (elsewhere.Server, error) {
+	return elsewhere.NewFetcher(elsewhere.FetcherConfig{Store: charts.NewStore(filepath.Join(a.config.DataDir, "charts"), charts.DefaultLimit), Now: a.now, Server: func(l config.Locked) (elsewhere.Server, error) {
 		c, ok := a.config.ChartServer(l.URL)
 		if !ok {
 			address, _, _ := strings.Cut(l.URL, "?")

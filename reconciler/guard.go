@@ -28,7 +28,8 @@ func guard(_ context.Context, p *Pass) Outcome {
 		Namespaces: p.Allowed.Namespaces, Reserved: append(config.ReservedNamespaces(), p.agent.config.StateNamespace),
 		Allow: kinds.Allow, ClusterWide: kinds.ClusterWide, Deny: kinds.Deny,
 	}
-	refused := g.Check(t.objects)
+	refused := g.Check(due(t.objects, p.Rules.Rollout.Tests))
+	refused = append(refused, twice(t.objects)...)
 	for _, a := range p.Rules.Rollout.Analysis {
 		if a.Job != "" && jobFor(t.objects, a.Job) == nil {
 			refused = append(refused, fmt.Sprintf("rollout.analysis[%s].job: no Job has the annotation %s: %s", a.Name, analysis.Annotation, a.Job))
@@ -38,6 +39,10 @@ func guard(_ context.Context, p *Pass) Outcome {
 		p.log.Warn("Roll-back was let through", "revision", p.Wanted.Release.Revision, "reason", strings.Join(refused, "; "))
 		p.target.warned = refused
 		refused = nil
+	}
+	if sealed := p.unopened(t.objects); len(sealed) > 0 { // a roll-back could not send them either
+		refused = append(refused, sealed...)
+		p.Again = sooner(p.Again, keysAgain)
 	}
 	if len(refused) > 0 {
 		release := p.Wanted.Release

@@ -29,6 +29,7 @@ func (p *Pass) load(ctx context.Context) error {
 	}
 	t.untold, h.saved.Untold = append(h.saved.Untold, t.untold...), nil
 	t.held, t.loaded = h, true
+	t.secrets = t.secrets.hiding(h.saved.Generated)
 	if t.audited.IsZero() {
 		t.audited = p.agent.now().Add(-p.agent.spread(p.agent.config.Audit.Std()))
 	}
@@ -50,6 +51,8 @@ func (p *Pass) takeLeft(ctx context.Context) error {
 		}
 		if left.Version != 0 {
 			t.held.saved.Inventory = apply.Union(t.held.saved.Inventory, left.Inventory)
+			t.held.saved.Hooks = append(t.held.saved.Hooks, left.Hooks...)
+			t.held.saved.Generated = mergeGenerated(t.held.saved.Generated, left.Generated)
 			t.former = append(t.former, left.Key)
 		}
 	}
@@ -92,11 +95,11 @@ func (p *Pass) rebuild(ctx context.Context) (Saved, error) {
 		names = append(names, former)
 	}
 	for _, name := range names {
-		inventory, err := p.site.owned(ctx, name)
+		inventory, hooks, err := p.site.owned(ctx, name)
 		if err != nil {
 			return fresh, fmt.Errorf("search objects that %s owns: %w", name, err)
 		}
-		fresh.Inventory = apply.Union(fresh.Inventory, inventory)
+		fresh.Inventory, fresh.Hooks = apply.Union(fresh.Inventory, inventory), append(fresh.Hooks, hooks...)
 	}
 	return fresh, nil
 }

@@ -1,10 +1,12 @@
 package reconciler
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -20,8 +22,9 @@ func manifestsName(k Key, digest string, part int) string {
 	return fmt.Sprintf("%s.%.12s.%d", StateName(k), digest, part)
 }
 
-// saveManifests writes the objects of a release once, in as many Secrets as they need, and returns their names.
-func (s *store) saveManifests(ctx context.Context, k Key, digest string, objects []*unstructured.Unstructured) ([]string, error) {
+// saveManifests writes the objects of a release once, in as many Secrets as they need, and returns their names. Generated:
+// its digest does not say all of what is in them, so those that are there already may have other values.
+func (s *store) saveManifests(ctx context.Context, k Key, digest string, objects []*unstructured.Unstructured, generated bool) ([]string, error) {
 	data, err := s.packer.encode(objects)
 	if err != nil {
 		return nil, err
@@ -34,12 +37,30 @@ func (s *store) saveManifests(ctx context.Context, k Key, digest string, objects
 		immutable := true
 		secret.Immutable = &immutable
 		_, err := s.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: apply.Manager})
+		if apierrors.IsAlreadyExists(err) && generated {
+			err = s.renew(ctx, secret)
+		}
 		if err != nil && !apierrors.IsAlreadyExists(err) {
 			return nil, fmt.Errorf("save manifests of %s: %w", k, err)
 		}
 		names = append(names, name)
 	}
 	return names, nil
+}
+
+// renew writes a Secret that nobody can change anew, where it is another.
+func (s *store) renew(ctx context.Context, secret *corev1.Secret) error {
+	there, err := s.secrets.Get(ctx, secret.Name, metav1.GetOptions{})
+	if err == nil && bytes.Equal(there.Data["manifests"], secret.Data["manifests"]) {
+		return nil
+	}
+	if err == nil {
+		err = s.forget(ctx, secret.Name)
+	}
+	if err == nil {
+		_, err = s.secrets.Create(ctx, secret, metav1.CreateOptions{FieldManager: apply.Manager})
+	}
+	return err
 }
 
 // manifests reads what saveManifests wrote.

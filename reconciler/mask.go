@@ -5,8 +5,11 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-cd/sluice/render"
 )
 
 // shortestSecret is how long a value must be to be masked: shorter ones are words such as "true", whose places in a
@@ -52,6 +55,34 @@ func secretsOf(objects []*unstructured.Unstructured) secretTexts {
 		}
 	}
 	return newSecretTexts(values)
+}
+
+// shortestGenerated is how long a generated value outside of Secrets must be to be masked in a text: a year or a port is
+// in many. In its own place each is masked.
+const shortestGenerated = 8
+
+// hiding adds values that charts made by chance or by the clock, wherever they put them.
+func (s secretTexts) hiding(generated []render.Generated) secretTexts {
+	var values []string
+	for _, g := range generated {
+		for _, text := range g.Texts() {
+			if len(text) >= shortestGenerated || g.Object.Kind == "Secret" {
+				values = append(values, plainAndEncoded(text)...)
+			}
+		}
+	}
+	if len(values) == 0 {
+		return s
+	}
+	return newSecretTexts(append(slices.Clone(s.values), values...))
+}
+
+// plainAndEncoded are the forms of a value that is base64, or may be put into a Secret.
+func plainAndEncoded(text string) []string {
+	if raw, err := base64.StdEncoding.DecodeString(text); err == nil && utf8.Valid(raw) {
+		return []string{text, string(raw)}
+	}
+	return []string{text, base64.StdEncoding.EncodeToString([]byte(text))}
 }
 
 func newSecretTexts(values []string) secretTexts {

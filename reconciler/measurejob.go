@@ -73,10 +73,11 @@ func jobFor(objects []*unstructured.Unstructured, name string) *unstructured.Uns
 	return nil
 }
 
-// applied are the objects without those that analyses run.
+// applied are the objects without those that analyses run, and without hooks.
 func applied(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
-	if !slices.ContainsFunc(objects, isMeasure) {
+	apart := func(o *unstructured.Unstructured) bool { return isMeasure(o) || isHook(o) }
+	if !slices.ContainsFunc(objects, apart) {
 		return objects
 	}
-	return slices.DeleteFunc(slices.Clone(objects), isMeasure)
+	return slices.DeleteFunc(slices.Clone(objects), apart)
 }

@@ -38,6 +38,8 @@ func note(_ context.Context, p *Pass) Outcome {
 		return Outcome{Verdict: Wait, Reason: p.Fetching, After: sooner(wait, p.Again)}
 	case p.Wanted.Release != (policies.Release{}) && state.Refused != (policies.Refusal{}): // it is in quarantine
 		return Outcome{Verdict: Stall, Reason: state.Refused.Reason, After: wait}
+	case state.Hooking.Failed && state.Hooking.Leaves:
+		return Outcome{Verdict: Stall, Reason: state.Hooking.Why, After: wait}
 	case p.Wanted.Absent && state.Waiting != (policies.Waiting{}):
 		return Outcome{Verdict: Wait, Reason: waits("", state), After: wait}
 	case state.Phase == policies.Failed, state.Phase == policies.RolledBack:
@@ -102,7 +104,7 @@ func (p *Pass) unseen() (waits bool) {
 // runs.
 func (t *target) rest() {
 	if t.objects != nil && t.release.Same(t.held.saved.State.Release) {
-		t.secrets = secretsOf(t.objects).and(t.opened)
+		t.secrets = secretsOf(t.objects).and(t.opened).hiding(t.held.saved.Generated)
 	}
 	t.objects, t.provenObjects = nil, nil
 }

@@ -204,7 +204,7 @@ func (d *ObjectDiff) sort() {
 // where the agent's state is known.
 func (of PreviewOf) Diff(to DiffSide) ObjectDiff {
 	live := DiffSide{Environment: of.Environment, Live: true, Namespace: of.Rules.Namespace}
-	made, secrets := emptyDiff(of.Application, live, to), secretsOf(of.Objects).with(of.Live)
+	made, secrets := emptyDiff(of.Application, live, to), secretsOf(of.Objects).with(of.Live).hiding(of.Generated)
 	for _, c := range of.Changes {
 		object := DiffObject{Object: c.ID.String(), Reason: strings.Join(append(slices.Clone(forcedFrom(c)), nonEmpty(c.Reason)...), "; ")}
 		switch c.Action {

@@ -43,6 +43,9 @@ func observe(ctx context.Context, p *Pass) Outcome {
 	p.stages()
 	p.traffic()
 	p.count()
+	if err := p.hooked(ctx); err != nil {
+		return retry(err)
+	}
 	if saved.State.Applied && !p.Wanted.Absent && !p.Wanted.Paused {
 		p.drift(ctx)
 	}
@@ -77,6 +80,9 @@ func (p *Pass) count() {
 func (p *Pass) watch() {
 	for _, entry := range p.target.held.saved.Inventory {
 		p.site.watch(entry, p.Rules.Namespace, p.serviceAccount())
+	}
+	for _, run := range p.target.held.saved.Hooks {
+		p.site.watch(run.Entry, p.Rules.Namespace, p.serviceAccount())
 	}
 }
 

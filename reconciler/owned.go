@@ -22,25 +22,31 @@ const searchers = 8
 
 // owned returns what carries the owner labels of a key: the inventory of a key whose state was lost. All kinds are
 // searched once for all keys, in one request each, and again when one asks for the second time.
-func (s *site) owned(ctx context.Context, k Key) (apply.Inventory, error) {
+func (s *site) owned(ctx context.Context, k Key) (apply.Inventory, []hookRun, error) {
 	s.searching.Lock()
 	defer s.searching.Unlock()
 	if s.found == nil || s.asked[k] {
 		found, err := s.search(ctx)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s.found, s.asked = found, map[Key]bool{}
 	}
-	inventory := s.found[k]
+	mine := s.found[k]
 	delete(s.found, k)
 	s.asked[k] = true
-	return apply.Union(inventory, nil), nil
+	return apply.Union(mine.inventory, nil), mine.hooks, nil
+}
+
+// possessions are what carries the owner labels of a key.
+type possessions struct {
+	inventory apply.Inventory
+	hooks     []hookRun
 }
 
 // search lists the metadata of everything that this agent's label selects. Kinds that it may not list are left out: no
 // application of it can have used them without a watch.
-func (s *site) search(ctx context.Context) (map[Key]apply.Inventory, error) {
+func (s *site) search(ctx context.Context) (map[Key]possessions, error) {
 	kinds, err := s.listable()
 	if err != nil {
 		return nil, err
@@ -51,7 +57,7 @@ func (s *site) search(ctx context.Context) (map[Key]apply.Inventory, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, failed := map[Key]apply.Inventory{}, error(nil)
+	found, failed := map[Key]possessions{}, error(nil)
 	var mu sync.Mutex
 	var running sync.WaitGroup
 	slots := make(chan struct{}, searchers)
@@ -75,16 +81,23 @@ func (s *site) search(ctx context.Context) (map[Key]apply.Inventory, error) {
 	return found, failed
 }
 
-func collect(found map[Key]apply.Inventory, kind schema.GroupVersionKind, items []metav1.PartialObjectMetadata) {
+func collect(found map[Key]possessions, kind schema.GroupVersionKind, items []metav1.PartialObjectMetadata) {
 	for _, item := range items {
 		if !madeHere(item.ManagedFields) {
 			continue
 		}
 		key := Key{item.Labels[rollout.LabelApplication], item.Labels[rollout.LabelEnvironment]}
-		found[key] = append(found[key], apply.Entry{
+		entry := apply.Entry{
 			ID:      apply.ID{Group: kind.Group, Kind: kind.Kind, Namespace: item.Namespace, Name: item.Name},
 			Version: kind.Version, UID: string(item.UID),
-		})
+		}
+		mine := found[key]
+		if _, hook := item.Annotations[hookAnnotation]; hook {
+			mine.hooks = append(mine.hooks, hookRun{Entry: entry, Run: item.Annotations[runAnnotation]})
+		} else {
+			mine.inventory = append(mine.inventory, entry)
+		}
+		found[key] = mine
 	}
 }
 

@@ -28,9 +28,9 @@ func TestCollectLeavesCopiedLabels(t *testing.T) {
 			for _, manager := range c.managers {
 				item.ManagedFields = append(item.ManagedFields, metav1.ManagedFieldsEntry{Manager: manager})
 			}
-			found := map[Key]apply.Inventory{}
+			found := map[Key]possessions{}
 			collect(found, schema.GroupVersionKind{Version: "v1", Kind: "Service"}, []metav1.PartialObjectMetadata{item})
-			if got := len(found[Key{"shop", "staging"}]); got != c.want {
+			if got := len(found[Key{"shop", "staging"}].inventory); got != c.want {
 				t.Errorf("%d objects are ours, want %d", got, c.want)
 			}
 		})

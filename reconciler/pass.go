@@ -48,12 +48,14 @@ type Pass struct {
 	Lines   []record.Line     // that were saved by this pass
 	NotWell []notWell
 	Failing []rollout.Finding // pods that the release fails by, with what they said last
-	Drifted drifted
-	Drifts  []drift       // that were repaired or reported
-	Blind   error         // why drift could not be looked for
-	Fought  string        // what is not repaired for a while, since it drifts again and again
-	Later   time.Duration // when it is
-	Steps   []step        // how long each phase took
+	// HookPods are those that the hook which is due failed by, or waits for.
+	HookPods []record.Pod
+	Drifted  drifted
+	Drifts   []drift       // that were repaired or reported
+	Blind    error         // why drift could not be looked for
+	Fought   string        // what is not repaired for a while, since it drifts again and again
+	Later    time.Duration // when it is
+	Steps    []step        // how long each phase took
 }
 
 // step is a phase that ran.

@@ -22,6 +22,9 @@ func plan(ctx context.Context, p *Pass) Outcome {
 		return retry(err)
 	}
 	p.Wanted.Soaks = p.soaks()
+	if err := p.beforeHooks(ctx); err != nil {
+		return retry(err)
+	}
 	var told []policies.Record
 	saved.State, p.Effects, told = policies.Step(before, p.Wanted, p.Seen)
 	if before.Assess != saved.State.Assess {
@@ -45,6 +48,10 @@ func plan(ctx context.Context, p *Pass) Outcome {
 		saved.Stages, saved.Due = len(p.Wanted.Canary.Steps), saved.State.Ends(p.Wanted)
 	}
 	if err := p.expect(ctx); err != nil {
+		return retry(err)
+	}
+	p.givenUp(before)
+	if err := p.expectHook(ctx); err != nil {
 		return retry(err)
 	}
 	p.Urgent = p.urgent(ctx, before)

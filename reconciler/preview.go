@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // Preview is what a release would do, stage by stage, before it does. Its JSON form is a contract: keys are added to it, and
@@ -30,6 +31,9 @@ type Preview struct {
 	Capacity policies.Capacity  `json:"capacity,omitempty"`
 	Stages   []PreviewStage     `json:"stages,omitempty"`
 	Warnings []policies.Warning `json:"warnings,omitempty"`
+	// Hooks would run, in this order. Where it is not known whether the release is an installation or an upgrade, those of both
+	// are told.
+	Hooks []PreviewHook `json:"hooks,omitempty"`
 	// Closed is why nothing of it would begin now, by the windows that are known and what the agent's state says. Opens is when
 	// it would. Override is by whose word it would begin all the same.
 	Closed   string    `json:"closed,omitempty"`
@@ -94,11 +98,15 @@ type PreviewOf struct {
 	Key
 	Rules   config.Environment
 	Objects []*unstructured.Unstructured // prepared, see [Prepared]
+	// Hooks and Tests are a chart's.
+	Hooks, Tests []render.Hook
 	// Changes are what the API server says of the objects, and Live the live ones of them; both nil where no cluster was asked.
 	Changes []apply.Planned
 	Live    []*unstructured.Unstructured
 	// Differences are the fields of those that change, with their values; see [PreviewOf.Diff].
 	Differences map[apply.ID][]apply.Field
+	// Generated are the values in Objects that are never shown.
+	Generated []render.Generated
 	// Saved is the agent's state; zero where it is not known, and so nothing is told of what would be pruned.
 	Saved Saved
 	// Windows are those that bind the environment, Override a person's word against them, and Now is when it is asked.
@@ -165,6 +173,7 @@ func (of PreviewOf) Preview() Preview {
 		}
 	}
 	made.Objects = append(made.Objects, of.pruned()...)
+	made.Hooks = of.hooks()
 	return of.ask(made)
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -43,7 +42,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 		return next
 	}
 	t, req := p.target, p.request()
-	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req)
+	hit := !t.fetching && t.trace.Holds(p.over(p.Tree), req) && p.keepGenerated()
 	if !hit {
 		t.lost = lost{}
 	}
@@ -74,7 +73,7 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 	if t.refusal != "" {
 		return p.refuseRelease(release, errors.New(t.refusal))
 	}
-	p.Wanted.Release = release
+	p.Wanted.Release, p.Wanted.Hooks, p.Wanted.Tests = release, t.hooks, p.Rules.Rollout.Tests
 	return next
 }
 
@@ -102,17 +101,17 @@ func (p *Pass) request() render.Request {
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	t := p.target
-	before := t.lost
+	late, before := t.lost, &render.Result{Generated: t.generated, Looked: t.looked}
 	t.rendering = rendering{secrets: t.secrets}
 	over := p.over(p.Tree)
-	made, err := p.make(ctx, over, req)
+	made, err := p.make(ctx, over, req, before)
 	switch {
 	case ctx.Err() != nil:
 		return retry(ctx.Err())
 	case err != nil && len(over.Missing()) > 0:
 		p.fetch(over.Missing(), err)
 		return next
-	case err != nil && passing(ctx, err):
+	case err != nil && (passing(ctx, err) || errors.Is(err, errNotSeen)):
 		return retry(err)
 	case err != nil:
 		trace, known := render.TraceOf(err)
@@ -120,25 +119,28 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 			return retry(err)
 		}
 		if end := (*worker.LostError)(nil); errors.As(err, &end) {
-			t.lost = before.again(p.agent.now())
+			t.lost = late.again(p.agent.now())
 		}
 		t.trace, t.refusal = trace, err.Error()
 		return next
 	}
-	if t.trace = made.Trace; len(made.Hooks) > 0 {
-		h := made.Hooks[0]
-		t.refusal = fmt.Sprintf("the chart has hooks, such as %s %q (%s), which are not supported yet; it is not deployed without them",
-			h.Object.GetKind(), h.Object.GetName(), strings.Join(h.Events, ", "))
+	if t.trace = made.Trace; slices.ContainsFunc(made.Objects, isHook) {
+		t.refusal = fmt.Sprintf("an object has the annotation %s, which is the agent's own: hooks are those of a chart", hookAnnotation)
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
+	t.looked = made.Looked
+	if t.generated = made.Generated; len(made.Generated) > 0 {
+		p.target.held.saved.Generated = mergeGenerated(made.Generated, p.target.held.saved.Generated)
+		t.secrets = t.secrets.hiding(made.Generated)
+	}
 	if p.keeps(t.release) {
 		if t.objects, err = p.kept(ctx); err != nil {
 			t.trace = render.Trace{}
 			return retry(err)
 		}
 	} else {
-		t.objects = p.prepare(made.Objects)
+		t.objects = p.prepare(made)
 	}
 	t.files = filesOf(made.Objects, func(o *unstructured.Unstructured) string { return made.Sources[render.IDOf(o)] })
 	p.hide(t.objects)
@@ -146,8 +148,8 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 	return next
 }
 
-// make takes what an earlier process rendered, or renders.
-func (p *Pass) make(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
+// once takes what an earlier process rendered, or renders.
+func (p *Pass) once(ctx context.Context, tree render.Tree, req render.Request) (*render.Result, error) {
 	kept := p.site.kept
 	if kept == nil {
 		p.agent.metrics.rendered(false)
@@ -182,6 +184,7 @@ func (t *target) desire() {
 	for _, o := range applied(t.objects) {
 		t.desired[apply.IDOf(o)] = true
 	}
+	t.hooks = hooksIn(t.objects)
 }
 
 // rename gives the objects of the last render the names that the state says, where they are its release's.
@@ -191,7 +194,7 @@ func (t *target) rename() {
 		return
 	}
 	if !t.versioned || state.Versioned { // without any versions they are rendered anew, see manifests
-		t.objects = policies.Named(t.objects, state.Versioned, state.Plain)
+		t.objects = withNames(t.objects, state.Versioned, state.Plain)
 		t.versioned, t.plain = state.Versioned, state.Plain
 		t.desire()
 	}
@@ -213,9 +216,9 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 		return t.objects, nil
 	}
 	if t.release.Same(saved.State.Release) && p.Tree != nil && t.trace.Holds(p.over(p.Tree), p.request()) {
-		made, err := p.site.renders().Render(ctx, p.over(p.Tree), p.request())
+		made, err := p.make(ctx, p.over(p.Tree), p.request(), nil)
 		if err == nil && made.Digest == t.release.Digest {
-			t.objects = p.prepare(made.Objects)
+			t.objects = p.prepare(made)
 			return t.objects, nil
 		}
 	}
@@ -229,14 +232,15 @@ func (p *Pass) manifests(ctx context.Context) ([]*unstructured.Unstructured, err
 
 // prepare makes of what was rendered what is sent, with no namespace where the cluster knows the kind as cluster-wide.
 // Whether configuration has names of its content was decided when the release began.
-func (p *Pass) prepare(objects []*unstructured.Unstructured) []*unstructured.Unstructured {
+func (p *Pass) prepare(made *render.Result) []*unstructured.Unstructured {
 	t := p.target
 	state := t.held.saved.State
 	t.versioned, t.plain = state.Versioned, state.Plain
 	if !t.release.Same(state.Release) && p.Rules.Rollout.Staged() {
 		t.versioned, t.plain = true, nil
 	}
-	return policies.Named(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
+	objects := append(slices.Clone(made.Objects), hooksOf(made)...)
+	return withNames(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
 }
 
 // Prepared makes of what was rendered what is sent: without the fields that belong to somebody else, and where releases

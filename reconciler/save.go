@@ -104,7 +104,7 @@ func (p *Pass) saveManifests(ctx context.Context) ([]string, error) {
 		saved.Active, saved.Proven = nil, nil
 	case release.Digest == "" || t.objects == nil || t.release.Digest != release.Digest:
 	case !slices.Contains(saved.Active, manifestsName(p.Key, key, 0)):
-		names, err := p.site.store.saveManifests(ctx, p.Key, key, t.objects)
+		names, err := p.site.store.saveManifests(ctx, p.Key, key, t.objects, len(t.generated) > 0)
 		if err != nil {
 			return nil, err
 		}
@@ -191,6 +191,10 @@ func (p *Pass) evidence(ctx context.Context, r policies.Record) record.Evidence 
 	}
 	if r.Phase == policies.Healthy && r.Release.Same(p.target.release) {
 		e.Warnings = append(e.Warnings, p.target.warned...)
+	}
+	if len(p.HookPods) > 0 && (r.Phase == policies.Failed || r.Phase == policies.Holding) {
+		e.Pods = p.HookPods
+		return e
 	}
 	if r.Phase == policies.Failed && !r.Began.IsZero() {
 		if p.Failing == nil {

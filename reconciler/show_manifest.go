@@ -52,7 +52,7 @@ func (v *View) Manifest(ctx context.Context, of view.Key, object string) (string
 	if i < 0 || len(left.manifests) == 0 {
 		return "", view.ErrUnknown
 	}
-	objects, err := v.saved.read(ctx, s, left.manifests)
+	objects, err := v.saved.read(ctx, s, left.manifests, left.secrets)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (v *View) Manifest(ctx context.Context, of view.Key, object string) (string
 }
 
 // read reads what was sent, masked.
-func (m *savedManifests) read(ctx context.Context, s *site, names []string) (map[apply.ID]any, error) {
+func (m *savedManifests) read(ctx context.Context, s *site, names []string, hidden secretTexts) (map[apply.ID]any, error) {
 	of := s.name + " " + strings.Join(names, " ")
 	if found := m.find(of); found != nil {
 		return found, nil
@@ -88,7 +88,7 @@ func (m *savedManifests) read(ctx context.Context, s *site, names []string) (map
 	if err != nil {
 		return nil, err
 	}
-	objects := masked(sent)
+	objects := masked(sent, hidden)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.kept = append([]keptManifests{{of, time.Now(), objects}}, m.kept[:min(len(m.kept), manifestsKept-1)]...)
@@ -108,8 +108,8 @@ func (m *savedManifests) find(of string) map[apply.ID]any {
 }
 
 // masked are the objects without the values of Secrets, wherever they stand: whoever looks may see that a value is there.
-func masked(objects []*unstructured.Unstructured) map[apply.ID]any {
-	secrets, shown := secretsOf(objects), map[apply.ID]any{}
+func masked(objects []*unstructured.Unstructured, hidden secretTexts) map[apply.ID]any {
+	secrets, shown := hidden.with(objects), map[apply.ID]any{}
 	for _, o := range objects {
 		if o.GetKind() == "Secret" && o.GetAPIVersion() == "v1" {
 			for _, field := range []string{"data", "stringData"} {

@@ -48,8 +48,8 @@ type site struct {
 	handed     map[Key]bool // whose state was handed out since
 
 	searching sync.Mutex
-	found     map[Key]apply.Inventory // what carries our labels, searched when a state is missing
-	asked     map[Key]bool            // who got its part of it
+	found     map[Key]possessions // what carries our labels, searched when a state is missing
+	asked     map[Key]bool        // who got its part of it
 }
 
 // followAfter is when the pods of a release are watched that is not well yet: sooner than that a fault is seldom told

@@ -219,7 +219,7 @@ func (p *Pass) proven(ctx context.Context) ([]*unstructured.Unstructured, error)
 	}
 	p.hide(objects)
 	t.provenObjects, t.provenNames, t.provenIDs = objects, names, map[apply.ID]bool{}
-	for _, o := range objects {
+	for _, o := range applied(objects) {
 		t.provenIDs[apply.IDOf(o)] = true
 	}
 	return objects, nil

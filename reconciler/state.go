@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/record"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // Key names what is reconciled: one application in one environment. It is never reconciled twice at once.
@@ -41,7 +42,9 @@ type Saved struct {
 	Stages    int             `json:"stages,omitempty"`
 	Due       time.Time       `json:"due,omitzero"`
 	Inventory apply.Inventory `json:"inventory,omitempty"`
-	Chain     record.Chain    `json:"chain,omitzero"`
+	// Hooks are the objects of hooks that are there, or may be: of the release in the state, and of those before it.
+	Hooks []hookRun    `json:"hooks,omitempty"`
+	Chain record.Chain `json:"chain,omitzero"`
 	// Outbox holds lines that Git does not have yet, and the closing lines of the last releases.
 	Outbox record.Outbox `json:"outbox,omitzero"`
 	// Untold is what Git is to be told of the state, where the lines could not be made before it was saved.
@@ -50,6 +53,8 @@ type Saved struct {
 	Told *told `json:"told,omitempty"`
 	// Fired is what became of the last firing of the promotion's schedule.
 	Fired policies.Firing `json:"fired,omitzero"`
+	// Generated are the values that charts made by chance or by the clock, of this release and of earlier ones.
+	Generated []render.Generated `json:"generated,omitempty"`
 	// Active and Proven name the Secrets with the manifests of the release in the state and of the proven one.
 	Active []string `json:"active,omitempty"`
 	Proven []string `json:"proven,omitempty"`

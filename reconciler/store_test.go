@@ -256,11 +256,11 @@ func TestManifestsAreSavedInParts(t *testing.T) {
 			"data": map[string]any{"text": hex.EncodeToString(text)},
 		}})
 	}
-	names, err := s.saveManifests(ctx, shop, "0123456789abcdef", objects)
+	names, err := s.saveManifests(ctx, shop, "0123456789abcdef", objects, false)
 	if err != nil || len(names) < 2 {
 		t.Fatalf("got %v, %v", names, err)
 	}
-	again, err := s.saveManifests(ctx, shop, "0123456789abcdef", objects)
+	again, err := s.saveManifests(ctx, shop, "0123456789abcdef", objects, true)
 	if diff := cmp.Diff(names, again); err != nil || diff != "" {
 		t.Errorf("a second try: %v, %s", err, diff)
 	}
@@ -270,6 +270,14 @@ func TestManifestsAreSavedInParts(t *testing.T) {
 	}
 	if _, err := s.manifests(ctx, names[:1]); err == nil {
 		t.Error("half of the manifests were taken for all")
+	}
+	objects[0].SetAnnotations(map[string]string{"made": "by chance"})
+	if _, err := s.saveManifests(ctx, shop, "0123456789abcdef", objects, true); err != nil {
+		t.Error(err)
+	}
+	got, err = s.manifests(ctx, names)
+	if diff := cmp.Diff(objects, got); err != nil || diff != "" {
+		t.Errorf("%v, values that were made anew are not saved", err)
 	}
 }
 

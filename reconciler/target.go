@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/reconciler/view"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/helm"
 )
 
 // errGone is a key that Git has no more. What it owns stays.
@@ -68,6 +69,7 @@ type memory struct {
 
 	rendering
 	attempt  attempt
+	refused  refusedHook
 	assessed assessment
 	scene    sceneOf
 	ways     ways
@@ -92,7 +94,10 @@ type rendering struct {
 	versioned bool                         // objects has configuration under names of its content,
 	plain     []string                     // but for what these workloads read
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
+	hooks     policies.Hooks               // how many hooks it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
+	generated []render.Generated           // what of the objects was made by chance or by the clock
+	looked    []helm.Lookup                // what charts looked for in the cluster
 	opened    secretTexts                  // what of it is encrypted in Git
 	files     map[string]string            // of encrypted Secrets
 	refusal   string                       // why it failed

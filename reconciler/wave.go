@@ -18,13 +18,13 @@ func (p *Pass) assessWave(ctx context.Context) Outcome {
 	if err != nil {
 		return retry(err)
 	}
-	objects = policies.Named(objects, state.Versioned, state.Plain)
+	objects = policies.Named(applied(objects), state.Versioned, state.Plain)
 	p.hide(objects)
 	if err := p.ensureNamespace(ctx); err != nil {
 		return retry(err)
 	}
 	plan, err := p.client().Plan(ctx, apply.Request{
-		Owner: p.owner(), Objects: applied(objects), Inventory: p.target.held.saved.Inventory, Adopt: p.Rules.Adopt,
+		Owner: p.owner(), Objects: objects, Inventory: p.target.held.saved.Inventory, Adopt: p.Rules.Adopt,
 	})
 	if err != nil {
 		return p.settled(ctx, false, err)

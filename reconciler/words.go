@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -20,6 +21,8 @@ func WaitsFor(k Key, state policies.State) string {
 			next = "" // it is what is shown
 		}
 		return "a window to open: " + strings.TrimSpace(fmt.Sprintf("%.7s %s", next, oneLine(state.Waiting.Reason)))
+	case state.Hooking.Runs():
+		return cmp.Or(oneLine(state.Hooking.Why), fmt.Sprintf("its %s hooks", state.Hooking.Moment()))
 	case state.Assess:
 		return "what would change is found out"
 	case state.Form == policies.Held && !state.Applied:

@@ -13,6 +13,8 @@ import (
 // sealedPrefix begins every value that SOPS encrypted.
 const sealedPrefix = "ENC[AES256_GCM,"
 
+const onlyValues = "is encrypted; encrypt the values alone: sops encrypt --encrypted-regex '^(data|stringData)$'"
+
 // openable refuses encrypted values that nobody would open again: only Secrets are, after the render, by whoever has the
 // keys. What they hold is theirs to judge.
 func openable(o manifest.Object) error {
@@ -24,10 +26,12 @@ func openable(o manifest.Object) error {
 		switch {
 		case o.GetKind() == "SopsSecret": // an operator in the cluster opens it
 			return nil
+		case strings.HasPrefix(o.GetKind(), sealedPrefix):
+			return fault("kind", onlyValues)
 		case !secret:
 			return fault("sops", fmt.Sprintf("only Secrets are decrypted, not %s; put what is secret into a Secret and refer to it", o.GetKind()))
 		case strings.HasPrefix(o.GetName(), sealedPrefix):
-			return fault("metadata.name", "is encrypted; encrypt the values alone: sops encrypt --encrypted-regex '^(data|stringData)$'")
+			return fault("metadata.name", onlyValues)
 		}
 		return nil
 	}

@@ -32,7 +32,7 @@ func engine(ctx context.Context, v *view, req Request) (made, error) {
 		if err != nil {
 			return made{asked: all.asked}, nth(i, err)
 		}
-		all.objects, all.hooks = append(all.objects, m.objects...), append(all.hooks, m.hooks...)
+		all.objects, all.hooks, all.tests = append(all.objects, m.objects...), append(all.hooks, m.hooks...), append(all.tests, m.tests...)
 		if len(all.objects) > manifest.MaxObjects {
 			return made{asked: all.asked}, manifest.Faultf(m.from, "the sources give more than %d objects", manifest.MaxObjects)
 		}
@@ -123,8 +123,8 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		}
 		in.Values = append(in.Values, name)
 	}
-	out, err := helm.Render(ctx, in)
-	return made{from: at, objects: out.Objects, hooks: out.Hooks, asked: out.Asked}, err
+	out, err := req.pass.chart(ctx, in)
+	return made{from: at, objects: out.Objects, hooks: out.Hooks, tests: out.Tests, asked: out.Asked}, err
 }
 
 // inflate renders a chart that a kustomization names, and adds to asked what it wanted to know of the cluster: the
@@ -136,7 +136,7 @@ func inflate(ctx context.Context, v *view, req Request, c kustomize.Chart, asked
 	if c.KubeVersion != "" {
 		in.KubeVersion = c.KubeVersion
 	}
-	out, err := helm.Render(ctx, in)
+	out, err := req.pass.chart(ctx, in)
 	for question := range out.Asked {
 		if answer, ok := helm.Answer(question, req.Capabilities.KubeVersion, req.Capabilities.APIVersions); ok {
 			asked[question] = answer

@@ -97,6 +97,10 @@ func text(t *testing.T, r *Result) string {
 	t.Helper()
 	var b strings.Builder
 	fmt.Fprintf(&b, "# digest: %s\n# inputs: %s\n", r.Digest, r.Inputs)
+	for _, g := range r.Generated {
+		fmt.Fprintf(&b, "# generated: %s\n", g)
+	}
+	r = r.Masked()
 	for _, o := range r.Objects {
 		fmt.Fprintf(&b, "---\n# from: %s\n%s", r.Sources[IDOf(o)], yamlOf(t, o.Object))
 	}

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/sluice-cd/sluice/render/helm"
 	"github.com/sluice-cd/sluice/render/manifest"
 )
 
@@ -37,17 +38,29 @@ func finish(m made, req Request) (*Result, error) {
 		result.Objects = append(result.Objects, o.Unstructured)
 		result.Sources[id] = o.Path
 	}
-	for _, h := range m.hooks {
+	var err error
+	if result.Hooks, err = hooks(m.hooks, known, req); err != nil {
+		return nil, err
+	}
+	if result.Tests, err = hooks(m.tests, known, req); err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(result.Objects, compare)
+	return result, nil
+}
+
+// hooks completes hooks and puts them into the order in which they run.
+func hooks(of []helm.Hook, known scopes, req Request) (all []Hook, err error) {
+	slices.SortStableFunc(of, func(a, b helm.Hook) int {
+		return cmp.Or(cmp.Compare(a.Weight, b.Weight), cmp.Compare(a.Order(), b.Order()), compare(a.Unstructured, b.Unstructured))
+	})
+	for _, h := range of {
 		if err := complete(h.Object, known, req, true); err != nil {
 			return nil, err
 		}
-		result.Hooks = append(result.Hooks, Hook{h.Unstructured, h.Events, h.Weight, h.DeletePolicies})
+		all = append(all, Hook{h.Unstructured, h.Events, h.Weight, h.DeletePolicies})
 	}
-	slices.SortStableFunc(result.Objects, compare)
-	slices.SortStableFunc(result.Hooks, func(a, b Hook) int {
-		return cmp.Or(cmp.Compare(a.Weight, b.Weight), compare(a.Object, b.Object))
-	})
-	return result, nil
+	return all, nil
 }
 
 func twiceError(id ObjectID, first, second manifest.Object) error {
@@ -67,11 +80,11 @@ func complete(o manifest.Object, known scopes, req Request, hook bool) error {
 		id := fmt.Sprintf("%s %s", o.GetKind(), o.GetName())
 		return &Error{Path: o.Path, Line: o.Line, Field: field, Err: fmt.Errorf("%w (%s)", err, strings.TrimSpace(id))}
 	}
-	if _, err := schema.ParseGroupVersion(o.GetAPIVersion()); err != nil {
-		return fault("apiVersion", err)
-	}
 	if err := openable(o); err != nil {
 		return err
+	}
+	if _, err := schema.ParseGroupVersion(o.GetAPIVersion()); err != nil {
+		return fault("apiVersion", err)
 	}
 	meta, err := mapping(o.Object, "metadata")
 	if err != nil {

@@ -19,6 +19,9 @@ type Request struct {
 	Namespace                string            // of namespaced objects that name none; empty: they stay without
 	Labels, Annotations      map[string]string // put on every object, never on pod templates; they win
 	Capabilities             Capabilities
+	Kept                     Kept // zero: generated values are made
+
+	pass *pass // how the engines run; nil: as a chart is written
 }
 
 // Capabilities are what charts see of the cluster.
@@ -30,23 +33,33 @@ type Capabilities struct {
 // Result is what a render gave. The objects may be changed by the caller; they are shared with nobody.
 type Result struct {
 	Objects []*unstructured.Unstructured // namespaces and definitions first, then by group, kind, namespace and name
-	Hooks   []Hook                       // a chart's hooks, its tests left out; by weight, kind and name
-	Digest  string                       // SHA-256 of the objects and hooks, in hex
+	Hooks   []Hook                       // a chart's hooks in the order in which they run: by weight, kind and name
+	Tests   []Hook                       // those that are tests alone
+	Digest  string                       // SHA-256 of the objects and hooks, generated values masked, in hex: a test that changes makes no release
 	Inputs  string                       // SHA-256 of the files that were read and of the request's shape, in hex
 	Trace   Trace
 	Sources map[ObjectID]string // the file that an object came from, where known
+	// Generated are the fields of objects and hooks that charts make by chance or by the clock. They are filled in, so a
+	// result that has any must not be shown, see Masked, and holds for the values of one environment alone.
+	Generated []Generated
+	Looked    []helm.Lookup // what charts looked for in the cluster, found or not
 }
 
 // Hook is an object that a chart runs at a moment, rather than keeps. Only charts have hooks.
 type Hook struct {
 	Object         *unstructured.Unstructured
-	Events         []string // pre-install, post-upgrade and so on
+	Events         []string // pre-install, post-upgrade, test and so on
 	Weight         int      // lower ones run first
 	DeletePolicies []string // before-hook-creation, hook-succeeded, hook-failed; may be empty
 }
 
 // ObjectID names an object whatever its version.
-type ObjectID struct{ Group, Kind, Namespace, Name string }
+type ObjectID struct {
+	Group     string `json:"group,omitempty"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+}
 
 // String reads Deployment.apps shop/web.
 func (id ObjectID) String() string {
@@ -105,12 +118,9 @@ func render(ctx context.Context, tree Tree, req Request) (*Result, error) {
 		return nil, fmt.Errorf("kubernetes version %q is none", req.Capabilities.KubeVersion)
 	}
 	v := newView(ctx, tree)
-	made, err := engine(ctx, v, req)
-	trace := Trace{shape: req.shape(true), paths: v.answers(), asked: made.asked}
-	var result *Result
-	if err == nil {
-		result, err = finish(made, req)
-	}
+	g := generation{ctx: ctx, view: v, req: req}
+	result, err := g.result()
+	trace := Trace{shape: req.shape(true), paths: v.answers(), asked: g.asked}
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, err
@@ -119,7 +129,7 @@ func render(ctx context.Context, tree Tree, req Request) (*Result, error) {
 	}
 	result.Trace = trace
 	result.Inputs = inputs(req, trace)
-	if result.Digest, err = digest(result); err != nil {
+	if result.Digest, err = digest(result.Masked()); err != nil {
 		return nil, fmt.Errorf("hash objects: %w", err)
 	}
 	return result, nil
@@ -130,6 +140,7 @@ type made struct {
 	from    string // the source's path, for faults that no file has
 	objects []manifest.Object
 	hooks   []helm.Hook
+	tests   []helm.Hook
 	asked   map[string]string
 }
 

@@ -78,7 +78,7 @@ func chartStore() (*charts.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return charts.OpenStore(filepath.Join(dir, "sluice", "charts"), charts.DefaultLimit)
+	return charts.NewStore(filepath.Join(dir, "sluice", "charts"), charts.DefaultLimit), nil
 }
 
 // fetchedCharts are read from the cache, which is opened when the first is wanted.

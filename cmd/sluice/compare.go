@@ -48,10 +48,38 @@ func askCluster(
 	if err != nil {
 		return of, err
 	}
-	of.Asked = releaseOf(place, made)
+	of.Asked, of.Hooks, of.Tests = releaseOf(place, made), made.Hooks, made.Tests
 	unsaved := live.saved(ctx, &of, namespace)
+	if made, err = live.filled(ctx, &of, place, app, env, made); err != nil {
+		return of, errors.Join(err, unsaved)
+	}
 	of.Objects = reconciler.Prepared(live.cluster.Scoped(made.Objects), env.Drift.Leave, env.Rollout.Staged())
 	return of, errors.Join(live.ask(ctx, &of, app.Was), unsaved)
+}
+
+// filled renders again with the generated values that the cluster has.
+func (c *comparison) filled(
+	ctx context.Context, of *reconciler.PreviewOf, place checkout, app *config.Application, env *config.Environment, made *render.Result,
+) (*render.Result, error) {
+	if of.Generated = made.Generated; len(made.Generated) == 0 {
+		return made, nil
+	}
+	req := place.request(app, env, c.capabilities())
+	req.Kept.Values = of.Saved.Generated
+	for _, o := range c.cluster.Scoped(made.Objects) {
+		live, err := c.live(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		if live != nil && (ownerOf(of, app.Was).Owns(live) || env.Adopt && live.GetLabels()[apply.LabelApplication] == "") {
+			req.Kept.Objects = append(req.Kept.Objects, live)
+		}
+	}
+	made, err := rendererOf(ctx).Render(ctx, place.over(ctx), req)
+	if err == nil {
+		of.Generated = made.Generated
+	}
+	return made, err
 }
 
 func (c *comparison) capabilities() render.Capabilities {

@@ -95,7 +95,7 @@ func plan(cmd *cobra.Command, flags planFlags, args []string) error {
 	if err := printPreview(cmd.OutOrStdout(), flags.output, preview); err != nil {
 		return err
 	}
-	if flags.exitCode && slices.ContainsFunc(preview.Objects, changes) {
+	if flags.exitCode && (slices.ContainsFunc(preview.Objects, changes) || len(preview.Hooks) > 0) {
 		return errDifferences
 	}
 	return nil
@@ -109,6 +109,8 @@ func unasked(ctx context.Context, place checkout, app *config.Application, env *
 	}
 	of := previewOf(app, env)
 	of.Asked = releaseOf(place, made)
+	made = made.Masked()
+	of.Hooks, of.Tests = made.Hooks, made.Tests
 	of.Objects = reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
 	return of, nil
 }

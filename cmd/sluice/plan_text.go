@@ -43,8 +43,12 @@ func printPreview(out io.Writer, format string, p reconciler.Preview) error {
 		{reconciler.InStages, "In stages"}, {reconciler.InWave, "In one wave"}, {reconciler.AfterLast, "After the last stage"},
 		{reconciler.Pruned, "Last of all, what Git no longer has"},
 	} {
+		if part.when == reconciler.AtOnce {
+			printHooks(out, p, true)
+		}
 		printPart(out, p, part.when, part.title)
 	}
+	printHooks(out, p, false)
 	if n := len(p.Objects) - countFunc(p.Objects, shown); n > 0 {
 		fmt.Fprintf(out, "\nUnchanged: %d\n", n)
 	}
@@ -63,6 +67,8 @@ func printPreview(out io.Writer, format string, p reconciler.Preview) error {
 // outline is the plan in a few words.
 func outline(p reconciler.Preview) string {
 	switch {
+	case p.Compared && !slices.ContainsFunc(p.Objects, changes) && len(p.Hooks) > 0:
+		return "no object would change, but it is a new release, with hooks"
 	case p.Compared && !slices.ContainsFunc(p.Objects, changes):
 		return "nothing would change"
 	case p.Waves():

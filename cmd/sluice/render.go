@@ -24,6 +24,7 @@ import (
 type renderFlags struct {
 	dir, revision, kubeVersion, output string
 	apiVersions                        []string
+	hooks, tests                       bool
 	into, against                      string
 	explain                            bool
 }
@@ -34,6 +35,9 @@ func renderCommand() *cobra.Command {
 		Use:   "render [APP] ENV",
 		Short: "Print what an environment renders to",
 		Long: `Prints the objects that an environment renders to, exactly as the agent applies them, without a cluster.
+
+Values that a chart makes by chance or by the clock are printed as <generated>: the agent makes them once for an environment
+and keeps them.
 
 It reads the working folder, Git or not; with --revision a commit of it. The paths of a source may reach as far as the
 root of the repository, or outside Git the folder of sluice.yaml.`,
@@ -47,6 +51,8 @@ root of the repository, or outside Git the folder of sluice.yaml.`,
 	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
 	cmd.Flags().StringVar(&flags.kubeVersion, "kube-version", "", "Kubernetes version that charts see")
 	cmd.Flags().StringSliceVar(&flags.apiVersions, "api-versions", nil, "API versions that charts see")
+	cmd.Flags().BoolVar(&flags.hooks, "hooks", false, "print a chart's hooks too, in the order in which they run")
+	cmd.Flags().BoolVar(&flags.tests, "tests", false, "print a chart's tests too")
 	cmd.Flags().StringVar(&flags.into, "output-dir", "", "a new or empty folder, for -o dir: a file for each object")
 	cmd.Flags().BoolVar(&flags.explain, "explain", false, "print what it reads instead, and with --against why an agent would render again")
 	cmd.Flags().StringVar(&flags.against, "against", "", "for --explain: a commit, branch or tag that was rendered before")
@@ -92,7 +98,18 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if err != nil {
 		return err
 	}
+	made = made.Masked()
 	objects := reconciler.Prepared(made.Objects, env.Drift.Leave, env.Rollout.Staged())
+	for _, part := range []struct {
+		asked bool
+		hooks []render.Hook
+	}{{flags.hooks, made.Hooks}, {flags.tests, made.Tests}} {
+		for _, h := range part.hooks {
+			if part.asked {
+				objects = append(objects, h.Object)
+			}
+		}
+	}
 	if flags.output == "dir" {
 		return writeObjects(flags.into, objects)
 	}
@@ -101,7 +118,12 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 
 // render renders an environment of the application as the agent does.
 func (c checkout) render(ctx context.Context, app *config.Application, env *config.Environment, cluster render.Capabilities) (*render.Result, error) {
-	return rendererOf(ctx).Render(ctx, elsewhere.Over(c.tree, fetchedCharts(ctx)), c.request(app, env, cluster))
+	return rendererOf(ctx).Render(ctx, c.over(ctx), c.request(app, env, cluster))
+}
+
+// over is the tree with the charts that the application has from elsewhere.
+func (c checkout) over(ctx context.Context) *elsewhere.Tree {
+	return elsewhere.Over(c.tree, fetchedCharts(ctx))
 }
 
 func (c checkout) request(app *config.Application, env *config.Environment, cluster render.Capabilities) render.Request {

@@ -45,6 +45,8 @@ func TestMain(m *testing.M) {
 //	[!] await PATH PATTERN  asks what listens at $LISTEN until the status and body of its answer match, or do not
 //	free-port               another $LISTEN
 //	git-server stop         no connection is answered any more
+//	charts FOLDER|stop      serves the folders NAME-VERSION in it as a chart repository, at $CHARTS
+//	subst FILE...           fills variables in
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:   "testdata/script",
@@ -58,6 +60,8 @@ func TestScripts(t *testing.T) {
 				ts.Check(err)
 				ts.Setenv("LISTEN", listen)
 			},
+			"charts":     func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).charts(ts, args) },
+			"subst":      subst,
 			"git-server": func(ts *testscript.TestScript, _ bool, args []string) { bedOf(ts).gitServer(ts, args) },
 		},
 	})
@@ -69,6 +73,7 @@ type scriptBed struct {
 	git    *gittest.Server
 	signer *record.Signer
 	chains map[record.Subject]record.Chain
+	shelf  *shelf // nil where no charts were served yet
 }
 
 type bedKey struct{}
@@ -85,7 +90,7 @@ func setUp(t *testing.T, env *testscript.Env) error {
 		return err
 	}
 	env.Defer(func() { _ = git.Close() })
-	env.Values[bedKey{}] = &scriptBed{t, git, signer, map[record.Subject]record.Chain{}}
+	env.Values[bedKey{}] = &scriptBed{t: t, git: git, signer: signer, chains: map[record.Subject]record.Chain{}}
 	credentials := env.Getenv("WORK") + "/.credentials"
 	if err := os.MkdirAll(credentials, 0o700); err != nil {
 		return err

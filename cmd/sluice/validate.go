@@ -18,8 +18,8 @@ import (
 )
 
 type validateFlags struct {
-	output, agent string
-	forge         bool
+	output, agent, kubeVersion string
+	forge, filesAlone          bool
 	clusterFlags
 }
 
@@ -32,6 +32,13 @@ func validateCommand() *cobra.Command {
 in it, at any depth, and the release files beside them. Without an argument: this folder.
 
 Release files are told by their place: releases/ENVIRONMENT.yaml beside sluice.yaml.
+
+Each environment of a valid sluice.yaml is rendered, and its objects are checked against the API of a Kubernetes version: fields
+that there are none, wrong types, API versions that are gone or not there yet. This takes no cluster. Kinds that are not
+Kubernetes' own are not checked, and neither is what only a server knows, such as which fields are required.
+
+Of the charts that the environments of a sluice.yaml are rendered from, templates are noted that read .Release.IsInstall,
+IsUpgrade or Revision, which are always those of a first installation, and objects that get the order of a map.
 
 With --forge no files are checked but agent.yaml: of each repository that has a forge, the credentials are tried for the
 rights that an agent needs there, and those that are missing are named. Nothing is changed. Credentials in Secrets are read
@@ -53,31 +60,52 @@ with --kubeconfig or --context, by your own rights.`,
 			if err != nil {
 				return err
 			}
-			var faults config.Faults
-			for _, file := range files {
-				faults = append(faults, validateFile(cmd.Context(), file)...)
+			if err := wrongVersion(flags.kubeVersion); err != nil {
+				return err
 			}
-			return reportFaults(cmd, flags.output, len(files), faults)
+			var all rendered
+			for _, file := range files {
+				faults := validateFile(cmd.Context(), file)
+				all.faults = append(all.faults, faults...)
+				if len(faults) > 0 || filepath.Base(file) != config.FileName || flags.filesAlone {
+					continue
+				}
+				found := validateRenders(cmd.Context(), file, flags.kubeVersion)
+				all.faults, all.notes = append(all.faults, found.faults...), append(all.notes, found.notes...)
+				all.objects, all.foreign = all.objects+found.objects, all.foreign+found.foreign
+			}
+			return reportFaults(cmd, flags.output, len(files), all)
 		},
 	}
 	cmd.Flags().BoolVar(&flags.forge, "forge", false, "try the rights that the credentials have at the forges")
+	cmd.Flags().BoolVar(&flags.filesAlone, "files-alone", false, "render nothing")
+	cmd.Flags().StringVar(&flags.kubeVersion, "kube-version", "", "Kubernetes version that charts see and objects are checked against (default: the newest that is known)")
 	cmd.Flags().StringVar(&flags.agent, "agent", "agent.yaml", "agent.yaml, for --forge")
 	flags.clusterFlags.add(cmd)
 	outputFlag(cmd, &flags.output, "text", "json")
 	return cmd
 }
 
-func reportFaults(cmd *cobra.Command, output string, files int, faults config.Faults) error {
+func reportFaults(cmd *cobra.Command, output string, files int, found rendered) error {
+	faults, notes := found.faults, found.notes
 	if output == "json" {
 		if faults == nil {
 			faults = config.Faults{}
 		}
-		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"files": files, "faults": faults}); err != nil {
+		if notes == nil {
+			notes = []chartNote{}
+		}
+		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{
+			"files": files, "faults": faults, "notes": notes, "objects": found.objects, "notChecked": found.foreign,
+		}); err != nil {
 			return err
 		}
 	} else {
 		for _, f := range faults {
 			fmt.Fprintln(cmd.OutOrStdout(), f.Error())
+		}
+		for _, n := range notes {
+			fmt.Fprintf(cmd.OutOrStdout(), "note: %s\n", n)
 		}
 	}
 	if len(faults) > 0 {
@@ -85,6 +113,9 @@ func reportFaults(cmd *cobra.Command, output string, files int, faults config.Fa
 	}
 	if output != "json" {
 		fmt.Fprintf(cmd.ErrOrStderr(), "Valid: %d\n", files)
+		if found.foreign > 0 {
+			fmt.Fprintf(cmd.ErrOrStderr(), "Not checked, since their kinds are not Kubernetes' own: %d of %d objects\n", found.foreign, found.objects+found.foreign)
+		}
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ type Config struct {
 	Environments   []map[string]any   `json:"environments"`
 	Permissions    []map[string]any   `json:"permissions"`
 	Providers      []map[string]any   `json:"providers,omitempty"`
+	Charts         []map[string]any   `json:"charts,omitempty"`
 	Keys           []map[string]any   `json:"keys,omitempty"`
 	Links          map[string]string  `json:"links,omitempty"`
 	Render         map[string]any     `json:"render,omitempty"`
@@ -283,8 +284,14 @@ func (a *Agent) Get(path string) (string, error) {
 // CLI runs sluice in a folder and returns stdout, stderr and the exit status.
 func (s *Story) CLI(t testing.TB, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
+	return s.CLIWith(t, nil, dir, args...)
+}
+
+// CLIWith is CLI with more in the environment.
+func (s *Story) CLIWith(t testing.TB, environ []string, dir string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.Sluice, args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), environ...)
 	var out, talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	err := cmd.Run()

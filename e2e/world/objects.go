@@ -32,6 +32,7 @@ func resource(kind string) (schema.GroupVersionResource, bool) {
 		"Pod":                      v("", "v1", "pods"),
 		"Event":                    v("", "v1", "events"),
 		"Deployment":               v("apps", "v1", "deployments"),
+		"Job":                      v("batch", "v1", "jobs"),
 		"StatefulSet":              v("apps", "v1", "statefulsets"),
 		"DaemonSet":                v("apps", "v1", "daemonsets"),
 		"ReplicaSet":               v("apps", "v1", "replicasets"),

@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +24,11 @@ type Pods struct {
 	// first not Ready, by UID.
 	leastOf map[string]int
 	unready map[string]time.Time
+	told    []string // what each event said, for a story that failed
 }
+
+// mostTold bounds what is kept for a story that failed: the last ones.
+const mostTold = 120
 
 type livePod struct {
 	name, image string
@@ -46,6 +51,13 @@ func (c *Cluster) WatchPods(t testing.TB, namespace string) *Pods {
 	for i := range list.Items {
 		p.see(watch.Added, &list.Items[i])
 	}
+	t.Cleanup(func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if t.Failed() {
+			t.Logf("the pods of %s, as they were seen:\n%s", namespace, strings.Join(p.told, "\n"))
+		}
+	})
 	p.least = p.ready("")
 	for image := range p.images() {
 		p.leastOf[image] = p.ready(image)
@@ -64,6 +76,11 @@ func (p *Pods) see(what watch.EventType, pod *corev1.Pod) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	uid := string(pod.UID)
+	defer func() {
+		p.told = append(p.told, fmt.Sprintf("%s %s %s %.8s of %s, revision %s, being deleted: %t, Ready: %t; %d are Ready", time.Now().Format("15:04:05.000"), what, pod.Name,
+			uid, pod.Spec.Containers[0].Image, pod.Labels["controller-revision-hash"], pod.DeletionTimestamp != nil, p.live[uid].ready, p.ready("")))
+		p.told = p.told[max(0, len(p.told)-mostTold):]
+	}()
 	if what == watch.Deleted || pod.DeletionTimestamp != nil {
 		delete(p.live, uid)
 	} else {

@@ -11,7 +11,7 @@
 // A Server sends its credentials to its own host alone. A redirect elsewhere is followed without them, and only to
 // https. Sizes are bounded before anything is parsed. Nothing here runs a program, and no server's text is passed on.
 //
-//	store, err := charts.OpenStore(dir, charts.DefaultLimit)
+//	store := charts.NewStore(dir, charts.DefaultLimit)
 //	data, err := server.Fetch(ctx, "oci://registry.example.com/charts/web", sha256)
-//	err = store.Put(data)
+//	sum, err := store.Put(data)
 package charts

@@ -34,13 +34,8 @@ const (
 
 var sums = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// OpenStore keeps at most so many bytes in a folder, which is made if it is not there.
-func OpenStore(dir string, most int64) (*Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open store of charts: %w", err)
-	}
-	return &Store{dir: dir, most: most}, nil
-}
+// NewStore keeps at most so many bytes in a folder, which is made when the first archive is kept.
+func NewStore(dir string, most int64) *Store { return &Store{dir: dir, most: most} }
 
 func (s *Store) file(sum string) string { return filepath.Join(s.dir, sum+suffix) }
 
@@ -86,6 +81,9 @@ func (s *Store) Put(data []byte) (sum string, err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return sum, fmt.Errorf("keep archive: %w", err)
+	}
 	if err := s.evict(int64(len(data))); err != nil {
 		return sum, fmt.Errorf("keep archive: %w", err)
 	}

@@ -14,11 +14,7 @@ import (
 
 func newStore(t *testing.T, most int64) *Store {
 	t.Helper()
-	s, err := OpenStore(filepath.Join(t.TempDir(), "charts"), most)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return NewStore(filepath.Join(t.TempDir(), "charts"), most)
 }
 
 func put(t *testing.T, s *Store, data []byte, age time.Duration) string {

@@ -57,6 +57,12 @@ func (o Owner) clash(live *unstructured.Unstructured, agent string) string {
 	return ""
 }
 
+// Owns reports whether a live object bears the owner's labels, or those of an earlier name.
+func (o Owner) Owns(live *unstructured.Unstructured) bool {
+	owner, _, none := labelled(live)
+	return !none && (o.same(owner) || slices.ContainsFunc(o.Was, owner.same))
+}
+
 // foreigner says who made an object that bears no labels of ours.
 func foreigner(live *unstructured.Unstructured) string {
 	labels, notes := live.GetLabels(), live.GetAnnotations()

@@ -25,7 +25,18 @@ type Rollout struct {
 	// RollbackTo is how many of the releases that were proven last, the present one among them, can be gone back to in one
 	// wave, without stages and in spite of windows; 1 to 50. An older one takes the stages.
 	RollbackTo int `json:"rollbackTo,omitempty"`
+	// Tests has the tests of a chart (helm.sh/hook: test) run after its other hooks: a release is proven when they passed.
+	Tests bool `json:"tests,omitempty"`
+	// HookTimeout is how long a hook of a chart may take, test or not, before the release fails; 1s to 24h. A Job or Pod with
+	// an activeDeadlineSeconds of its own may take that long instead.
+	HookTimeout Duration `json:"hookTimeout,omitempty"`
 }
+
+const (
+	// defaultHookTimeout is Helm's own.
+	defaultHookTimeout = 5 * time.Minute
+	longestHookTimeout = 24 * time.Hour
+)
 
 // defaultRollbackTo: what is older is seldom meant, and data may have moved on since. Fifty of them are some 10 kB of a
 // Secret's 1 MiB.
@@ -131,6 +142,7 @@ func defaultRollout(r *Rollout) {
 		defaultBlueGreen(r.BlueGreen)
 	}
 	setDefault(&r.RollbackTo, defaultRollbackTo)
+	setDefault(&r.HookTimeout, Duration(defaultHookTimeout))
 	if r.Canary == nil {
 		setDefault(&r.Strategy, Rolling)
 		return
@@ -159,6 +171,9 @@ func checkRollout(d *document, at string, r Rollout) {
 	}
 	if r.RollbackTo < 1 || r.RollbackTo > mostRollbackTo {
 		d.reject(at+".rollbackTo", "must be 1..%d %s", mostRollbackTo, got(itoa(r.RollbackTo)))
+	}
+	if t := r.HookTimeout.Std(); t < time.Second || t > longestHookTimeout {
+		d.reject(at+".hookTimeout", "must be 1s..24h %s", got(r.HookTimeout.String()))
 	}
 	checkAnalyses(d, at, r)
 	checkTraffic(d, at, r)

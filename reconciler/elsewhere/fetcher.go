@@ -175,12 +175,7 @@ func (f *Fetcher) fetch(ctx context.Context, server Server, l config.Locked, slo
 	case slot <- struct{}{}:
 	}
 	defer func() { <-slot }()
-	limited, cancel := context.WithTimeout(ctx, slowest)
-	defer cancel()
-	data, err := server.Fetch(limited, l.URL, l.SHA256())
-	if err == nil {
-		_, err = f.Store.Put(data)
-	}
+	err := f.keep(ctx, server, l)
 	if ctx.Err() != nil {
 		return
 	}
@@ -188,6 +183,20 @@ func (f *Fetcher) fetch(ctx context.Context, server Server, l config.Locked, slo
 		server.Refused()
 	}
 	f.end(l, err)
+}
+
+// keep has it in the store, unless another try that ended a moment ago put it there.
+func (f *Fetcher) keep(ctx context.Context, server Server, l config.Locked) error {
+	if _, err := f.Store.Get(l.SHA256()); err == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, slowest)
+	defer cancel()
+	data, err := server.Fetch(ctx, l.URL, l.SHA256())
+	if err == nil {
+		_, err = f.Store.Put(data)
+	}
+	return err
 }
 
 // end notes how a try ended, and wakes whoever waits.

@@ -33,12 +33,8 @@ func newBench(t *testing.T) *bench {
 		b.asked.Add(1)
 		(*b.answer.Load())(w, r)
 	}))
-	store, err := charts.OpenStore(t.TempDir(), charts.DefaultLimit)
-	if err != nil {
-		t.Fatal(err)
-	}
 	b.Fetcher = NewFetcher(FetcherConfig{
-		Store: store,
+		Store: charts.NewStore(t.TempDir(), charts.DefaultLimit),
 		Server: func(l config.Locked) (Server, error) {
 			if l.Chart == "foreign" {
 				return Server{}, fmt.Errorf("%s is %w", l.URL, ErrForbidden)

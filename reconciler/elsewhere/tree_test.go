@@ -262,7 +262,7 @@ func TestDependencies(t *testing.T) {
 			"- {name: cache, version: ^2, repository: \"" + repository + "\"}\n- {name: cache, alias: second, version: ^2, repository: \"" + repository + "/\"}\n" +
 			"- {name: local, version: 1.x, repository: \"file://../local\"}\n",
 		"apps/shop/chart/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shop}\n",
-		"apps/shop/local/Chart.yaml": "apiVersion: v2\nname: local\nversion: 1.0.0\ndependencies:\n- {name: db, version: 4.0.0, repository: \"oci://registry.example.com/charts\"}\n",
+		"apps/shop/local/Chart.yaml":       "apiVersion: v2\nname: local\nversion: 1.0.0\ndependencies:\n- {name: db, version: 4.0.0, repository: \"oci://registry.example.com/charts\"}\n",
 	}
 	req := request()
 	req.Source.Helm = &render.Helm{Chart: "chart"}

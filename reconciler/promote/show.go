@@ -64,7 +64,7 @@ func (s Subject) Objects(ctx context.Context, git *gitsource.Repository, revisio
 	if err != nil {
 		return nil, fmt.Errorf("render %s at %.7s: %w", s.Environment, revision, err)
 	}
-	return out.Objects, nil
+	return out.Masked().Objects, nil
 }
 
 // stages says how the release will replace the one before it.

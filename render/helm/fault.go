@@ -25,7 +25,7 @@ const maxMessage = 1000 // bytes; a failing tpl repeats its whole text
 func (j *job) templateFault(c *chart.Chart, err error) error {
 	text := err.Error()
 	known := map[string]bool{}
-	for _, name := range scanChart(c).names {
+	for _, name := range scanChart(c).files {
 		known[name] = true
 	}
 	fault := &manifest.Error{Path: j.files.root}
@@ -55,29 +55,46 @@ func shorten(text string) string {
 	return text
 }
 
-// generated says which template renders differently each time, and which function is to blame if that is known.
-func (j *job) generated(s *scan, template string) error {
-	for _, name := range s.names {
-		if j.files.path(name) != template {
-			continue
-		}
-		if u, ok := s.reach(name); ok {
-			via := ""
-			if u.template != name {
-				via = " (included by " + path.Base(template) + ")"
-			}
-			return &manifest.Error{Path: j.files.path(u.template), Line: u.line, Err: generatedValue{u.function, via}}
+// uses are places as people know them. What is printed for people alone is none.
+func (j *job) uses(all []use) (uses []Use) {
+	for _, u := range all {
+		if path.Base(u.template) != "NOTES.txt" {
+			uses = append(uses, Use{j.files.path(u.template), u.line, u.function})
 		}
 	}
-	return &manifest.Error{Path: template, Err: generatedValue{}}
+	return uses
 }
 
-type generatedValue struct{ function, via string }
-
-func (g generatedValue) Error() string {
-	const notYet = "; charts with generated values are not supported yet"
-	if g.function == "" {
-		return "renders to something else each time" + notYet
+// blame says which function makes a template render to other objects each time, if that is known.
+func (j *job) blame(s *scan, file string, order bool) error {
+	for _, name := range s.files {
+		if j.files.path(name) != file {
+			continue
+		}
+		if u, ok := s.reach(name, order); ok {
+			via := ""
+			if u.template != name {
+				via = " (included by " + path.Base(file) + ")"
+			}
+			return &manifest.Error{Path: j.files.path(u.template), Line: u.line, Err: differing{u.function, via, order}}
+		}
 	}
-	return "uses " + g.function + g.via + ", which gives another value at each render" + notYet
+	return &manifest.Error{Path: file, Err: differing{order: order}}
+}
+
+// differing is why a chart cannot be rendered to the same thing twice, even though generated values are kept.
+type differing struct {
+	function, via string
+	order         bool // it is the order of a map
+}
+
+func (d differing) Error() string {
+	what := "renders"
+	if d.function != "" {
+		what = "uses " + d.function + d.via + ", which gives"
+	}
+	if d.order {
+		return what + " the keys of a map in another order each time; sort them (sortAlpha)"
+	}
+	return what + " other objects or fields each time: what is made by chance or by the clock can be kept in a value, not in a name, a key or the length of a list"
 }

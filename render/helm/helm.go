@@ -13,6 +13,7 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/render/manifest"
 )
@@ -30,6 +31,11 @@ type Input struct {
 	KubeVersion        string   // empty: DefaultKubeVersion
 	APIVersions        []string // "group/version" and "group/version/Kind"; empty: what the helm program knows
 	Further            []string // API versions besides those
+	// Kept are objects that lookup answers with; it finds no others.
+	Kept []*unstructured.Unstructured
+	// Other renders the variant in which everything that comes from chance or the clock is something else; Reverse the one
+	// in which everything that has the order of a map comes the other way round.
+	Other, Reverse bool
 }
 
 // Output is what the chart gave. Objects begin with those of crds/, which are no templates.
@@ -38,10 +44,33 @@ type Output struct {
 	// Definitions is how many of Objects are those of crds/.
 	Definitions int
 	Hooks       []Hook
-	// Tests are the hooks that only a test run wants.
-	Tests []Hook
-	Asked map[string]string // questions about the cluster, with their answers; see Answer
+	// Tests are hooks that are tests alone; these may differ from render to render.
+	Tests  []Hook
+	Asked  map[string]string // questions about the cluster, with their answers; see Answer
+	Looked []Lookup          // what lookup was asked for, found or not; sorted
+	// Repeats is how often the variant Other is to be rendered before what differs is known: not at all where no template
+	// names a function of chance or of the clock.
+	Repeats int
+	// Unordered: text that tpl runs names a function in the order of a map, which cannot be settled there.
+	Unordered bool
+
+	// Ordered: a template names a function in the order of a map, which is settled; Reads are the places where templates
+	// ask whether they are installed for the first time, to which the answer is always yes.
+	Ordered bool
+	Reads   []Use
+
+	blame func(file string, order bool) error
 }
+
+// Use is a place in a template where it uses something, by the template's path in the tree.
+type Use struct {
+	Path string
+	Line int
+	Of   string
+}
+
+// Blame says which function made an object of this file differ from render to render; order: by the order of a map.
+func (out *Output) Blame(file string, order bool) error { return out.blame(file, order) }
 
 // Render renders a chart. An error names the template, and the line where it is known; the Output then has nothing but
 // Asked, since the answers may be why it failed. ctx is looked at between the steps; a template in the middle of its
@@ -63,12 +92,12 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	if err != nil {
 		return &Output{}, err
 	}
-	j := job{Input: in, files: files, values: values, caps: caps, notes: &questions{}}
+	j := job{Input: in, files: files, values: values, caps: caps, notes: &questions{}, asked: &lookups{}}
 	out, err := j.render(ctx)
 	if err != nil {
 		out = &Output{}
 	}
-	out.Asked = j.notes.all()
+	out.Asked, out.Looked = j.notes.all(), j.asked.all()
 	return out, err
 }
 
@@ -110,6 +139,7 @@ type job struct {
 	values map[string]any
 	caps   *chartutil.Capabilities
 	notes  *questions
+	asked  *lookups
 }
 
 func (j *job) render(ctx context.Context) (*Output, error) {
@@ -121,15 +151,15 @@ func (j *job) render(ctx context.Context) (*Output, error) {
 		return nil, err
 	}
 	s := scanChart(c)
-	out, err := j.pass(c, s.whole)
+	out, err := j.run(ctx, c, s, s.whole)
 	if err != nil && !s.whole && ctx.Err() == nil {
 		// Text run by tpl may use .Capabilities in a way the scan cannot see: again with Helm's own type. The notes of
 		// this try count only if it goes better.
 		with := *j
 		with.notes = &questions{}
 		if c, loadErr := with.load(); loadErr == nil {
-			if again, retryErr := with.pass(c, true); retryErr == nil {
-				s.whole, out, err = true, again, nil
+			if again, retryErr := with.run(ctx, c, s, true); retryErr == nil {
+				out, err = again, nil
 				j.notes = with.notes
 				if want := c.Metadata.KubeVersion; want != "" {
 					j.notes.note(askRange+want, j.caps)
@@ -140,7 +170,9 @@ func (j *job) render(ctx context.Context) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	return out, j.stable(ctx, s, out)
+	out.Ordered, out.Reads = s.ordered(), j.uses(s.reads)
+	out.blame = func(file string, order bool) error { return j.blame(s, file, order) }
+	return out, nil
 }
 
 // load gives a chart of its own, dependencies resolved: Helm changes a chart while it works on it.
@@ -215,7 +247,7 @@ func (j *job) pass(c *chart.Chart, whole bool) (*Output, error) {
 	if whole {
 		values["Capabilities"] = plain(j.caps, j.notes)
 	}
-	texts, err := engine.Engine{EnableDNS: false}.Render(c, values)
+	texts, err := engine.RenderWithClientProvider(c, values, &keptObjects{j.Kept, j.asked})
 	if err != nil {
 		return nil, j.templateFault(c, err)
 	}
@@ -254,7 +286,7 @@ func (j *job) read(c *chart.Chart, texts map[string]string) (*Output, error) {
 		if err := out.take(objects); err != nil {
 			return nil, err
 		}
-		if len(out.Objects)+len(out.Hooks) > manifest.MaxObjects {
+		if len(out.Objects)+len(out.Hooks)+len(out.Tests) > manifest.MaxObjects {
 			return nil, manifest.Faultf(j.files.root, "templates give more than %d objects", manifest.MaxObjects)
 		}
 	}

@@ -16,28 +16,32 @@ type use struct {
 	function string
 }
 
+// installs are the fields of .Release that tell an installation from an upgrade.
+var installs = words("IsInstall IsUpgrade Revision")
+
 // scan is what the templates of a chart say before they run. Names count, not text: a comment or a string that
 // mentions randAlphaNum is no use of it.
 type scan struct {
 	uses     map[string][]use    // by template or define
 	includes map[string][]string // by template or define
-	names    []string            // of every template file
+	files    []string            // of every template
 	source   map[string]string   // text of every template file
 	whole    bool                // .Capabilities is used in a way that only Helm's own type can answer
 	tpl      bool                // text from values or files is run as a template
+	reads    []use               // of .Release that says how often the chart was installed
 }
 
 func scanChart(c *chart.Chart) *scan {
 	s := &scan{uses: map[string][]use{}, includes: map[string][]string{}, source: map[string]string{}}
 	s.chart(c)
-	slices.Sort(s.names)
+	slices.Sort(s.files)
 	return s
 }
 
 func (s *scan) chart(c *chart.Chart) {
 	for _, t := range c.Templates {
 		name := path.Join(c.ChartFullPath(), t.Name)
-		s.names = append(s.names, name)
+		s.files = append(s.files, name)
 		s.source[name] = string(t.Data)
 		// A template that does not parse has no uses; executing it names the fault.
 		for define, tree := range parseTemplate(name, string(t.Data)) {
@@ -62,8 +66,24 @@ func parseTemplate(name, text string) map[string]*parse.Tree {
 	return set
 }
 
-// reach finds the first use that a template gets to, itself or through what it includes.
-func (s *scan) reach(template string) (use, bool) {
+// ordered reports whether any template names a function that answers in the order of a map, and chance whether any
+// names one of chance or of the clock.
+func (s *scan) ordered() bool { return s.any(func(u use) bool { return settled[u.function] != "" }) }
+
+func (s *scan) chance() bool { return s.any(func(u use) bool { return settled[u.function] == "" }) }
+
+func (s *scan) any(is func(use) bool) bool {
+	for _, uses := range s.uses {
+		if slices.ContainsFunc(uses, is) {
+			return true
+		}
+	}
+	return false
+}
+
+// reach finds the first use that a template gets to, itself or through what it includes: of the order of a map, or of
+// chance and the clock.
+func (s *scan) reach(template string, order bool) (use, bool) {
 	queue, seen := []string{template}, map[string]bool{}
 	for len(queue) > 0 {
 		at := queue[0]
@@ -72,8 +92,10 @@ func (s *scan) reach(template string) (use, bool) {
 			continue
 		}
 		seen[at] = true
-		if uses := s.uses[at]; len(uses) > 0 {
-			return uses[0], true
+		for _, u := range s.uses[at] {
+			if (settled[u.function] != "") == order {
+				return u, true
+			}
 		}
 		queue = append(queue, s.includes[at]...)
 	}
@@ -112,12 +134,12 @@ func (v visitor) node(n parse.Node) {
 	case *parse.IdentifierNode:
 		v.function(n)
 	case *parse.FieldNode:
-		v.fields(n.Ident)
+		v.fields(n.Ident, n.Pos)
 	case *parse.VariableNode:
-		v.fields(n.Ident)
+		v.fields(n.Ident, n.Pos)
 	case *parse.ChainNode:
 		v.node(n.Node)
-		v.fields(n.Field)
+		v.fields(n.Field, n.Pos)
 	case *parse.StringNode:
 		v.scan.whole = v.scan.whole || n.Text == "Capabilities" // get . "Capabilities"
 	}
@@ -149,13 +171,19 @@ func (v visitor) function(n *parse.IdentifierNode) {
 		v.scan.tpl = true
 	}
 	if unstable(n.Ident) {
-		line := 1 + strings.Count(v.text[:min(int(n.Pos), len(v.text))], "\n")
-		v.scan.uses[v.define] = append(v.scan.uses[v.define], use{v.template, line, n.Ident})
+		v.scan.uses[v.define] = append(v.scan.uses[v.define], use{v.template, v.line(n.Pos), n.Ident})
 	}
 }
 
+func (v visitor) line(at parse.Pos) int {
+	return 1 + strings.Count(v.text[:min(int(at), len(v.text))], "\n")
+}
+
 // fields looks at a chain such as .Capabilities.APIVersions.Has.
-func (v visitor) fields(chain []string) {
+func (v visitor) fields(chain []string, at parse.Pos) {
+	if i := slices.Index(chain, "Release"); i >= 0 && i+1 < len(chain) && installs[chain[i+1]] {
+		v.scan.reads = append(v.scan.reads, use{v.template, v.line(at), ".Release." + chain[i+1]})
+	}
 	i := slices.Index(chain, "Capabilities")
 	if i < 0 {
 		return

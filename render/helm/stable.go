@@ -2,133 +2,100 @@ package helm
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/chart"
-
-	"github.com/sluice-cd/sluice/render/manifest"
 )
 
-// repeats is how often a suspicious chart is rendered again, in one variant and the other by turns. A random text, the
-// clock and the order of keys show at once; the order of `values` of a map of two shows by luck, and hides from four in
-// about one of a hundred.
-const repeats = 4
+// Text that tpl runs cannot be turned, so chance has to show by itself there, and so has the order of a map: in one of a
+// hundred it hides from this many renders.
+const repeatsOfText = 4
 
-// stable renders again what may come out differently, and refuses the chart if it does.
-func (j *job) stable(ctx context.Context, s *scan, first *Output) error {
-	if !j.suspicious(s) {
-		return nil
+// turns are the ways to run the templates, of which the first that works counts. A chart may refuse the other variant (a
+// mark where only digits may be), and the order may matter to a template in a way that is not seen here.
+func (j *job) turns(s *scan) []turn {
+	switch {
+	case j.Other:
+		return []turn{{settle: true, move: true, mark: true}, {settle: true, move: true}, {settle: true}, {}}
+	case s.ordered():
+		return []turn{{settle: true, reverse: j.Reverse}, {}}
 	}
-	want := byFile(first)
-	for i := range repeats {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		again, err := j.again(s, i%2 == 0)
-		if err != nil {
-			return err
-		}
-		if file, differs := firstDifference(want, byFile(again)); differs {
-			return j.generated(s, file)
-		}
-	}
-	return nil
+	return []turn{{}}
 }
 
-// again renders the variant. Should the variant itself be at fault, the templates are taken as they are.
-func (j *job) again(s *scan, other bool) (*Output, error) {
-	c, err := j.load()
+// run executes the templates of a chart in the first way that works. What they say of a fault is as they are written.
+func (j *job) run(ctx context.Context, c *chart.Chart, s *scan, whole bool) (out *Output, err error) {
+	var last turn
+	for i, t := range j.turns(s) {
+		last = t
+		if i > 0 {
+			if c, err = j.load(); err != nil { // Helm changed the one before
+				return nil, err
+			}
+		}
+		turned := t.chart(c)
+		if out, err = j.pass(c, whole); err == nil || !turned || ctx.Err() != nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	turn(c, other)
-	if out, err := j.pass(c, s.whole); err == nil {
-		return out, nil
-	}
-	if c, err = j.load(); err != nil {
-		return nil, err
-	}
-	return j.pass(c, s.whole)
+	j.repeat(out, s, last)
+	return out, nil
 }
 
-// suspicious says whether a template, or text that tpl may run, names a function whose answer changes.
-func (j *job) suspicious(s *scan) bool {
-	if len(s.uses) > 0 {
-		return true
-	}
-	if !s.tpl {
+// chart puts the variant of every template in place, and reports whether any is another.
+func (t turn) chart(c *chart.Chart) (changed bool) {
+	if t == (turn{}) {
 		return false
 	}
+	for _, template := range c.Templates {
+		text := variant(template.Name, string(template.Data), t)
+		changed = changed || text != string(template.Data)
+		template.Data = []byte(text)
+	}
+	for _, sub := range c.Dependencies() {
+		changed = t.chart(sub) || changed
+	}
+	return changed
+}
+
+// repeat says how often another render has to be looked at, where the templates ran in this way: often where the order of
+// maps could not be settled or chance not be marked.
+func (j *job) repeat(out *Output, s *scan, ran turn) {
+	out.Unordered = !ran.settle && s.ordered() || s.tpl && j.inTexts(orderWord.MatchString)
+	switch {
+	case out.Unordered, s.tpl && j.inTexts(inText), j.Other && !ran.mark && s.chance():
+		out.Repeats = repeatsOfText
+	case s.chance():
+		out.Repeats = 1
+	}
+}
+
+// inTexts says whether text that tpl may run, of values or files, is of some kind.
+func (j *job) inTexts(is func(string) bool) bool {
 	for _, name := range j.files.names {
-		if !strings.HasPrefix(inChart(name), "templates/") && inText(string(j.files.data[name])) {
+		if !strings.HasPrefix(inChart(name), "templates/") && is(string(j.files.data[name])) {
 			return true
 		}
 	}
-	return textIn(j.values)
+	return anyText(j.values, is)
 }
 
-func textIn(value any) bool {
+func anyText(value any, is func(string) bool) bool {
 	switch v := value.(type) {
 	case string:
-		return inText(v)
+		return is(v)
 	case map[string]any:
 		for _, c := range v {
-			if textIn(c) {
+			if anyText(c, is) {
 				return true
 			}
 		}
 	case []any:
-		return slices.ContainsFunc(v, textIn)
+		return slices.ContainsFunc(v, func(c any) bool { return anyText(c, is) })
 	}
 	return false
-}
-
-// turn puts the variant of every template in place.
-func turn(c *chart.Chart, other bool) {
-	for _, t := range c.Templates {
-		t.Data = []byte(variant(t.Name, string(t.Data), other))
-	}
-	for _, sub := range c.Dependencies() {
-		turn(sub, other)
-	}
-}
-
-func byFile(out *Output) map[string]string {
-	files := map[string]string{}
-	add := func(o manifest.Object) {
-		raw, err := json.Marshal(o.Object)
-		if err != nil {
-			raw = []byte(err.Error())
-		}
-		files[o.Path] += string(raw) + "\n"
-	}
-	for _, o := range out.Objects {
-		add(o)
-	}
-	for _, h := range out.Hooks {
-		add(h.Object)
-	}
-	return files
-}
-
-// firstDifference returns the first file, by name, whose objects differ.
-func firstDifference(a, b map[string]string) (string, bool) {
-	var differing []string
-	for name, text := range a {
-		if b[name] != text {
-			differing = append(differing, name)
-		}
-	}
-	for name := range b {
-		if _, ok := a[name]; !ok {
-			differing = append(differing, name)
-		}
-	}
-	slices.Sort(differing)
-	if len(differing) == 0 {
-		return "", false
-	}
-	return differing[0], true
 }

@@ -2,25 +2,68 @@ package helm
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template/parse"
 )
 
-// random functions answer differently at each call; two renders show it.
+// random functions answer differently at each call; two renders show it, where luck does not have it.
 var random = words(`randAlphaNum randAlpha randAscii randNumeric randBytes randInt shuffle uuidv4 bcrypt htpasswd
 	encryptAES genPrivateKey genCA genCAWithKey genSelfSignedCert genSelfSignedCertWithKey genSignedCert
 	genSignedCertWithKey`)
 
-// turned functions depend on the clock or on the order of a map, which two renders in a row need not show. Two variants
-// pipe their answers through something that gives answers of the same kind, but different ones: the order of the
-// alphabet and that order turned round; the clock, and the clock moved back by more than a year (and by an odd rest, so
-// that every format shows it). Pairs of function and argument.
-var turned = map[string]struct{ one, other []string }{
-	"now":    {nil, []string{"dateModify", "-9613h7m11s"}},
-	"ago":    {nil, []string{"printf", "%s."}},
-	"keys":   {[]string{"sortAlpha", ""}, []string{"sortAlpha", "", "reverse", ""}},
-	"values": {nil, []string{"reverse", ""}},
+// The marks around a random text in the other variant. No function makes them, so that two renders never agree by luck,
+// and where the random text begins and ends in a longer one is known.
+const (
+	markBegin = "\u2039"
+	markEnd   = "\u203a"
+)
+
+// Marked reports whether a text has a mark of the other variant.
+func Marked(text string) bool { return strings.Contains(text, markBegin) }
+
+// settled functions answer in the order of a map, which is another at each call. What is put in their place answers in
+// the order of the keys.
+var settled = map[string]string{
+	"keys":   "keys | sortAlpha",
+	"values": `include "sluice.values" | fromJsonArray`,
+}
+
+// sortedValues is the define that stands in for values: range goes through a map in the order of its keys.
+const sortedValues = `{{define "sluice.values"}}[{{$n := 0}}{{range $v := .}}{{if $n}},{{end}}{{$n = 1}}{{toJson $v}}{{end}}]{{end}}`
+
+// The other variant moves the clock back by more than a year (and by an odd rest, so that every format shows it), makes
+// numbers others, and marks texts.
+var (
+	moved  = map[string]string{"now": `now | dateModify "-9613h7m11s"`, "ago": `ago | printf "%s."`}
+	others = map[string]string{"randInt": "randInt | mul -1 | add -1"}
+	marked = words("randAlphaNum randAlpha randAscii randNumeric randBytes shuffle uuidv4")
+)
+
+// turn is how a pass differs from the templates as they are written.
+type turn struct {
+	settle  bool // what depends on the order of a map is in the order of its keys,
+	reverse bool // turned round
+	move    bool // the clock shows another time
+	mark    bool // chance shows, whatever it gives
+}
+
+// instead returns what stands in the place of a function; false: the function itself.
+func (t turn) instead(function string) (string, bool) {
+	if text, ok := settled[function]; ok {
+		if t.reverse {
+			text += " | reverse"
+		}
+		return text, t.settle
+	}
+	if text, ok := moved[function]; ok {
+		return text, t.move
+	}
+	if text, ok := others[function]; ok {
+		return text, t.mark
+	}
+	return function + ` | printf "` + markBegin + "%s" + markEnd + `"`, t.mark && marked[function]
 }
 
 func words(list string) map[string]bool {
@@ -32,8 +75,9 @@ func words(list string) map[string]bool {
 }
 
 func unstable(function string) bool {
-	_, ok := turned[function]
-	return ok || random[function]
+	_, order := settled[function]
+	_, clock := moved[function]
+	return order || clock || random[function]
 }
 
 var unstableWord = regexp.MustCompile(`\b(rand[A-Z]\w*|gen[A-Z]\w*|shuffle|uuidv4|bcrypt|htpasswd|encryptAES|now|ago|keys|values)\b`)
@@ -43,19 +87,22 @@ func inText(text string) bool {
 	return strings.Contains(text, "{{") && unstableWord.MatchString(text)
 }
 
-// variant rewrites a template so that each turned function gives one answer or the other. A template that does not
-// parse, or names none, comes back as it was.
-func variant(name, text string, other bool) string {
+// orderWord finds the functions that answer in the order of a map.
+var orderWord = regexp.MustCompile(`\b(keys|values)\b`)
+
+// variant rewrites a template as a turn says. A template that does not parse, or in which nothing is turned, comes back
+// as it was.
+func variant(name, text string, t turn) string {
 	set := parseTemplate(name, text)
-	changed := false
+	changed, sorted := false, false
 	var b strings.Builder
 	for define, tree := range set {
 		if tree.Root == nil {
 			continue
 		}
-		t := turner{other: other}
-		t.node(tree.Root)
-		changed = changed || t.changed
+		w := turner{turn: t}
+		w.node(tree.Root)
+		changed, sorted = changed || w.changed, sorted || w.sorted
 		if define == name {
 			continue
 		}
@@ -64,6 +111,9 @@ func variant(name, text string, other bool) string {
 	if !changed {
 		return text
 	}
+	if sorted {
+		b.WriteString(sortedValues)
+	}
 	if main := set[name]; main != nil && main.Root != nil {
 		b.WriteString(main.Root.String())
 	}
@@ -71,7 +121,10 @@ func variant(name, text string, other bool) string {
 }
 
 // turner changes a parse tree in place.
-type turner struct{ other, changed bool }
+type turner struct {
+	turn
+	changed, sorted bool
+}
 
 func (t *turner) node(n parse.Node) {
 	switch n := n.(type) {
@@ -109,41 +162,35 @@ func (t *turner) branch(b *parse.BranchNode) {
 func (t *turner) pipe(p *parse.PipeNode) {
 	var cmds []*parse.CommandNode
 	for _, c := range p.Cmds {
-		cmds = append(cmds, c)
+		var after []*parse.CommandNode
 		for i, arg := range c.Args {
 			id, ok := arg.(*parse.IdentifierNode)
 			if !ok {
 				t.node(arg)
 				continue
 			}
-			pairs := turned[id.Ident].one
-			if t.other {
-				pairs = turned[id.Ident].other
+			text, ok := t.instead(id.Ident)
+			if !ok {
+				continue
 			}
-			extra := commands(pairs)
-			t.changed = t.changed || len(extra) > 0
-			switch {
-			case len(extra) == 0:
-			case i == 0:
-				cmds = append(cmds, extra...)
-			default: // an argument, as in: date "2006" now
-				self := &parse.CommandNode{NodeType: parse.NodeCommand, Args: []parse.Node{id}}
-				c.Args[i] = &parse.PipeNode{NodeType: parse.NodePipe, Cmds: append([]*parse.CommandNode{self}, extra...)}
+			made := commands(text)
+			t.changed, t.sorted = true, t.sorted || id.Ident == "values"
+			if i == 0 { // its own arguments stay behind it
+				c.Args, after = slices.Concat(made[0].Args, c.Args[1:]), made[1:]
+			} else { // an argument, as in: date "2006" now
+				c.Args[i] = &parse.PipeNode{NodeType: parse.NodePipe, Cmds: made}
 			}
 		}
+		cmds = append(append(cmds, c), after...)
 	}
 	p.Cmds = cmds
 }
 
-// commands builds the calls of a list of pairs, function and argument; no argument when it is empty.
-func commands(pairs []string) []*parse.CommandNode {
-	var cmds []*parse.CommandNode
-	for i := 0; i+1 < len(pairs); i += 2 {
-		args := []parse.Node{parse.NewIdentifier(pairs[i])}
-		if arg := pairs[i+1]; arg != "" {
-			args = append(args, &parse.StringNode{NodeType: parse.NodeString, Quoted: strconv.Quote(arg), Text: arg})
-		}
-		cmds = append(cmds, &parse.CommandNode{NodeType: parse.NodeCommand, Args: args})
+// commands parses the commands of a pipeline.
+func commands(text string) []*parse.CommandNode {
+	action, ok := parseTemplate("turn", "{{"+text+"}}")["turn"].Root.Nodes[0].(*parse.ActionNode)
+	if !ok {
+		return nil
 	}
-	return cmds
+	return action.Pipe.Cmds
 }

@@ -1,0 +1,243 @@
+package render
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+const (
+	askingSecret = `{{- $kept := lookup "v1" "Secret" .Release.Namespace "shop" }}
+apiVersion: v1
+kind: Secret
+metadata: {name: shop}
+data:
+  password: {{ if $kept }}{{ index $kept.data "password" }}{{ else }}{{ randAlphaNum 20 | b64enc }}{{ end }}
+  user: {{ .Values.user | default "shop" | b64enc }}
+`
+	makingSecret = `apiVersion: v1
+kind: Secret
+metadata: {name: shop}
+stringData: {password: {{ randAlphaNum 20 }}, user: {{ .Values.user | default "shop" }}}
+`
+	checkedDeployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  template:
+    metadata:
+      annotations: {checksum/secret: {{ include (print $.Template.BasePath "/secret.yaml") . | sha256sum }}}
+`
+)
+
+func generating(t *testing.T, secret string) (Tree, Request) {
+	t.Helper()
+	return open(t, folder(t, map[string]string{
+		"chart/Chart.yaml": chartYAML, "chart/templates/secret.yaml": secret, "chart/templates/web.yaml": checkedDeployment,
+	})), Request{Application: "shop", Namespace: "shop", Source: Source{Helm: &Helm{Chart: "chart"}}}
+}
+
+// password and checksum are what a render made.
+func password(t *testing.T, r *Result) string {
+	t.Helper()
+	for _, o := range r.Objects {
+		if o.GetKind() == "Secret" {
+			return passwordIn(t, o)
+		}
+	}
+	t.Fatal("no Secret")
+	return ""
+}
+
+func passwordIn(t *testing.T, o *unstructured.Unstructured) string {
+	t.Helper()
+	if text, ok, _ := unstructured.NestedString(o.Object, "stringData", "password"); ok {
+		return text
+	}
+	encoded, _, _ := unstructured.NestedString(o.Object, "data", "password")
+	text, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func checksum(t *testing.T, r *Result) string {
+	t.Helper()
+	for _, o := range r.Objects {
+		if o.GetKind() == "Deployment" {
+			annotations, _, _ := unstructured.NestedStringMap(o.Object, "spec", "template", "metadata", "annotations")
+			return annotations["checksum/secret"]
+		}
+	}
+	t.Fatal("no Deployment")
+	return ""
+}
+
+// values are what a state keeps of a render, by way of JSON.
+func values(t *testing.T, r *Result) (kept []Generated) {
+	t.Helper()
+	raw, err := json.Marshal(r.Generated)
+	if err == nil {
+		err = json.Unmarshal(raw, &kept)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
+func liveSecret(password string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "shop", "namespace": "shop", "uid": "1"},
+		"data": map[string]any{"password": base64.StdEncoding.EncodeToString([]byte(password))},
+	}}
+}
+
+// TestLesson46_APasswordIsMadeOnce: whether the chart asks for what it made before or not.
+func TestLesson46_APasswordIsMadeOnce(t *testing.T) {
+	for name, secret := range map[string]string{"Asking": askingSecret, "NotAsking": makingSecret} {
+		t.Run(name, func(t *testing.T) {
+			tree, req := generating(t, secret)
+			first := mustRender(t, tree, req)
+			if len(password(t, first)) != 20 || len(first.Generated) != 2 || len(checksum(t, first)) != 64 {
+				t.Fatalf("generated %v", first.Generated)
+			}
+			if another := mustRender(t, tree, req); another.Digest != first.Digest || password(t, another) == password(t, first) {
+				t.Error("the digest is another, or the password the same, where nothing was kept")
+			}
+			check := func(what string, r *Result, want string, checks bool) {
+				if got := password(t, r); got != want {
+					t.Errorf("%s: the password is %q, want %q", what, got, want)
+				}
+				if same := checksum(t, r) == checksum(t, first); same != checks {
+					t.Errorf("%s: the checksum is the same: %v, want %v", what, same, checks)
+				}
+				if r.Digest != first.Digest {
+					t.Errorf("%s: another digest", what)
+				}
+			}
+			req.Kept.Values = values(t, first)
+			check("saved", mustRender(t, tree, req), password(t, first), true)
+			req.Kept.Objects = []*unstructured.Unstructured{liveSecret(password(t, first))}
+			check("live too", mustRender(t, tree, req), password(t, first), true)
+			req.Kept.Values = nil
+			check("live alone", mustRender(t, tree, req), password(t, first), true)
+			req.Kept.Objects = []*unstructured.Unstructured{liveSecret("by hand")}
+			req.Kept.Values = values(t, first)
+			check("changed by hand", mustRender(t, tree, req), "by hand", false)
+
+			if !first.Trace.Holds(tree, req) {
+				t.Error("what is kept voids the trace")
+			}
+			req.Kept.Objects = nil
+			req.Source.Helm = &Helm{Chart: "chart", Set: map[string]any{"user": "other"}}
+			upgraded := mustRender(t, tree, req)
+			if password(t, upgraded) != password(t, first) || checksum(t, upgraded) == checksum(t, first) || upgraded.Digest == first.Digest {
+				t.Error("an upgrade changed the password, or left checksum or digest as they were")
+			}
+		})
+	}
+}
+
+// The checksum is the one of the Secret that is applied, at the first render already.
+func TestChecksumFitsAtOnce(t *testing.T) {
+	tree, req := generating(t, askingSecret)
+	first := mustRender(t, tree, req)
+	req.Kept.Objects = []*unstructured.Unstructured{liveSecret(password(t, first))}
+	if again := mustRender(t, tree, req); checksum(t, again) != checksum(t, first) {
+		t.Error("the first checksum was one of another password")
+	}
+}
+
+func TestKeptShapesNothingElse(t *testing.T) {
+	tree := open(t, folder(t, map[string]string{
+		"chart/Chart.yaml": chartYAML,
+		"chart/templates/a.yaml": `{{- if not (lookup "v1" "Secret" "shop" "shop") }}
+apiVersion: v1
+kind: Secret
+metadata: {name: shop}
+data: {password: {{ randAlphaNum 20 | b64enc }}}
+{{- end }}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: found}
+data: {found: "{{ len (lookup "v1" "Secret" "shop" "") }}", foreign: "{{ len (lookup "v1" "Secret" "kube-system" "") }}"}
+`}))
+	req := Request{Application: "shop", Namespace: "shop", Source: Source{Helm: &Helm{Chart: "chart"}}}
+	first := mustRender(t, tree, req)
+	req.Kept.Objects = []*unstructured.Unstructured{liveSecret("kept")}
+	again := mustRender(t, tree, req)
+	if diff := cmp.Diff(text(t, first), text(t, again)); diff != "" {
+		t.Errorf("what is live shaped an object (-without +with):\n%s", diff)
+	}
+	if got := password(t, again); got != "kept" {
+		t.Errorf("a Secret that is made only where there is none has the password %q", got)
+	}
+	if len(first.Looked) != 3 {
+		t.Errorf("looked up: %v", first.Looked)
+	}
+}
+
+func TestMaskIsNeverKept(t *testing.T) {
+	tree, req := generating(t, makingSecret)
+	req.Kept.Objects = []*unstructured.Unstructured{liveSecret("<generated>")}
+	if got := password(t, mustRender(t, tree, req)); got == "<generated>" {
+		t.Error("somebody applied what `sluice render` printed, and it stays")
+	}
+}
+
+func TestGeneratedNeverPrints(t *testing.T) {
+	tree, req := generating(t, makingSecret)
+	r := mustRender(t, tree, req)
+	for _, text := range []string{text(t, r), r.Generated[0].String(), r.Generated[0].GoString()} {
+		if strings.Contains(text, password(t, r)) {
+			t.Errorf("the password is shown: %s", text)
+		}
+	}
+	if password(t, r) == "<generated>" {
+		t.Error("masking changed the result")
+	}
+}
+
+// A number stays one, and items of lists are known by their names.
+func TestKeptFields(t *testing.T) {
+	tree := open(t, folder(t, map[string]string{
+		"chart/Chart.yaml": chartYAML,
+		"chart/templates/a.yaml": `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop}
+spec:
+  template:
+    spec:
+      containers:
+        - {name: web, env: [{name: SEED, value: {{ randAlphaNum 9 | quote }}}], ports: [{containerPort: {{ randInt 1000 60000 }}}]}
+`}))
+	req := Request{Application: "shop", Namespace: "shop", Source: Source{Helm: &Helm{Chart: "chart"}}}
+	container := func(name, seed string, port int64) any {
+		return map[string]any{"name": name, "env": []any{
+			map[string]any{"name": "INJECTED", "value": "x"}, map[string]any{"name": "SEED", "value": seed},
+		}, "ports": []any{map[string]any{"containerPort": port}}}
+	}
+	live := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "shop", "namespace": "shop"},
+		"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+			"containers": []any{container("sidecar", "wrong", 1), container("web", "kept", 4711)},
+		}}},
+	}}
+	req.Kept.Objects = []*unstructured.Unstructured{live}
+	r := mustRender(t, tree, req)
+	want := []any{map[string]any{
+		"name": "web", "env": []any{map[string]any{"name": "SEED", "value": "kept"}},
+		"ports": []any{map[string]any{"containerPort": int64(4711)}},
+	}}
+	got, _, _ := unstructured.NestedSlice(r.Objects[0].Object, "spec", "template", "spec", "containers")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
