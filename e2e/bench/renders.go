@@ -10,11 +10,11 @@ import (
 )
 
 func renderFigures() []string {
-	return names("render500", "cold", "bare", "cold-ratio", "one-renders", "one-decision-cpu", "refused-memory", "kept-memory")
+	return names("render500", "cold", "bare", "cold-ratio", "cold-cpu-ratio", "one-renders", "one-decision-cpu", "refused-memory", "kept-memory")
 }
 
 // measureRenders runs the command's own benchmarks of a monorepo of 500 applications, half of them charts and half overlays:
-// rendering all of it from nothing, beside the bare libraries in one process that do the same; the CPU of deciding that a
+// rendering all of it from nothing, beside the bare libraries in one process that do the same, in time and in CPU; the CPU of deciding that a
 // commit concerns one application alone; and the most that the process that has the workers grows by while one makes 100 MB,
 // which is refused, and 50 MB, which is kept.
 func measureRenders(b *bed, r *report) {
@@ -30,10 +30,11 @@ func measureRenders(b *bed, r *report) {
 	}
 	for _, f := range []struct{ unit, name, told, to string }{
 		{"bare-s", "bare", "s", ""}, {"cold-s", "cold", "s", "render500-bare"}, {"ratio", "cold-ratio", "", ""},
+		{"cpu-ratio", "cold-cpu-ratio", "", ""},
 		{"renders", "one-renders", "renders", ""}, {"decision-s", "one-decision-cpu", "s", ""},
 		{"refused-MiB", "refused-memory", "MiB", ""}, {"kept-MiB", "kept-memory", "MiB", ""},
 	} {
-		found := regexp.MustCompile(`([0-9.e+-]+) ` + f.unit + `\b`).FindSubmatch(out)
+		found := regexp.MustCompile(`\s([0-9.e+-]+) ` + f.unit + `\b`).FindSubmatch(out)
 		if found == nil {
 			b.Fatalf("the benchmarks of rendering do not tell %s:\n%s", f.unit, out)
 		}
