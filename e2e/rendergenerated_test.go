@@ -115,7 +115,9 @@ func TestRenderKeepsAGeneratedPassword(t *testing.T) {
 	s := begin(t, "render-generated")
 	generating(t, s)
 	first := s.Repo.Commit(t, "Charts that make a password")
-	secret := func(env string) world.Ref { return world.Ref{Kind: "Secret", Namespace: s.Namespace(env), Name: "login"} }
+	secret := func(env string) world.Ref {
+		return world.Ref{Kind: "Secret", Namespace: s.Namespace(env), Name: "login"}
+	}
 	passwords := map[string]func() []string{}
 	for _, env := range bothEnvironments {
 		passwords[env] = s.Cluster.Values(t, secret(env), "data", "password")

@@ -145,11 +145,14 @@ func (p *Pass) owned(ctx context.Context, id liveID) (*unstructured.Unstructured
 var errNotSeen = errors.New("cluster did not answer")
 
 // keepGenerated notes what was generated, so that it is saved before anything that has it is applied. It reports whether
-// another process made other values meanwhile: then those count.
+// that still is what is to be applied: another process may have made other values meanwhile, which then count.
 func (p *Pass) keepGenerated() (agreed bool) {
 	t, saved := p.target, &p.target.held.saved
 	if len(t.generated) == 0 {
 		return true
+	}
+	if t.adopts != p.Rules.Adopt {
+		return false // what another tool left has the values that are in use
 	}
 	for _, made := range t.generated {
 		i := slices.IndexFunc(saved.Generated, func(g render.Generated) bool { return g.Place == made.Place })

@@ -4,7 +4,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-cd/sluice/render"
 )
 
 func TestLesson36_NoSecretValueInWhatPeopleSee(t *testing.T) {
@@ -56,5 +59,44 @@ func TestMaskOfTwoReleases(t *testing.T) {
 	both := secretsOf(secret("old-password")).with(secret("new-password")).with(nil)
 	if got := both.mask("old-password new-password"); got != "<secret> <secret>" {
 		t.Errorf("people see %q", got)
+	}
+}
+
+func TestLesson46_NoGeneratedValueInWhatPeopleSee(t *testing.T) {
+	generated := func(kind string, texts ...string) render.Generated {
+		g := render.Generated{Place: render.Place{Object: render.ObjectID{Kind: kind, Name: "a"}}}
+		for _, text := range texts {
+			g.Parts = append(g.Parts, render.Part{Text: text})
+		}
+		return g
+	}
+	masked := secretTexts{}.hiding([]render.Generated{
+		generated("ConfigMap", "t0ken-4711", "2026"), generated("Secret", "c2VjcmV0LXRva2Vu"), generated("Secret", "pass5"),
+	})
+	cases := map[string]struct{ reason, text, want string }{
+		"ConfigMap": {"wherever it is", "said t0ken-4711", "said <secret>"},
+		"Encoded":   {"a Secret may have it too", "got dDBrZW4tNDcxMQ==", "got <secret>"},
+		"Decoded":   {"as programs see it", "got secret-token", "got <secret>"},
+		"Secret":    {"of a Secret also the shorter ones", "pass5", "<secret>"},
+		"AYear":     {"it is in many texts", "since 2026", "since 2026"},
+	}
+	for name, tc := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := masked.mask(tc.text); got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestMergeGenerated(t *testing.T) {
+	at := func(name, text string) render.Generated {
+		return render.Generated{Place: render.Place{Object: render.ObjectID{Kind: "Secret", Name: name}, Pointer: "/data/a"}, Parts: []render.Part{{Nth: 1, Text: text}}}
+	}
+	big := strings.Repeat("x", mostGenerated)
+	got := mergeGenerated([]render.Generated{at("a", "new"), at("big", big)}, []render.Generated{at("a", "old"), at("gone", "kept"), at("huge", big)})
+	want := []render.Generated{at("a", "new"), at("big", big), at("gone", "kept")}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what is rendered stays whatever its size, and what was as far as there is room (-want +got):\n%s", diff)
 	}
 }

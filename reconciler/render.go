@@ -129,7 +129,7 @@ func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
 		return next
 	}
 	t.release = policies.Release{Inputs: made.Inputs, Digest: made.Digest}
-	t.looked = made.Looked
+	t.looked, t.adopts = made.Looked, p.Rules.Adopt
 	if t.generated = made.Generated; len(made.Generated) > 0 {
 		p.target.held.saved.Generated = mergeGenerated(made.Generated, p.target.held.saved.Generated)
 		t.secrets = t.secrets.hiding(made.Generated)

@@ -96,7 +96,8 @@ type rendering struct {
 	desired   map[apply.ID]bool            // the objects that it has, kept at rest
 	hooks     policies.Hooks               // how many hooks it has, kept at rest
 	secrets   secretTexts                  // what must never be shown
-	generated []render.Generated           // what of the objects was made by chance or by the clock
+	generated []render.Generated           // what of the objects was made by chance or by the clock,
+	adopts    bool                         // or was there already and is to be taken over
 	looked    []helm.Lookup                // what charts looked for in the cluster
 	opened    secretTexts                  // what of it is encrypted in Git
 	files     map[string]string            // of encrypted Secrets

@@ -42,10 +42,13 @@ func (d *differ) compare(first *Result) {
 			other, there := column[p.Place]
 			if !there {
 				d.blame(p.Place)
-				return
+				continue
 			}
 			delete(column, p.Place)
 			others = append(others, other.Object)
+		}
+		if len(others) < len(columns) {
+			continue
 		}
 		w := walker{differ: d, at: p.Place, secret: p.object.GetAPIVersion() == "v1" && p.object.GetKind() == "Secret"}
 		w.walk(p.object.Object, others, nil)
@@ -53,13 +56,13 @@ func (d *differ) compare(first *Result) {
 	for _, column := range columns {
 		for place := range column {
 			d.blame(place)
-			return
 		}
 	}
 }
 
+// blame notes what cannot be kept. A test may have another name each time: it is run once and goes.
 func (d *differ) blame(p Place) {
-	if d.fault == nil {
+	if d.fault == nil && p.Hook >= 0 {
 		d.fault = &p
 	}
 }

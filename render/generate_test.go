@@ -241,3 +241,45 @@ spec:
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A test of a chart often has another name each time. It makes no release.
+func TestGeneratedInTests(t *testing.T) {
+	tree := open(t, folder(t, map[string]string{
+		"chart/Chart.yaml":       chartYAML,
+		"chart/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+		"chart/templates/t.yaml": `apiVersion: v1
+kind: Pod
+metadata: {name: test, annotations: {"helm.sh/hook": test}}
+spec: {password: {{ randAlphaNum 20 }}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: test-{{ randAlpha 5 | lower }}, annotations: {"helm.sh/hook": test}}
+`}))
+	req := Request{Application: "shop", Namespace: "shop", Source: Source{Helm: &Helm{Chart: "chart"}}}
+	first := mustRender(t, tree, req)
+	if len(first.Tests) != 2 || len(first.Generated) != 1 || first.Generated[0].Hook != -1 {
+		t.Fatalf("%d tests, generated %v", len(first.Tests), first.Generated)
+	}
+	named := func(r *Result) *unstructured.Unstructured {
+		for _, test := range r.Tests {
+			if test.Object.GetName() == "test" {
+				return test.Object
+			}
+		}
+		return nil
+	}
+	shown, _, _ := unstructured.NestedString(named(first.Masked()).Object, "spec", "password")
+	made, _, _ := unstructured.NestedString(named(first).Object, "spec", "password")
+	if shown != "<generated>" || len(made) != 20 {
+		t.Errorf("shown is %q, made has %d letters", shown, len(made))
+	}
+	if another := mustRender(t, tree, req); another.Digest != first.Digest {
+		t.Error("a test that has another name is another release")
+	}
+	req.Kept.Values = values(t, first)
+	again, _, _ := unstructured.NestedString(named(mustRender(t, tree, req)).Object, "spec", "password")
+	if again != made {
+		t.Error("it is not kept")
+	}
+}

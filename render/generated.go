@@ -12,9 +12,11 @@ import (
 
 // Place is a field of an object.
 type Place struct {
-	Object  ObjectID `json:"object"`
-	Hook    int      `json:"hook,omitempty"` // zero: one of Result.Objects; n: the n-th hook of this identity
-	Pointer string   `json:"pointer"`        // JSON pointer (RFC 6901)
+	Object ObjectID `json:"object"`
+	// Hook is zero for one of Result.Objects, n for the n-th of Result.Hooks that has this identity, and -n for the n-th of
+	// Result.Tests.
+	Hook    int    `json:"hook,omitempty"`
+	Pointer string `json:"pointer"` // JSON pointer (RFC 6901)
 }
 
 // Generated is a field that a chart makes by chance or by the clock, or of which it makes a part. It prints as its place
@@ -62,7 +64,7 @@ type Kept struct {
 // result that changes.
 func (r *Result) Masked() *Result {
 	masked := *r
-	masked.Objects, masked.Hooks = slices.Clone(r.Objects), slices.Clone(r.Hooks)
+	masked.Objects, masked.Hooks, masked.Tests = slices.Clone(r.Objects), slices.Clone(r.Hooks), slices.Clone(r.Tests)
 	for _, g := range r.Generated {
 		o := masked.at(g.Place)
 		if o == nil {
@@ -86,11 +88,14 @@ func (r *Result) at(p Place) **unstructured.Unstructured {
 		}
 		return &r.Objects[i]
 	}
-	nth := 0
-	for i := range r.Hooks {
-		if IDOf(r.Hooks[i].Object) == p.Object {
-			if nth++; nth == p.Hook {
-				return &r.Hooks[i].Object
+	hooks, nth := r.Hooks, p.Hook
+	if p.Hook < 0 {
+		hooks, nth = r.Tests, -p.Hook
+	}
+	for i := range hooks {
+		if IDOf(hooks[i].Object) == p.Object {
+			if nth--; nth == 0 {
+				return &hooks[i].Object
 			}
 		}
 	}
@@ -103,17 +108,22 @@ type placed struct {
 	object *unstructured.Unstructured
 }
 
-// placed lists objects and hooks.
+// placed lists objects, hooks and tests.
 func (r *Result) placed() []placed {
 	var all []placed
 	for _, o := range r.Objects {
 		all = append(all, placed{Place{Object: IDOf(o)}, o})
 	}
-	nth := map[ObjectID]int{}
+	hooks, tests := map[ObjectID]int{}, map[ObjectID]int{}
 	for _, h := range r.Hooks {
 		id := IDOf(h.Object)
-		nth[id]++
-		all = append(all, placed{Place{Object: id, Hook: nth[id]}, h.Object})
+		hooks[id]++
+		all = append(all, placed{Place{Object: id, Hook: hooks[id]}, h.Object})
+	}
+	for _, h := range r.Tests {
+		id := IDOf(h.Object)
+		tests[id]--
+		all = append(all, placed{Place{Object: id, Hook: tests[id]}, h.Object})
 	}
 	return all
 }

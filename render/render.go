@@ -54,12 +54,7 @@ type Hook struct {
 }
 
 // ObjectID names an object whatever its version.
-type ObjectID struct {
-	Group     string `json:"group,omitempty"`
-	Kind      string `json:"kind"`
-	Namespace string `json:"namespace,omitempty"`
-	Name      string `json:"name"`
-}
+type ObjectID struct{ Group, Kind, Namespace, Name string }
 
 // String reads Deployment.apps shop/web.
 func (id ObjectID) String() string {
