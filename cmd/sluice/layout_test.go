@@ -22,7 +22,7 @@ func TestLayout(t *testing.T) {
 		"Render":    {"a leaf knows no other", "render", nil},
 		"Policies":  {"a leaf knows no other", "policies", nil},
 		"Config":    {"it reads files, and what a source looks like is the renderer's", "reconciler/config", []string{"render"}},
-		"Apply":     {"it knows objects, and not why they are applied", "reconciler/apply", nil},
+		"Apply":     {"it knows objects, and not why they are applied", "reconciler/apply", []string{"reconciler/sops"}},
 		"Rollout":   {"it sees objects, and not why they are there", "reconciler/rollout", nil},
 		"Record":    {"it knows lines and the words of a release, and neither a cluster nor a Git library", "reconciler/record", []string{"policies"}},
 		"Reconciler": {"it is the middle: commands use it", "reconciler", []string{
