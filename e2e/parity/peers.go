@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	// Namespace and Release are what everything is rendered for.
+	// Namespace is what everything is rendered for.
 	Namespace = "parity"
-	Release   = "release"
+	// Release is what every chart is installed as.
+	Release = "release"
 	// KubeVersion is the default of sluice, which the helm program is told.
 	KubeVersion = "v1.36.0"
 )

@@ -118,7 +118,7 @@ func TestFetch(t *testing.T) {
 			if err == nil || data != nil || !strings.Contains(err.Error(), tc.says) || tc.want != nil && !errors.Is(err, tc.want) {
 				t.Fatalf("%s: got %d bytes, %v", tc.reason, len(data), err)
 			}
-			if Lasting(err) != (tc.want != nil && tc.want != ErrAuth) {
+			if Lasting(err) != (tc.want != nil && !errors.Is(tc.want, ErrAuth)) {
 				t.Errorf("%s: lasting is %v of %v", tc.reason, Lasting(err), err)
 			}
 			for _, hidden := range []string{"pa55word", "hidden", "robot"} {

@@ -14,7 +14,7 @@ import (
 // errNoSource is why a chart cannot be read where nobody meant to.
 var errNoSource = errors.New("charts from elsewhere are not read here")
 
-// ErrForbidden: no server may be asked for it.
+// ErrForbidden says that no server may be asked for a chart.
 var ErrForbidden = errors.New("not among the charts of agent.yaml")
 
 const (

@@ -283,13 +283,14 @@ func TestDependencies(t *testing.T) {
 	if err == nil || len(over.Missing()) != 2 {
 		t.Errorf("missing at once: %v, %v", over.Missing(), err)
 	}
-	made, _, err := renderOver(t, tree, put(cache, db).get, req)
+	_, _, err = renderOver(t, tree, put(cache, db).get, req)
 	if err == nil || !strings.Contains(err.Error(), "cache") { // both aliases make the same object
 		t.Fatalf("two of one name: %v", err)
 	}
 	files["apps/shop/chart/Chart.yaml"] = strings.Replace(files["apps/shop/chart/Chart.yaml"], "alias: second, ", "alias: second, condition: second.enabled, ", 1)
 	files["apps/shop/chart/values.yaml"] = "second: {enabled: false}\n"
-	if made, _, err = renderOver(t, treeOf(t, files), put(cache, db).get, req); err != nil {
+	made, _, err := renderOver(t, treeOf(t, files), put(cache, db).get, req)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string

@@ -34,6 +34,7 @@ func Ended(live *unstructured.Unstructured) (ended bool, fault string) {
 		case corev1.PodFailed:
 			_, why, _ := podHealth(live)
 			return true, why
+		case corev1.PodPending, corev1.PodRunning, corev1.PodUnknown:
 		}
 		return false, ""
 	}

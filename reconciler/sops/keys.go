@@ -38,7 +38,7 @@ func ParseKeys(m Material) (Keys, error) {
 	if text := bytes.TrimSpace(m.Age); len(text) > 0 {
 		identities, err := age.ParseIdentities(bytes.NewReader(text))
 		if err != nil {
-			return Keys{}, errors.New("age.agekey: must have one identity a line, AGE-SECRET-KEY-1...") // theirs shows the line
+			return Keys{}, errors.New("age.agekey: must have one identity a line, which begins with AGE-SECRET-KEY-1") // theirs shows the line
 		}
 		keys.identities = identities
 	}
