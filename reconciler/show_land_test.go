@@ -180,6 +180,16 @@ func TestViewTellsTheTruth(t *testing.T) {
 
 	l.awaitLine("production", "shop", first, "Blocked")
 	l.await("all is at rest", func() error { return p.rests(shop) })
+	written, since := 0.0, time.Now() // what was pushed is noted in the state a moment later
+	l.await("nothing is written any more", func() error {
+		if now := p.writes(); now != written {
+			written, since = now, time.Now()
+		}
+		if time.Since(since) < time.Second {
+			return errOther
+		}
+		return nil
+	})
 	if rested := p.cell(shop, "it rests", view.Cell.IsWell); len(rested.Events) != 1 || rested.Events[0].Reason != "FailedCreate" {
 		t.Errorf("at rest the events of the release are %+v", rested.Events)
 	}

@@ -137,10 +137,14 @@ func (p *Pool) Render(ctx context.Context, tree render.Tree, req render.Request)
 	}
 	seen := render.NewWitness(ctx, tree, req)
 	stop := context.AfterFunc(ctx, func() { w.end(&LostError{"it was not wanted any more"}) })
-	done := make(chan struct{})
-	p.looking.Go(func() { p.watch(w, done) })
+	done, watched := make(chan struct{}), make(chan struct{})
+	p.looking.Go(func() {
+		defer close(watched)
+		p.watch(w, done)
+	})
 	result, err := w.render(seen, req)
 	close(done)
+	<-watched // lest it judges the next render by this one
 	gone := !stop()
 	var lost *LostError
 	if errors.As(err, &lost) {

@@ -320,7 +320,10 @@ func TestWorkerAsksLittle(t *testing.T) {
 // What swells is ended by what it may hold, long before its time is up.
 func TestWorkerIsBoundedInMemory(t *testing.T) {
 	p := pool(t, Config{Processes: 1, Memory: 256 << 20, Time: 5 * time.Minute})
-	if _, err := p.Render(t.Context(), treeOf(t, withTemplate(swelling)), chart); err == nil || !strings.Contains(err.Error(), "memory") {
+	_, err := p.Render(t.Context(), treeOf(t, withTemplate(swelling)), chart)
+	var lost *LostError
+	// The race detector asks for memory of its own, and ends the process with 66 where there is none.
+	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "memory") && !strings.Contains(err.Error(), "exit status 66") {
 		t.Errorf("error %v", err)
 	}
 }
