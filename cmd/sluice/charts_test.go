@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -50,20 +51,27 @@ func (b *scriptBed) charts(ts *testscript.TestScript, args []string) {
 		b.shelf.server = httptest.NewServer(b.shelf)
 		b.t.Cleanup(b.shelf.server.Close)
 	}
+	b.shelf.mu.Lock()
 	b.shelf.files, b.shelf.password = files, ts.Getenv("PASSWORD")
+	b.shelf.mu.Unlock()
 	ts.Setenv("CHARTS", b.shelf.server.URL)
 }
 
 // shelf is a chart repository. It is changed between commands alone.
 type shelf struct {
-	server   *httptest.Server
+	server *httptest.Server
+
+	mu       sync.Mutex
 	files    map[string][]byte
 	password string
 }
 
 func (s *shelf) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
 	data, ok := s.files[r.URL.Path]
-	if _, password, _ := r.BasicAuth(); password != s.password {
+	wanted := s.password
+	s.mu.Unlock()
+	if _, password, _ := r.BasicAuth(); password != wanted {
 		w.WriteHeader(http.StatusUnauthorized)
 	} else if !ok {
 		w.WriteHeader(http.StatusNotFound)

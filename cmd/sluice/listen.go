@@ -31,9 +31,10 @@ func serve(rules *config.Agent, agent *reconciler.Agent, registry *prometheus.Re
 		wanted bool
 		open   func() (func(), error)
 	}{
-		{"", rules.Listen != "none", func() (func(), error) { return listen(rules.Listen, figures(agent, registry), log) }},
 		{"webhooks: ", rules.Webhooks != nil, func() (func(), error) { return listen(rules.Webhooks.Listen, agent.Webhooks(), log) }},
 		{"dashboard: ", rules.Dashboard.Listen != "none", func() (func(), error) { return overlook(rules, agent, log) }},
+		// The last one: who gets an answer about health finds the others there.
+		{"", rules.Listen != "none", func() (func(), error) { return listen(rules.Listen, figures(agent, registry), log) }},
 	} {
 		if !one.wanted {
 			continue
