@@ -99,8 +99,11 @@ $(LINT): | $(CACHE)/programs
 		github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT))
 	@mkdir -p $(CACHE)/bin && mv $(CACHE)/build/golangci-lint $@ && touch $@
 
+# What the demo drives. Forge, registry and the programs that are compared with are for tests alone.
+DEMO_NEEDS := bin/sluice e2e/bin/devgit e2e/bin/devcluster $(LINKS:%=e2e/bin/%)
+
 .PHONY: prerequisites
-prerequisites: bin/sluice e2e/bin/helm e2e/bin/kustomize e2e/bin/devgit e2e/bin/devdashboard e2e/bin/gitea e2e/bin/registry e2e/bin/devcluster $(LINKS:%=e2e/bin/%) ## All programs that tests and the demo drive
+prerequisites: $(DEMO_NEEDS) e2e/bin/helm e2e/bin/kustomize e2e/bin/devdashboard e2e/bin/gitea e2e/bin/registry ## All programs that tests and the demo drive
 
 # Programs of the system. As root on Debian a missing one is installed, otherwise its package is named.
 # $(call install,packages): what the shell variable missing has.
@@ -161,7 +164,7 @@ endif
 unexport KUBECONFIG
 
 .PHONY: demo
-demo: prerequisites e2e/bin/demo ## The whole loop on this machine, until Ctrl-C (EXIT=1: try what it suggests and end; KUBECONFIG=FILE: in that cluster)
+demo: $(DEMO_NEEDS) e2e/bin/demo ## The whole loop on this machine, until Ctrl-C (EXIT=1: try what it suggests and end; KUBECONFIG=FILE: in that cluster)
 	@exec e2e/bin/demo --root '$(CURDIR)' $(DEMO_CLUSTER) $(if $(filter-out 0,$(EXIT)),--exit)
 
 ## Tests
