@@ -65,15 +65,17 @@ func TestCanaryOnARebuiltCluster(t *testing.T) {
 	}
 }
 
-// lose deletes all that the environment has in the cluster, and all that the agent has, but for the credentials that a person
+// lose deletes all that the environments have in the cluster, and all that the agent has, but for the credentials that a person
 // brings there.
 func lose(t *testing.T, s *world.Story) {
 	t.Helper()
 	background := metav1.DeletePropagationBackground
-	for _, o := range s.Cluster.Owned(t, s.Staging, "shop", "staging") {
-		err := s.Cluster.Resource(o.GetKind(), o.GetNamespace()).Delete(t.Context(), o.GetName(), metav1.DeleteOptions{PropagationPolicy: &background})
-		if err != nil {
-			t.Fatal(err)
+	for _, env := range bothEnvironments {
+		for _, o := range s.Cluster.Owned(t, s.Namespace(env), "shop", env) {
+			err := s.Cluster.Resource(o.GetKind(), o.GetNamespace()).Delete(t.Context(), o.GetName(), metav1.DeleteOptions{PropagationPolicy: &background})
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	secrets := s.Cluster.Core.CoreV1().Secrets(s.System)

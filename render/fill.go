@@ -1,10 +1,7 @@
 package render
 
 import (
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -16,22 +13,23 @@ var errDiffers = errors.New("renders to other objects or fields each time")
 // filling puts values into the places of a result where they are generated.
 type filling struct {
 	given  Kept
+	saved  map[Place]Generated
 	result *Result
 	leaves []leaf
 	parts  [][]Part // of each leaf
+	of     []string // of each leaf: Generated.Of
 }
 
 // newFilling takes each value from the live object, else from those that were made before, else as the render made it.
 func newFilling(given Kept, result *Result, leaves []leaf) *filling {
-	f := &filling{given: given, result: result, leaves: leaves}
-	saved := map[Place]Generated{}
+	f := &filling{given: given, saved: map[Place]Generated{}, result: result, leaves: leaves, of: make([]string, len(leaves))}
 	for _, v := range given.Values {
-		saved[v.Place] = v
+		f.saved[v.Place] = v
 	}
 	for i := range leaves {
 		l := &leaves[i]
 		parts := l.text.parts()
-		before, wasMade := saved[l.Place]
+		before, wasMade := f.saved[l.Place]
 		live := l.in(f.live(l.Place), f.object(l.Place))
 		for n := range parts {
 			if live != nil && usable(live[n]) {
@@ -218,58 +216,11 @@ func (f *filling) fix(one, other *Result) (changed bool) {
 	return changed
 }
 
-// derive makes the checksums that no lookup fixes, of charts that make a value and a checksum of it anew each time. Kept as
-// it was, such a checksum would hide every other change of what it is one of; so it is one of what is generated in the
-// objects that pods read.
-func (f *filling) derive() {
-	sum := f.content()
-	for i, l := range f.leaves {
-		if made, ok := l.checksum(); ok && sum != "" && !l.fixed {
-			f.parts[i][0].Text = sum[:min(len(sum), len(made))]
-			f.put(i)
-		}
-	}
-}
-
-// checksum returns what a leaf was made as, where it is a checksum on pods.
-func (l leaf) checksum() (made string, ok bool) {
-	n := len(l.pointer)
-	if n < 2 || l.pointer[n-2] != "annotations" || !strings.Contains(l.Pointer, "/template/metadata/") || !l.text.whole() ||
-		!strings.Contains(strings.ToLower(l.pointer[n-1]), "checksum") {
-		return "", false
-	}
-	made, ok = l.made.(string)
-	_, err := hex.DecodeString(made)
-	return made, ok && err == nil && len(made) >= 32
-}
-
-// content hashes what pods may read of the objects with generated values; empty: there are none.
-func (f *filling) content() string {
-	h, seen := sha256.New(), map[Place]bool{}
-	for _, l := range f.leaves {
-		of := Place{Object: l.Object}
-		o := f.object(of)
-		if l.Hook != 0 || seen[of] || o == nil || l.Object.Group != "" || l.Object.Kind != "Secret" && l.Object.Kind != "ConfigMap" {
-			continue
-		}
-		seen[of] = true
-		raw, err := json.Marshal([]any{l.Object, o.Object["data"], o.Object["stringData"], o.Object["binaryData"]})
-		if err != nil {
-			continue // no JSON, which the API server will say
-		}
-		h.Write(append(raw, '\n'))
-	}
-	if len(seen) == 0 {
-		return ""
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
 // generated lists the places.
 func (f *filling) generated() []Generated {
 	var all []Generated
 	for i, l := range f.leaves {
-		all = append(all, Generated{Place: l.Place, Shown: l.text.shown(), Parts: f.parts[i]})
+		all = append(all, Generated{Place: l.Place, Shown: l.text.shown(), Parts: f.parts[i], Of: f.of[i]})
 	}
 	return all
 }

@@ -154,6 +154,46 @@ func TestChecksumFitsAtOnce(t *testing.T) {
 	}
 }
 
+// TestLesson46_AnotherProgramsChecksumStays: the helm program makes a checksum of another password than the one it installs.
+// Where what it installed is taken over, no pod is restarted for that, but is for the next change.
+func TestLesson46_AnotherProgramsChecksumStays(t *testing.T) {
+	for name, secret := range map[string]string{"Asking": askingSecret, "NotAsking": makingSecret} {
+		t.Run(name, func(t *testing.T) {
+			tree, req := generating(t, secret)
+			installed := liveSecret("installed")
+			data := installed.Object["data"].(map[string]any) //nolint:errcheck,forcetypeassert // made so above
+			data["user"] = base64.StdEncoding.EncodeToString([]byte("shop"))
+			theirs := strings.Repeat("ab", 32)
+			deployment := &unstructured.Unstructured{Object: map[string]any{
+				"apiVersion": "apps/v1", "kind": "Deployment", "metadata": map[string]any{"name": "shop", "namespace": "shop"},
+				"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{"annotations": map[string]any{"checksum/secret": theirs}}}},
+			}}
+			req.Kept.Objects = []*unstructured.Unstructured{installed, deployment}
+			adopted := mustRender(t, tree, req)
+			if password(t, adopted) != "installed" || checksum(t, adopted) != theirs {
+				t.Errorf("the password is %q, the checksum %s", password(t, adopted), checksum(t, adopted))
+			}
+			req.Kept.Values = values(t, adopted)
+			if again := mustRender(t, tree, req); checksum(t, again) != theirs {
+				t.Error("the checksum stays for one render alone")
+			}
+			req.Kept.Objects = nil
+			if again := mustRender(t, tree, req); checksum(t, again) != theirs {
+				t.Error("the checksum stays only while somebody looks at the cluster")
+			}
+			req.Source.Helm = &Helm{Chart: "chart", Set: map[string]any{"user": "other"}}
+			upgraded := mustRender(t, tree, req)
+			if password(t, upgraded) != "installed" || checksum(t, upgraded) == theirs {
+				t.Error("an upgrade changed the password, or left the checksum as it was")
+			}
+			req.Kept = Kept{Objects: []*unstructured.Unstructured{installed, deployment}}
+			if without := mustRender(t, tree, req); checksum(t, without) != checksum(t, upgraded) {
+				t.Error("the checksum stays although the Secret is not what is to be applied")
+			}
+		})
+	}
+}
+
 func TestKeptShapesNothingElse(t *testing.T) {
 	tree := open(t, folder(t, map[string]string{
 		"chart/Chart.yaml": chartYAML,

@@ -25,6 +25,9 @@ type Generated struct {
 	Place
 	Shown string `json:"shown,omitempty"` // the field as people may see it
 	Parts []Part `json:"parts"`
+	// Of is the checksum that would stand in the place of another program's, which stays as long as this one is right;
+	// empty: the field is what it should be.
+	Of string `json:"of,omitempty"`
 }
 
 // Part is what was made of a field.
