@@ -65,6 +65,10 @@ func (all objects) add(object map[string]any) error {
 		delete(meta, "namespace")
 	}
 	name := fmt.Sprint(object["apiVersion"], " ", object["kind"], " ", meta["namespace"], "/", meta["name"])
+	annotations, _ := meta["annotations"].(map[string]any)
+	if events, isHook := annotations["helm.sh/hook"]; isHook { // several may have one name
+		name += fmt.Sprint(" at ", events)
+	}
 	if _, twice := all[name]; twice {
 		return fmt.Errorf("%s is there twice", name)
 	}
