@@ -50,13 +50,19 @@ func build(ctx context.Context, in Input, folders *int) ([]manifest.Object, erro
 	if err != nil {
 		return nil, err
 	}
-	return s.objects(built)
+	files, known := s.files(built)
+	if !known && !s.asked {
+		if err := s.withOrigins(); err != nil {
+			return nil, err
+		}
+		if built, err = s.build(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return s.objects(built, files)
 }
 
 func (s *survey) build(ctx context.Context) (resmap.ResMap, error) {
-	if err := s.withOrigins(); err != nil {
-		return nil, err
-	}
 	select {
 	case turn <- struct{}{}:
 	case <-ctx.Done():
@@ -75,12 +81,9 @@ func (s *survey) build(ctx context.Context) (resmap.ResMap, error) {
 }
 
 // withOrigins lets the library note which file each object came from, by showing it the root kustomization with one
-// entry more. asked says that the kustomization wants that note itself, so that it stays.
+// entry more. It takes a quarter longer then.
 func (s *survey) withOrigins() error {
 	k := s.root.Kustomization
-	if s.asked = slices.Contains(k.BuildMetadata, types.OriginAnnotations); s.asked {
-		return nil
-	}
 	k.BuildMetadata = append(slices.Clone(k.BuildMetadata), types.OriginAnnotations)
 	return s.show(kustomization{s.root.file, k})
 }
@@ -107,39 +110,50 @@ func run(disk *fileSystem, dir string) (built resmap.ResMap, err error) {
 	return krusty.MakeKustomizer(options).Run(disk, dir)
 }
 
-func (s *survey) objects(built resmap.ResMap) ([]manifest.Object, error) {
+// objects are those of a build, made of these files; of nil, the library noted them.
+func (s *survey) objects(built resmap.ResMap, files []string) ([]manifest.Object, error) {
 	dir := s.in.Dir
 	if built.Size() > manifest.MaxObjects {
 		return nil, manifest.Faultf(dir, "kustomization gives more than %d objects", manifest.MaxObjects)
 	}
 	var all []manifest.Object
 	total := 0
-	for _, r := range built.Resources() {
-		file, note := s.origin(r, dir)
-		if !s.asked || note != nil {
-			if err := r.SetOrigin(note); err != nil {
-				return nil, &manifest.Error{Path: file, Err: err}
-			}
-		}
-		// AsYAML would turn the same text into YAML, to be parsed once more.
-		text, err := r.MarshalJSON()
-		if err != nil {
-			return nil, &manifest.Error{Path: file, Err: err}
-		}
-		if total += len(text); total > manifest.MaxOutput {
-			return nil, manifest.Faultf(dir, "kustomization gives more than %d MiB", manifest.MaxOutput>>20)
-		}
-		objects, err := manifest.Parse(file, text, manifest.Lenient)
+	for i, r := range built.Resources() {
+		file, err := s.file(r, files, i)
 		if err != nil {
 			return nil, err
 		}
-		for i := range objects {
-			objects[i].Line = 0 // of a text that nobody sees
+		// AsYAML and MarshalJSON would make text of it, to be parsed once more.
+		decoded, err := r.Map()
+		if err != nil {
+			return nil, &manifest.Error{Path: file, Err: trimmed(err)}
+		}
+		objects, size, err := objectsOf(file, decoded)
+		if err != nil {
+			return nil, err
+		}
+		if total += size; total > manifest.MaxOutput {
+			return nil, manifest.Faultf(dir, "kustomization gives more than %d MiB", manifest.MaxOutput>>20)
 		}
 		s.sign(objects)
 		all = append(all, objects...)
 	}
 	return all, nil
+}
+
+// file is where the i-th object came from. The note of it stays only where the kustomization asked for it.
+func (s *survey) file(r *resource.Resource, files []string, i int) (string, error) {
+	if files != nil && !s.asked {
+		return files[i], nil
+	}
+	file, note := s.origin(r, s.in.Dir)
+	if s.asked && note == nil {
+		return file, nil
+	}
+	if err := r.SetOrigin(note); err != nil {
+		return "", &manifest.Error{Path: file, Err: err}
+	}
+	return file, nil
 }
 
 // origin names the file of an object: where it was read, or the kustomization that generated it. note is what the library

@@ -38,7 +38,8 @@ type survey struct {
 	shown map[string][]byte   // what the library is shown instead of a file, or where none is
 	made  map[string]rendered // files that are only shown, by path
 
-	resources []manifest.Object // as the files have them, for saying which two are the same
+	resources  []manifest.Object // as the files have them, for saying which two are the same
+	generators []source
 }
 
 // walked is what is known of a folder.
@@ -83,6 +84,7 @@ func (s *survey) walk(dir string, level int, namespace string) (walked, error) {
 		return walked{}, err
 	}
 	s.openAPI = s.openAPI || len(k.OpenAPI) > 0
+	s.generates(k)
 	bases, err := s.check(k, dir)
 	if err != nil {
 		return walked{}, err
@@ -113,7 +115,7 @@ func (s *survey) walk(dir string, level int, namespace string) (walked, error) {
 		return walked{}, err
 	}
 	if level == 0 {
-		s.root = k
+		s.root, s.asked = k, slices.Contains(k.BuildMetadata, types.OriginAnnotations)
 	}
 	s.walked[dir] = w
 	return w, nil

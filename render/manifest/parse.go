@@ -53,6 +53,9 @@ func Parse(path string, data []byte, mode Mode) ([]Object, error) {
 	return objects, nil
 }
 
+// Collect is Parse of what is decoded already, as JSON would be. The values stay the caller's too.
+func Collect(path string, value any) ([]Object, error) { return collect(value, path, 0, "") }
+
 // decode reads one document the way Kubernetes does: YAML 1.1 to JSON, integers kept as such.
 func decode(doc document, mode Mode) (any, error) {
 	var out any
