@@ -53,7 +53,7 @@ metadata: {name: hooks, annotations: {helm.sh/hook: "%[1]s", helm.sh/hook-weight
 data: {word: bGlzdGVuaW5n}
 `
 
-const allMoments = "pre-install,pre-upgrade,pre-rollback,post-install,post-upgrade,post-rollback,pre-delete,test"
+const allMoments = "pre-install,pre-upgrade,pre-rollback,post-install,post-upgrade,post-rollback,pre-delete,post-delete,test"
 
 // hookRights lets the shop's account make Roles, which examples/install does not.
 const hookRights = `apiVersion: rbac.authorization.k8s.io/v1

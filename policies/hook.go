@@ -229,7 +229,8 @@ func leaveHook(s State, p Plan, o Observation, told []Record) (State, []Record, 
 		s.Hooking, more = h.next(o.Now)
 		return s, told, more
 	case h.late(o) != "" && moment == PreDelete:
-		s.Hooking.Failed, s.Hooking.Why = true, "the deletion of all that the environment owns stopped: "+h.late(o)
+		s.Hooking.Failed, s.Hooking.Why = true, "the deletion of all that the environment owns stopped: "+h.late(o)+
+			"; take `state: absent` out, mend the hook, and ask for it again"
 		told = append(told, Record{Phase: Holding, Release: s.Release, Reason: s.Hooking.Why})
 	case h.late(o) != "": // nothing is left that it could keep
 		s.Hooking.Ahead, s.Hooking.Began, s.Hooking.Why = nil, time.Time{}, h.late(o)

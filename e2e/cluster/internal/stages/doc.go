@@ -1,8 +1,8 @@
 // Package stages says how pods and nodes without machines behave: it writes the configuration from which kwok
 // plays the kubelet.
 //
-// A pod becomes Ready at once, a pod of a Job succeeds after a second, and a deleted pod is gone at once. What
-// goes wrong is asked for in the pod template, with the annotation dev.sluice/fail:
+// A pod becomes Ready at once, a pod of a Job or one that is never restarted succeeds after a second, and a deleted pod is
+// gone at once. What goes wrong is asked for in the pod template, with the annotation dev.sluice/fail:
 //
 //	never-ready  runs, and is never Ready
 //	slow         is Ready after dev.sluice/delay (default 10s)
@@ -11,7 +11,7 @@
 //	oom          the same, last ended by OOMKilled with exit code 137
 //	image        ErrImagePull, a second later ImagePullBackOff
 //	config       CreateContainerConfigError: a ConfigMap is missing
-//	job          a pod of a Job fails after a second instead of succeeding
+//	job          a pod that would succeed fails after a second
 //
 // Another value keeps the containers waiting, with a message that says so. An image whose tag is "missing" or
 // whose name contains "does-not-exist" cannot be pulled, with no annotation.

@@ -8,7 +8,7 @@ def running: live and .status.phase == "Running";
 def ready: any(.status.conditions[]?; .type == "Ready" and .status == "True");
 def waiting: [.status.containerStatuses[]?.state.waiting.reason // empty][0] // "";
 def restarts: .status.containerStatuses[0].restartCount // 0;
-def job: any(.metadata.ownerReferences[]?; .kind == "Job");
+def job: .spec.restartPolicy == "Never" or any(.metadata.ownerReferences[]?; .kind == "Job");
 def fail: (.metadata.annotations["dev.sluice/fail"] // "") as $fail
   | if $fail != "" then $fail
     elif any(.spec.containers[].image; test("` + missingImage + `")) then "image"
