@@ -234,6 +234,10 @@ func TestRenderRunsHooks(t *testing.T) {
 	step(t, "AHookAloneIsARelease", func(t *testing.T) {
 		since := h.now()
 		h.Repo.Edit(t, chartHooks, "-hooks:1", "-hooks:2")
+		out, said, code := h.CLI(t, h.Repo.Dir, "diff", "staging")
+		if want := "~ Job/" + h.Staging + "/first: a hook, pre-install, pre-upgrade\n"; code != 3 || !strings.Contains(out, want) || strings.Contains(out, "smoke") {
+			t.Errorf("sluice diff ended with %d and lacks %q: %s%s", code, want, out, said)
+		}
 		h.AwaitPhase(t, "staging", h.Repo.Commit(t, "Another hook"), "Healthy")
 		h.wasRan(t, since, "first", "second", "after", "smoke")
 	})

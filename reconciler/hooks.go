@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -19,7 +18,7 @@ import (
 const (
 	// hookAnnotation marks an object among the manifests of a release as a hook; its value are the hook's moments. Hooks are saved
 	// with the manifests, and so are there where neither Git nor the renderer is.
-	hookAnnotation = "sluice.dev/hook"
+	hookAnnotation = render.HookAnnotation
 	// runAnnotation on the live object of a hook says which run of it made it, so that none is begun twice.
 	runAnnotation = "sluice.dev/hook-run"
 	// deletePolicies are a chart's words for when the object of a hook goes.
@@ -48,23 +47,6 @@ type hookRun struct {
 	// Policies are the chart's words for when the object goes, and Ended is how the run did; empty: it has not, as far as is known.
 	Policies []string            `json:"policies,omitempty"`
 	Ended    policies.HookResult `json:"ended,omitempty"`
-}
-
-// hooksOf are the hooks and tests of a render, marked, in the order in which they run.
-func hooksOf(made *render.Result) []*unstructured.Unstructured {
-	var objects []*unstructured.Unstructured
-	for _, h := range inOrder(made.Hooks, made.Tests) {
-		annotate(h.Object, hookAnnotation, strings.Join(h.Events, ","))
-		objects = append(objects, h.Object)
-	}
-	return objects
-}
-
-// inOrder are hooks and tests together in the order in which they run.
-func inOrder(hooks, tests []render.Hook) []render.Hook {
-	all := slices.Concat(hooks, tests)
-	slices.SortStableFunc(all, func(a, b render.Hook) int { return cmp.Compare(a.Weight, b.Weight) })
-	return all
 }
 
 func annotate(o *unstructured.Unstructured, key, value string) {

@@ -43,7 +43,7 @@ func withHooks(t *testing.T) []*unstructured.Unstructured {
 		manifest(t, `{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {spec: {containers: [
 			{name: web, envFrom: [{configMapRef: {name: web}}, {secretRef: {name: hooks}}]}]}}}}`),
 	}
-	return append(kept, hooksOf(made)...)
+	return append(kept, made.All()...)
 }
 
 func namesOf(objects []*unstructured.Unstructured) (names []string) {

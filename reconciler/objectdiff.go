@@ -61,7 +61,7 @@ func (d ObjectDiff) between() bool { return d.From.Environment != d.To.Environme
 type DiffOf struct {
 	Application   string
 	From, To      DiffSide
-	Before, After []*unstructured.Unstructured // plain, see [Prepared]
+	Before, After []*unstructured.Unstructured // plain, see [Prepared], with hooks marked, see [render.Result.All]
 	// Versioned: what pods read has names of its content, so that they are replaced where it changes.
 	Versioned bool
 }
@@ -71,6 +71,8 @@ type DiffOf struct {
 func (of DiffOf) Diff() ObjectDiff {
 	made := emptyDiff(of.Application, of.From, of.To)
 	secrets := secretsOf(of.Before).with(of.After)
+	made.hooks(hooksOnly(of.moved()), hooksOnly(of.After), secrets)
+	of.Before, of.After = slices.DeleteFunc(slices.Clone(of.Before), isHook), slices.DeleteFunc(slices.Clone(of.After), isHook)
 	moved := of.moved()
 	for _, after := range of.After {
 		id := apply.IDOf(after)

@@ -70,6 +70,41 @@ func TestObjectDiffRestarts(t *testing.T) {
 	}
 }
 
+// TestObjectDiffHooks: hooks are told apart from objects, several of one name from each other, and tests are not told.
+func TestObjectDiffHooks(t *testing.T) {
+	hook := func(kind, name, moments, image string) string {
+		return fmt.Sprintf("{apiVersion: batch/v1, kind: %s, metadata: {name: %s, namespace: shop, annotations: {sluice.dev/hook: %q, helm.sh/hook: %[3]q}}, spec: {image: %[4]q}}", kind, name, moments, image)
+	}
+	const kept = "{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: shop}, data: {a: b}}"
+	before := strings.Join([]string{kept, hook("Job", "web", "pre-upgrade", "one"), hook("Job", "twice", "pre-upgrade", "one"),
+		hook("Job", "twice", "post-upgrade", "one"), hook("Job", "old", "pre-delete", "one"), hook("Pod", "smoke", "test", "one")}, "\n---\n")
+	after := strings.Join([]string{kept, hook("Job", "web", "pre-upgrade,test", "two"), hook("Job", "twice", "pre-upgrade", "one"),
+		hook("Job", "twice", "post-upgrade", "two"), hook("Job", "new", "pre-install,pre-upgrade", "one"), hook("Pod", "smoke", "test", "two")}, "\n---\n")
+	d := DiffOf{Application: "shop", Before: objectsOf(t, before), After: objectsOf(t, after)}.Diff()
+	var lines []string
+	for _, l := range d.Lines() {
+		lines = append(lines, l.Text)
+	}
+	want := `
+Created: 1
++ Job/shop/new: a hook, pre-install, pre-upgrade
+
+Changed: 2
+~ Job/shop/twice: a hook, post-upgrade
+    spec.image: one → two
+~ Job/shop/web: a hook, pre-upgrade, test
+    metadata.annotations[helm.sh/hook]: pre-upgrade → pre-upgrade,test
+    spec.image: one → two
+
+Deleted: 1
+- Job/shop/old: a hook, pre-delete
+
+Unchanged: 1`
+	if diff := cmp.Diff(want, strings.Join(lines[1:], "\n")); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+}
+
 // TestObjectDiffMarkdown: whatever names and values hold stays in the code block, and a long diff is folded and bounded.
 func TestObjectDiffMarkdown(t *testing.T) {
 	hostile := "```\n</details> @everyone [x](javascript:alert(1)) `"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // PreviewHook is a hook that would run.
@@ -28,7 +29,7 @@ func (of PreviewOf) hooks() (all []PreviewHook) {
 	if state.Phase == "" && of.Changes == nil { // nobody was asked what is there
 		moments = append([]policies.Moment{policies.PreInstall, policies.PreUpgrade, policies.PostInstall, policies.PostUpgrade}, moments[2:]...)
 	}
-	hooks := inOrder(of.Hooks, of.Tests)
+	hooks := render.InOrder(of.Hooks, of.Tests)
 	for _, moment := range moments {
 		for _, h := range hooks {
 			if slices.Contains(h.Events, string(moment)) {

@@ -239,7 +239,7 @@ func (p *Pass) prepare(made *render.Result) []*unstructured.Unstructured {
 	if !t.release.Same(state.Release) && p.Rules.Rollout.Staged() {
 		t.versioned, t.plain = true, nil
 	}
-	objects := append(slices.Clone(made.Objects), hooksOf(made)...)
+	objects := made.All()
 	return withNames(Prepared(p.site.apply.Scoped(objects), p.Rules.Drift.Leave, false), t.versioned, t.plain)
 }
 

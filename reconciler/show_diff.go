@@ -183,8 +183,11 @@ func (d ObjectDiff) View(from, to view.Side) view.Diff {
 	return shown
 }
 
-// shownLines are the fields of an object, each line with its mark first.
+// shownLines are the fields of an object, each line with its mark first, behind what there is to say of it.
 func shownLines(o DiffObject) (lines []string) {
+	if o.Reason != "" {
+		lines = append(lines, string(DiffPlain)+" "+oneLine(o.Reason))
+	}
 	for _, f := range o.Fields {
 		for _, line := range f.lines() {
 			text := strings.TrimPrefix(line.Text, "    ")

@@ -127,7 +127,7 @@ func (c checkout) side(ctx context.Context, app *config.Application, env *config
 		return side{}, err
 	}
 	at := reconciler.DiffSide{Environment: env.Name, Revision: c.revision, Namespace: env.Namespace}
-	return side{at, reconciler.Prepared(made.Masked().Objects, env.Drift.Leave, false)}, nil
+	return side{at, reconciler.Prepared(made.Masked().All(), env.Drift.Leave, false)}, nil
 }
 
 // diffAgainst renders the side that is compared with. An environment that is not there yet has no objects.

@@ -50,7 +50,7 @@ func (k *Keeper) rendered(ctx context.Context, s Subject, revision string) ([]*u
 	return s.Objects(ctx, k.Git, revision)
 }
 
-// Objects are an environment's objects at a revision; none where it is not in the files there.
+// Objects are an environment's objects and hooks at a revision, see [render.Result.All]; none where it is not in the files there.
 func (s Subject) Objects(ctx context.Context, git *gitsource.Repository, revision string) ([]*unstructured.Unstructured, error) {
 	tree, err := git.Tree(revision)
 	if err != nil {
@@ -64,7 +64,7 @@ func (s Subject) Objects(ctx context.Context, git *gitsource.Repository, revisio
 	if err != nil {
 		return nil, fmt.Errorf("render %s at %.7s: %w", s.Environment, revision, err)
 	}
-	return out.Masked().Objects, nil
+	return out.Masked().All(), nil
 }
 
 // stages says how the release will replace the one before it.
