@@ -76,6 +76,13 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 	})
 	t.Run("AnotherValueInGitArrives", func(t *testing.T) {
 		s.Repo.Write(t, sealedSecret, string(readFile(t, sopsFiles+"rotated.age.yaml")))
+		kubeconfig := kubeconfigOf(t, s)
+		for _, command := range []string{"diff", "plan"} { // nobody but the agent has the key, so that they cannot tell, and say so
+			out, said, _ := s.CLI(t, s.Repo.Dir, command, "shop", "staging", "--kubeconfig", kubeconfig, "-n", s.System)
+			if want := "Secret/" + s.Staging + "/shop: its values are encrypted: whether they change, only the agent can tell"; !strings.Contains(out, want) {
+				t.Errorf("sluice %s does not say %q: %s%s", command, want, out, said)
+			}
+		}
 		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Another password"), "Healthy")
 		awaitValue(t, s, rotatedValue)
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
+	"github.com/sluice-cd/sluice/reconciler/sops"
 )
 
 // ObjectDiff is how the objects of one state of an environment differ from those of another, grouped by what it means. Its
@@ -25,6 +26,8 @@ type ObjectDiff struct {
 	Changed   []DiffObject `json:"changed"`
 	Deleted   []DiffObject `json:"deleted"`
 	Unchanged int          `json:"unchanged"`
+	// Encrypted are Secrets whose entries were compared with the cluster's, and their values not: the agent alone can.
+	Encrypted []DiffObject `json:"encrypted,omitempty"`
 }
 
 // DiffSide is one of the two states.
@@ -197,7 +200,7 @@ func maskedValue(value any, secrets secretTexts) any {
 }
 
 func (d *ObjectDiff) sort() {
-	for _, part := range [][]DiffObject{d.Restarts, d.Stale, d.Created, d.Changed, d.Deleted} {
+	for _, part := range [][]DiffObject{d.Restarts, d.Stale, d.Created, d.Changed, d.Deleted, d.Encrypted} {
 		slices.SortFunc(part, func(a, b DiffObject) int { return strings.Compare(a.Object, b.Object) })
 	}
 }
@@ -207,13 +210,16 @@ func (d *ObjectDiff) sort() {
 func (of PreviewOf) Diff(to DiffSide) ObjectDiff {
 	live := DiffSide{Environment: of.Environment, Live: true, Namespace: of.Rules.Namespace}
 	made, secrets := emptyDiff(of.Application, live, to), secretsOf(of.Objects).with(of.Live).hiding(of.Generated)
+	sealed := of.encrypted()
 	for _, c := range of.Changes {
 		object := DiffObject{Object: c.ID.String(), Reason: strings.Join(append(slices.Clone(forcedFrom(c)), nonEmpty(c.Reason)...), "; ")}
 		switch c.Action {
 		case apply.Created:
 			made.Created = append(made.Created, object)
 		case apply.Unchanged:
-			made.Unchanged++
+			if !slices.Contains(sealed, c.ID) {
+				made.Unchanged++
+			}
 		default:
 			object.Fields = shownFields(of.Differences[c.ID], secrets)
 			made.Changed = append(made.Changed, object)
@@ -222,6 +228,9 @@ func (of PreviewOf) Diff(to DiffSide) ObjectDiff {
 			made.Restarts = append(made.Restarts, DiffObject{Object: c.ID.String(), Reason: templateChanges})
 		}
 	}
+	for _, id := range sealed {
+		made.Encrypted = append(made.Encrypted, DiffObject{Object: id.String(), Reason: valuesUnknown})
+	}
 	for _, gone := range of.pruned() {
 		if gone.Action == apply.Deleted {
 			made.Deleted = append(made.Deleted, DiffObject{Object: gone.Object, Reason: gone.Reason})
@@ -229,6 +238,18 @@ func (of PreviewOf) Diff(to DiffSide) ObjectDiff {
 	}
 	made.sort()
 	return made
+}
+
+const valuesUnknown = "its values are encrypted: whether they change, only the agent can tell"
+
+// encrypted are the Secrets that a cluster has and of which nobody but the agent knows the values.
+func (of PreviewOf) encrypted() (all []apply.ID) {
+	for _, o := range of.Objects {
+		if id := apply.IDOf(o); sops.Encrypted(o) && objectOf(of.Live, id) != nil {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 func forcedFrom(c apply.Planned) (said []string) {

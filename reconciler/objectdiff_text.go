@@ -39,7 +39,11 @@ const (
 func (d ObjectDiff) Lines() []DiffLine {
 	lines := []DiffLine{{DiffPlain, fmt.Sprintf("%s: %s → %s", d.Application, d.From.text(), d.To.text())}}
 	if !d.Different() {
-		return append(lines, DiffLine{DiffPlain, fmt.Sprintf("No object differs; the same: %d", d.Unchanged)})
+		lines = append(lines, DiffLine{DiffPlain, fmt.Sprintf("No object differs; the same: %d", d.Unchanged)})
+		for _, o := range d.Encrypted {
+			lines = append(lines, DiffLine{DiffPlain, "  " + o.text()})
+		}
+		return lines
 	}
 	for _, part := range d.parts() {
 		if len(part.objects) == 0 {
@@ -75,6 +79,7 @@ func (d ObjectDiff) parts() []diffPart {
 	}
 	return []diffPart{
 		{"Pods are replaced", DiffChanged, d.Restarts}, {"Running pods keep what they read before", DiffChanged, d.Stale},
+		{"Encrypted", DiffPlain, d.Encrypted},
 		{"Created", DiffAdded, d.Created}, {"Changed", DiffChanged, d.Changed}, {"Deleted", DiffRemoved, d.Deleted},
 	}
 }

@@ -135,6 +135,9 @@ func (of PreviewOf) Preview() Preview {
 		made.Opens = windows.Until
 	}
 	made.Warnings = policies.Warnings(of.Objects, of.Live, canary)
+	for _, id := range of.encrypted() {
+		made.Warnings = append(made.Warnings, policies.Warning{Object: id.String(), Message: valuesUnknown})
+	}
 	var staged []PreviewWorkload
 	routed := ""
 	if canary != nil && canary.Traffic != (policies.Traffic{}) {
