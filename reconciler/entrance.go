@@ -1,13 +1,13 @@
 package reconciler
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/sluice-cd/sluice/gitsource/trust"
 )
 
 // entrance shows the credentials to one host, and trusts the authority that comes with them. It may be used concurrently.
@@ -56,18 +56,13 @@ func (e *entrance) transport(ca string) (*http.Transport, error) {
 	if e.base != nil && e.ca == ca {
 		return e.base, nil
 	}
+	believes, err := trust.TLS([]byte(ca))
+	if err != nil {
+		return nil, fmt.Errorf("its %w", err)
+	}
 	made := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: perProvider, IdleConnTimeout: 90 * time.Second,
-	}
-	if ca != "" {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM([]byte(ca)) {
-			return nil, errors.New("its ca.crt has no certificate")
-		}
-		made.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		TLSClientConfig: believes,
 	}
 	if e.base != nil {
 		e.base.CloseIdleConnections()

@@ -1,13 +1,12 @@
 package reconciler
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"net/http"
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/gitsource/forge"
+	"github.com/sluice-cd/sluice/gitsource/trust"
 	"github.com/sluice-cd/sluice/reconciler/config"
 )
 
@@ -51,14 +50,11 @@ func trusting(of string, ca []byte) (http.RoundTripper, error) {
 	if !ok || len(ca) == 0 {
 		return http.DefaultTransport, nil
 	}
-	pool, err := x509.SystemCertPool()
+	believes, err := trust.TLS(ca)
 	if err != nil {
-		pool = x509.NewCertPool()
-	}
-	if !pool.AppendCertsFromPEM(ca) {
-		return nil, fmt.Errorf("%s: ca.crt holds no certificate", of)
+		return nil, fmt.Errorf("%s: %w", of, err)
 	}
 	t = t.Clone()
-	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	t.TLSClientConfig = believes
 	return t, nil
 }

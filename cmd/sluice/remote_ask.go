@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/trust"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
@@ -58,12 +57,8 @@ func clientFor(who func() (login, error)) (*http.Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.ResponseHeaderTimeout = askWithin
-	if len(credentials.CA) > 0 {
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(credentials.CA) {
-			return nil, errors.New("--credentials: ca.crt has no certificate")
-		}
-		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	if transport.TLSClientConfig, err = trust.TLS(credentials.CA); err != nil {
+		return nil, fmt.Errorf("--credentials: %w", err)
 	}
 	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}, nil
 }

@@ -3,8 +3,6 @@ package charts
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/sluice-cd/sluice/gitsource"
+	"github.com/sluice-cd/sluice/gitsource/trust"
 )
 
 const (
@@ -61,19 +60,14 @@ func (s *Server) open(about string) (*session, error) {
 			return nil, err
 		}
 	}
+	believes, err := trust.TLS(at.known.CA)
+	if err != nil {
+		return nil, err
+	}
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: slowest, ResponseHeaderTimeout: slowest,
 		MaxResponseHeaderBytes: 64 << 10, DisableCompression: true, // of an archive its own bytes are wanted
-	}
-	if len(at.known.CA) > 0 {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(at.known.CA) {
-			return nil, errors.New("read certificate authorities: no certificate in the PEM bundle")
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		TLSClientConfig: believes,
 	}
 	at.client, at.close = &http.Client{Transport: t, CheckRedirect: checkRedirect}, t.CloseIdleConnections
 	if !strings.HasPrefix(about, "http://") && !s.config.PlainHTTP {

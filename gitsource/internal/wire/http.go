@@ -3,8 +3,6 @@ package wire
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +10,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/sluice-cd/sluice/gitsource/trust"
 )
 
 // errStale says that a request which skipped the greeting was not understood: the repository moved or changed.
@@ -41,19 +41,13 @@ func (r *Remote) clientFor(ca []byte) (*http.Client, error) {
 	if r.client != nil && r.ca == string(ca) {
 		return r.client, nil
 	}
+	believes, err := trust.TLS(ca)
+	if err != nil {
+		return nil, err
+	}
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 4,
-		IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 20 * time.Second,
-	}
-	if len(ca) > 0 {
-		pool, err := x509.SystemCertPool()
-		if err != nil {
-			pool = x509.NewCertPool()
-		}
-		if !pool.AppendCertsFromPEM(ca) {
-			return nil, errors.New("read certificate authorities: no certificate in the PEM bundle")
-		}
-		t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+		IdleConnTimeout: 90 * time.Second, TLSHandshakeTimeout: 20 * time.Second, TLSClientConfig: believes,
 	}
 	if r.client != nil {
 		r.client.CloseIdleConnections()

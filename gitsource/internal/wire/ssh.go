@@ -93,7 +93,7 @@ func sshConfig(cfg Config, host string, auth Auth) (*ssh.ClientConfig, error) {
 			break
 		}
 	}
-	if err := trust(c, cfg, host, auth.KnownHosts); err != nil {
+	if err := hostKeys(c, cfg, host, auth.KnownHosts); err != nil {
 		return nil, err
 	}
 	if len(auth.Key) > 0 {
@@ -123,9 +123,9 @@ func parseKey(auth Auth) (ssh.Signer, error) {
 	return signer, nil
 }
 
-// trust accepts only the keys that known_hosts gives this host, and asks the server for one of just those kinds: a
+// hostKeys accepts only the keys that known_hosts gives this host, and asks the server for one of just those kinds: a
 // server that has more kinds would otherwise offer one that is not listed.
-func trust(c *ssh.ClientConfig, cfg Config, host string, known []byte) error {
+func hostKeys(c *ssh.ClientConfig, cfg Config, host string, known []byte) error {
 	if len(bytes.TrimSpace(known)) == 0 {
 		return fmt.Errorf("%w: SSH needs known_hosts", ErrAuth)
 	}
