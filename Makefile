@@ -236,11 +236,11 @@ soak-unit: prerequisites $(CACHE)/compiler $(CACHE)/prometheus ## Of these: unit
 	@CGO_ENABLED=1 $(GO) test -race -count=$(ROUNDS) -timeout 4h ./...
 
 .PHONY: soak-stories
-soak-stories: prerequisites $(CACHE)/compiler $(CACHE)/prometheus $(CACHE)/browser ## Of these: the stories
+soak-stories: prerequisites $(CACHE)/compiler $(CACHE)/prometheus $(CACHE)/browser ## Of these: the stories, or those that match RUN
 	@$(racing); failed=; \
 	for round in $$(seq 1 $(ROUNDS)); do \
 		echo "==> The stories, round $$round of $(ROUNDS)"; \
-		$(GO) test -vet=off -count=1 -parallel $(AT_ONCE) -timeout 1h . || failed="$$failed $$round"; \
+		$(GO) test -vet=off -count=1 -parallel $(AT_ONCE) -timeout 1h -run '$(or $(RUN),.)' . ./browser || failed="$$failed $$round"; \
 	done; \
 	[ -z "$$failed" ] || { echo "Error: stories failed in rounds:$$failed" >&2; exit 1; }
 
