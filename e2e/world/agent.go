@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
+
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
+
 	"syscall"
 	"testing"
 	"time"
@@ -308,34 +307,6 @@ func JSON(t testing.TB, text string, into any) {
 	if err := json.Unmarshal([]byte(text), into); err != nil {
 		t.Fatalf("parse %q: %v", text, err)
 	}
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	address, err := unusedAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return address
-}
-
-// given are the ports that somebody of this process has: an agent is to find its own again when it is started anew.
-var given sync.Map
-
-// unusedAddress is one that nobody else gets: control planes have ports above these, and outgoing connections above those, see
-// https://docs.kernel.org/networking/ip-sysctl.html, ip_local_port_range.
-func unusedAddress() (address string, err error) {
-	for range 1000 {
-		address = fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(10000))
-		if _, twice := given.LoadOrStore(address, true); twice {
-			continue
-		}
-		var l net.Listener
-		if l, err = net.Listen("tcp", address); err == nil {
-			return address, l.Close()
-		}
-	}
-	return "", fmt.Errorf("no port is free: %w", err)
 }
 
 // Tail is the last lines of a text.

@@ -1,7 +1,6 @@
 package world
 
 import (
-	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -71,10 +70,7 @@ func (f *Forge) NewGate(t testing.TB) *Gate {
 // Open lets agents through again.
 func (g *Gate) Open(t testing.TB) {
 	t.Helper()
-	l, err := net.Listen("tcp", g.address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	l := listen(t, g.address)
 	g.server = &http.Server{Handler: g, ReadHeaderTimeout: time.Minute}
 	go func(s *http.Server) { _ = s.Serve(l) }(g.server) //nolint:errcheck // it ends by Close
 }

@@ -48,10 +48,7 @@ func (s *Story) Through(t testing.TB, a *Agent) *Proxy {
 // Open lets connections through.
 func (p *Proxy) Open(t testing.TB) {
 	t.Helper()
-	listener, err := net.Listen("tcp", p.address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	listener := listen(t, p.address)
 	p.mu.Lock()
 	p.listener = listener
 	p.mu.Unlock()

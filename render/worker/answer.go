@@ -95,8 +95,11 @@ func (a *answerer) look(name string) (answer, [][]byte, error) {
 		return answer{}, nil, err
 	}
 	out := &ahead{answer: answer{Files: []file{f}}, bytes: [][]byte{data}}
-	if f.Mode.IsRegular() {
+	switch {
+	case f.Mode.IsRegular():
 		a.folder(out, path.Dir(name), 0)
+	case f.Mode.IsDir():
+		a.folder(out, name, 0)
 	}
 	return out.answer, out.bytes, nil
 }
@@ -192,6 +195,13 @@ func (a *answerer) folder(out *ahead, dir string, below int) {
 	entries, err := a.tree.ReadDir(dir)
 	if err != nil || len(entries) > aheadFiles {
 		return
+	}
+	if !a.sent[dir] {
+		f, _, err := a.file(dir, 0)
+		if err != nil {
+			return
+		}
+		out.Files, out.bytes = append(out.Files, f), append(out.bytes, nil)
 	}
 	out.list(dir, entries)
 	a.more(out, dir, entries)

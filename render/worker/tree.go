@@ -79,6 +79,9 @@ func (t *tree) look(name string) (known, error) {
 	if k, ok := t.files[name]; ok {
 		return k, k.err
 	}
+	if entries, listed := t.lists[path.Dir(name)]; listed && name != "." && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(name) }) {
+		return known{}, &treeError{treeFault{Text: (&fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}).Error(), Absent: true}}
+	}
 	if _, err := t.question(opLook, name); err != nil {
 		t.files[name] = known{err: err}
 		return known{}, err

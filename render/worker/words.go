@@ -75,6 +75,8 @@ type fault struct {
 	At    *place        `json:"at,omitempty"`
 	Trace *render.Trace `json:"trace,omitempty"`
 	Tree  int           `json:"tree,omitempty"` // Number of the tree's error in it; 0: none
+	// Absent: something is not there, as a listed folder said.
+	Absent bool `json:"absent,omitempty"`
 }
 
 // place is a render.Error.
@@ -96,7 +98,7 @@ func faultOf(err error) *fault {
 	}
 	var of *treeError
 	if errors.As(err, &of) {
-		f.Tree = of.Number
+		f.Tree, f.Absent = of.Number, of.Absent && of.Number == 0
 	}
 	return f
 }
@@ -118,6 +120,9 @@ func (f *fault) err(trees []error) error {
 	}
 	if f.Tree > 0 && f.Tree <= len(trees) {
 		t.causes = append(t.causes, trees[f.Tree-1])
+	}
+	if f.Absent {
+		t.causes = append(t.causes, fs.ErrNotExist)
 	}
 	if f.Trace != nil {
 		return render.Failed(t, *f.Trace)

@@ -1,9 +1,12 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"syscall"
+	"time"
 )
 
 // Ports are chosen below the range from which the kernel takes the ports of outgoing connections (32768 and
@@ -31,11 +34,12 @@ func FreePorts(n int) ([]int, error) {
 	return nil, fmt.Errorf("find %d free ports between %d and %d: found %d", n, firstPort, lastPort, len(ports))
 }
 
-// Free says whether nothing listens on port at 127.0.0.1.
+// Free says whether nothing listens on port at 127.0.0.1. It asks, and does not listen itself: a program that is started at that
+// moment elsewhere would have the socket, until it is another program.
 func Free(port int) bool {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return false
+	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+	if err == nil {
+		_ = c.Close()
 	}
-	return l.Close() == nil
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
