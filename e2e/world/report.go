@@ -1,6 +1,7 @@
 package world
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/exec"
@@ -31,12 +32,30 @@ func (s *Story) Report(t testing.TB) {
 		fmt.Fprintf(&b, "sluice status\n%s\n", out)
 	}
 	for _, namespace := range []string{s.Staging, s.Production, s.System} {
+		b.WriteString(s.workloads(ctx, namespace))
 		b.WriteString(s.events(ctx, namespace))
 	}
 	if s.Project != nil {
 		fmt.Fprintf(&b, "the forge's last words:\n%s\n", s.Project.words())
 	}
 	t.Logf("what was there when the story failed:\n%s\nthe agent's last words:\n%s", b.String(), Tail(s.Agent.Log(t), 60))
+}
+
+// workloads are what their controllers say of them.
+func (s *Story) workloads(ctx context.Context, namespace string) string {
+	var b strings.Builder
+	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet"} {
+		list, err := s.Cluster.Resource(kind, namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			fmt.Fprintf(&b, "%ss of %s: %v\n", kind, namespace, err)
+			continue
+		}
+		for _, o := range list.Items {
+			strategy := cmp.Or(Field(&o, "spec", "updateStrategy"), Field(&o, "spec", "strategy"))
+			fmt.Fprintf(&b, "%s %s/%s, generation %d, %s: %s\n", kind, namespace, o.GetName(), o.GetGeneration(), strategy, Field(&o, "status"))
+		}
+	}
+	return b.String()
 }
 
 func (s *Story) events(ctx context.Context, namespace string) string {
