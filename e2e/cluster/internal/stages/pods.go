@@ -25,7 +25,9 @@ const missingImage = `:missing(@|$)|does-not-exist`
 // state that it leads to: kwok would play it without end.
 func pods() []podStage {
 	return []podStage{
-		{name: "delete", when: `live | not`},
+		// kwok deletes by name, and once more for each change that it sees of a pod that is being deleted. The first of these leaves
+		// no grace, so that it is the only one: another might meet the successor of that name, which no kubelet would delete.
+		{name: "delete", when: `(live | not) and .metadata.deletionGracePeriodSeconds > 0`},
 		{name: "start", when: `pending and (fail | . == "" or . == "lost" or . == "job")`,
 			status: begin + readiness("True") + containersRunning("true") + "phase: Running\n"},
 		{name: "start-unready", when: `pending and (fail | . == "never-ready" or . == "slow")`,
