@@ -86,6 +86,7 @@ func TestEventsAreFew(t *testing.T) {
 			t.Errorf("nothing was heard in quiet times: %q", e.heard.String())
 		}
 		stop()
+		synctest.Wait()
 		if n := len(s.bell.listeners); n != 0 || source.Listeners() != 0 {
 			t.Errorf("%d listeners are left of one that is gone, and %d at the source", n, source.Listeners())
 		}
