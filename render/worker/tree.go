@@ -79,7 +79,8 @@ func (t *tree) look(name string) (known, error) {
 	if k, ok := t.files[name]; ok {
 		return k, k.err
 	}
-	if entries, listed := t.lists[path.Dir(name)]; listed && name != "." && !slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == path.Base(name) }) {
+	there := func(e fs.DirEntry) bool { return e.Name() == path.Base(name) }
+	if entries, listed := t.lists[path.Dir(name)]; listed && name != "." && !slices.ContainsFunc(entries, there) { // nobody need be asked
 		return known{}, &treeError{treeFault{Text: (&fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}).Error(), Absent: true}}
 	}
 	if _, err := t.question(opLook, name); err != nil {
