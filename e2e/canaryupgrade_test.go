@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/sluice-cd/sluice/e2e/world"
 )
 
@@ -94,7 +96,9 @@ func TestCanaryOfAChartOutlivesUpgrades(t *testing.T) {
 	pods := s.Cluster.WatchPods(t, s.Staging)
 	before := pods.Live()
 	s.Agent.Stop(t)
-	s.Apply(t, world.ParseObjects(t, []byte(strings.ReplaceAll(newKind, "GROUP", group)))[0])
+	definition := world.ParseObjects(t, []byte(strings.ReplaceAll(newKind, "GROUP", group)))[0]
+	s.Apply(t, definition)
+	s.Cluster.AwaitServed(t, group, true)
 	s.Agent.Start(t)
 	t.Run("Lesson45_WhatRunsStays", func(t *testing.T) {
 		s.Agent.AwaitPolls(t)
@@ -126,5 +130,16 @@ func TestCanaryOfAChartOutlivesUpgrades(t *testing.T) {
 		if !slices.ContainsFunc(s.Repo.MustNotes(t, "staging"), func(n world.Note) bool { return n.On == next && n.Says("stage 1 of 2") }) {
 			t.Error("it went without stages")
 		}
+	})
+	t.Run("AnAgentThatRunsOnSeesIt", func(t *testing.T) {
+		if err := s.Cluster.Resource("CustomResourceDefinition", "").Delete(t.Context(), definition.GetName(), metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		s.Cluster.AwaitServed(t, group, false)
+		s.Repo.Edit(t, deployment, nextImage, firstImage)
+		last := s.Repo.Commit(t, "The image before, where there are no widgets")
+		s.AwaitPhase(t, "staging", last, "Healthy")
+		s.Cluster.AwaitObject(t, world.Patience, "what it asks for now", world.Ref{Kind: "ConfigMap", Namespace: s.Staging, Name: "without-widgets"},
+			world.Has("without-widgets", "metadata", "name"))
 	})
 }

@@ -165,7 +165,7 @@ func (p *Pass) settled(ctx context.Context, later bool, err error) Outcome {
 		attempt.notBefore = p.Seen.Now.Add(wait)
 	case later:
 		attempt.result, attempt.why = policies.ApplyLater, ""
-		p.site.reshape(ctx)
+		p.site.reshape(ctx, time.Now())
 		return Outcome{Verdict: Wait, Reason: "definitions were applied; the rest waits until they are served", After: time.Second}
 	default:
 		attempt.result, attempt.why, attempt.tries = policies.ApplyDone, "", 0

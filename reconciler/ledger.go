@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"time"
 
 	"github.com/sluice-cd/sluice/gitsource"
 	"github.com/sluice-cd/sluice/policies"
@@ -70,6 +71,14 @@ func (s *source) tell(key Key, phase policies.Phase, release policies.Release, r
 
 // apart reports whether the release files are in another repository than the application.
 func (p place) apart() bool { return p.source.ledger != p.source }
+
+// seen is when the newest of it was read.
+func (p place) seen() time.Time {
+	if p.ledger.seen.After(p.snap.seen) {
+		return p.ledger.seen
+	}
+	return p.snap.seen
+}
 
 // tips are those of the polled branches: that of the code, and that of the release files where it is another.
 func (p place) tips() string {

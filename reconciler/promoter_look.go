@@ -39,6 +39,9 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 	if env.Promotion != nil && env.Promotion.When.Schedule != "" && !status.read {
 		return promote.Outcome{Reason: "what became of the schedule's last firing was not read yet", Fired: fired, After: time.Second}, nil
 	}
+	if fresh && s.ready() {
+		s.reshape(ctx, at.seen())
+	}
 	subject := p.subject(key, at)
 	subject.Release, subject.Lines, subject.Capabilities, subject.Fired = words, map[string][]record.Line{}, s.capabilities(), fired
 	subject.Window = policies.Plan{Windows: WindowsOf(a.config, key.Application, env), Override: OverrideOf(words)}.Openness(subject.Now)

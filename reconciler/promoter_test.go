@@ -17,7 +17,7 @@ import (
 // serves makes the clusters of the agent look as if it had reached them.
 func (b *bed) serves() {
 	for _, s := range b.agent.sites {
-		s.isReady, s.shape, s.maker = true, b.site.shape, b.site.maker
+		s.isReady, s.apply, s.shape, s.maker = true, b.site.apply, b.site.shape, b.site.maker
 	}
 }
 

@@ -50,6 +50,8 @@ func rendered(ctx context.Context, p *Pass) Outcome {
 	if hit {
 		p.agent.metrics.rendered(true)
 	} else {
+		p.site.reshape(ctx, p.Place.seen())
+		req = p.request()
 		if out := p.render(ctx, req); out.Verdict != Next {
 			return out
 		}

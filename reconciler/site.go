@@ -248,14 +248,14 @@ func (s *site) capabilities() render.Capabilities {
 	return s.shape
 }
 
-// reshape asks the cluster anew what it serves. Charts may ask for it, so everybody looks again where it changed; a
-// cluster that does not answer has not.
-func (s *site) reshape(ctx context.Context) {
-	if err := s.apply.Refresh(ctx); err != nil {
+// reshape asks the cluster anew what it serves, where that is known from before a time. Charts may ask for it, so
+// everybody looks again where it changed; a cluster that does not answer has not.
+func (s *site) reshape(ctx context.Context, since time.Time) {
+	if err := s.apply.Refresh(ctx, since); err != nil {
 		return
 	}
-	fresh := render.Capabilities{KubeVersion: s.apply.Version(), APIVersions: s.apply.APIVersions()}
 	s.mu.Lock()
+	fresh := render.Capabilities{KubeVersion: s.apply.Version(), APIVersions: s.apply.APIVersions()}
 	same := s.shape.KubeVersion == fresh.KubeVersion && slices.Equal(s.shape.APIVersions, fresh.APIVersions)
 	s.shape = fresh
 	s.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/Masterminds/semver/v3"
 
@@ -18,6 +19,7 @@ type snapshot struct {
 	refs map[string]string // full name to hash, of all refs that some environment follows
 	tree *gitsource.Tree   // at the tip
 	apps []discovered
+	seen time.Time // when it was read
 }
 
 // discovered is an application at the tip, with the faults of its file.
@@ -199,7 +201,7 @@ func take(git *gitsource.Repository, repo config.Repository, refs map[string]str
 		}
 		next = fresh
 	}
-	next.refs = refs
+	next.refs, next.seen = refs, time.Now()
 	return next, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -188,4 +189,20 @@ func (c *Cluster) Must(t testing.TB, ref Ref) *unstructured.Unstructured {
 		t.Fatalf("%s is not there", ref)
 	}
 	return o
+}
+
+// AwaitServed looks until the API server says that it serves a group, or that it does not: it says so a moment after the
+// definition is there, or is gone.
+func (c *Cluster) AwaitServed(t testing.TB, group string, served bool) {
+	t.Helper()
+	Await(t, Patience, fmt.Sprintf("%s is served: %t", group, served), func() error {
+		groups, err := c.Core.Discovery().ServerGroups()
+		if err != nil {
+			return err
+		}
+		if is := slices.ContainsFunc(groups.Groups, func(g metav1.APIGroup) bool { return g.Name == group }); is != served {
+			return fmt.Errorf("it says %t", is)
+		}
+		return nil
+	})
 }

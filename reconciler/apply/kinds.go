@@ -36,8 +36,10 @@ func newKinds(ctx context.Context, config *rest.Config, client *http.Client) (*k
 	// Once a second is soon enough for a definition that has just been applied, and bounds what a thousand
 	// applications cost whose definition is missing.
 	k := &kinds{discovery: dc, turn: make(chan struct{}, 1), limit: flowcontrol.NewTokenBucketRateLimiter(1, 5)}
-	return k, k.reload(ctx, nil)
+	return k, k.reload(ctx, nil, atOnce)
 }
+
+func atOnce(context.Context) error { return nil }
 
 // find returns how a kind is asked for. One that is not known is asked for anew, so that errNoKind is never older
 // than the question.
@@ -54,7 +56,7 @@ func (k *kinds) find(ctx context.Context, gvk schema.GroupVersionKind) (kind, er
 			}
 			return kind{}, errNoKind
 		}
-		if err := k.reload(ctx, s); err != nil {
+		if err := k.reload(ctx, s, k.limit.Wait); err != nil {
 			return kind{}, err
 		}
 	}
@@ -85,8 +87,8 @@ func (k *kinds) forget(gk schema.GroupKind) {
 	k.last.CompareAndSwap(before, &after)
 }
 
-// reload asks the cluster, unless somebody else has since the answer before.
-func (k *kinds) reload(ctx context.Context, before *served) error {
+// reload asks the cluster when it may, unless somebody else has since the answer before.
+func (k *kinds) reload(ctx context.Context, before *served, may func(context.Context) error) error {
 	select {
 	case k.turn <- struct{}{}:
 		defer func() { <-k.turn }()
@@ -96,7 +98,7 @@ func (k *kinds) reload(ctx context.Context, before *served) error {
 	if k.last.Load() != before {
 		return nil
 	}
-	if err := k.limit.Wait(ctx); err != nil {
+	if err := may(ctx); err != nil {
 		return fmt.Errorf("wait to ask for kinds: %w", err)
 	}
 	s, err := ask(ctx, k.discovery)
@@ -107,9 +109,22 @@ func (k *kinds) reload(ctx context.Context, before *served) error {
 	return nil
 }
 
-// Refresh asks the cluster anew what it serves, for [Cluster.Version] and [Cluster.APIVersions]. It is asked anyway
-// when a kind is wanted that is not known.
-func (c *Cluster) Refresh(ctx context.Context) error { return c.kinds.reload(ctx, c.kinds.last.Load()) }
+// Refresh asks the cluster anew what it serves, for [Cluster.Version] and [Cluster.APIVersions], unless it was asked
+// after a time. It is asked anyway when a kind is wanted that is not known.
+func (c *Cluster) Refresh(ctx context.Context, since time.Time) error {
+	if now := time.Now(); since.After(now) {
+		since = now
+	}
+	for {
+		last := c.kinds.last.Load()
+		if last.asked.After(since) {
+			return nil
+		}
+		if err := c.kinds.reload(ctx, last, atOnce); err != nil {
+			return err
+		}
+	}
+}
 
 // Version is the version of Kubernetes, such as "v1.36.3".
 func (c *Cluster) Version() string { return c.kinds.last.Load().version }
