@@ -1,15 +1,23 @@
 package dashboard
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
-// columns is how many environments are columns at most. With more, as where each branch has one, they stand one after another.
-const columns = 6
+const (
+	// columns is how many environments are columns at most. With more, as where each branch has one, they stand one after another.
+	columns = 6
+	// cellsOfRow is how many of those an application shows at most, the worst first; all are on its own page.
+	cellsOfRow = 40
+	// cellsOfPage is how many environments a page shows at most.
+	cellsOfPage = 400
+)
 
 // homePage is applications by environments.
 type homePage struct {
@@ -47,6 +55,7 @@ type row struct {
 	Labels      map[string]string
 	Repository  string
 	Cells       []*cell
+	More        int // environments that are not shown
 }
 
 // URL is the application's page.
@@ -68,13 +77,39 @@ func (s *Server) home(w http.ResponseWriter, r *http.Request, from view.Source) 
 	if p.Counts = countsOf(board, f); p.Counts[0].Of > 0 { // a tab that is not looked at says it too
 		p.Title = fmt.Sprintf("%d %s · Applications", p.Counts[0].Of, p.Counts[0].Word)
 	}
-	p.Pages = max(1, (len(rows)+f.Per-1)/f.Per)
+	pages := paged(rows, f.Per)
+	p.Pages = len(pages)
 	p.Filter.Page = min(f.Page, p.Pages)
-	begin := (p.Filter.Page - 1) * f.Per
-	rows = rows[begin:min(begin+f.Per, len(rows))]
-	p.Columns = columnsOf(rows)
+	rows = pages[p.Filter.Page-1]
+	if p.Columns = columnsOf(rows); p.Columns == nil {
+		for i := range rows {
+			rows[i].shorten()
+		}
+	}
 	p.Groups = grouped(rows, p.Columns, f.Group)
 	return s.show(w, r, "home", board.At, p)
+}
+
+// paged parts rows into pages, of which there is one at least.
+func paged(rows []row, per int) (pages [][]row) {
+	begin, cells := 0, 0
+	for i, r := range rows {
+		n := min(len(r.Cells), cellsOfRow)
+		if i-begin == per || i > begin && cells+n > cellsOfPage {
+			pages, begin, cells = append(pages, rows[begin:i]), i, 0
+		}
+		cells += n
+	}
+	return append(pages, rows[begin:])
+}
+
+// shorten leaves the worst of very many environments.
+func (r *row) shorten() {
+	if r.More = len(r.Cells) - cellsOfRow; r.More <= 0 {
+		r.More = 0
+		return
+	}
+	r.Cells = slices.SortedStableFunc(slices.Values(r.Cells), func(a, b *cell) int { return cmp.Compare(a.State.worse(), b.State.worse()) })[:cellsOfRow]
 }
 
 // countsOf counts states among what the rest of the filter leaves.

@@ -12,8 +12,8 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/view"
 )
 
-// topObjects is how many objects of an environment, with what is below them, are on a page.
-const topObjects = 150
+// objectsOfPage is how many objects of an environment that are looked for are on a page, beside those they came from.
+const objectsOfPage = 500
 
 // objectsPage is the objects of an environment, as they come from each other.
 type objectsPage struct {
@@ -44,7 +44,8 @@ type kindCount struct {
 // node is an object with those below it.
 type node struct {
 	view.Object
-	Below []*node
+	Below []*node // those that are shown
+	Has   int     // how many there are
 	Open  bool
 	URL   string
 }
@@ -133,23 +134,19 @@ func (p *objectsPage) grow(objects []view.Object) {
 		nodes[o.ID] = &node{Object: o, URL: p.with("object", o.ID)}
 		kinds[o.Kind]++
 	}
+	for _, o := range objects {
+		if above := nodes[o.Parent]; above != nil {
+			above.Has++
+		}
+	}
 	for kind, n := range kinds {
 		p.Kinds = append(p.Kinds, kindCount{kind, n})
 	}
 	slices.SortFunc(p.Kinds, func(a, b kindCount) int { return cmp.Or(b.Of-a.Of, cmp.Compare(a.Kind, b.Kind)) })
 	wanted := map[string]bool{}
-	for _, o := range objects {
-		if !p.takes(o) {
-			continue
-		}
-		p.Found++
-		for id := o.ID; id != "" && !wanted[id]; {
-			wanted[id] = true
-			above := nodes[id]
-			if above == nil {
-				break
-			}
-			id = above.Parent
+	for _, o := range p.turn(inTree(objects, nodes)) {
+		for n := nodes[o.ID]; n != nil && !wanted[n.ID]; n = nodes[n.Parent] {
+			wanted[n.ID] = true
 		}
 	}
 	narrow := p.Query != "" || p.Unwell
@@ -170,9 +167,36 @@ func (p *objectsPage) grow(objects []view.Object) {
 			}
 		}
 	}
-	p.Pages = max(1, (len(p.Tree)+topObjects-1)/topObjects)
+}
+
+// turn is what of the objects is looked for and on this page.
+func (p *objectsPage) turn(objects []view.Object) []view.Object {
+	found := slices.DeleteFunc(objects, func(o view.Object) bool { return !p.takes(o) })
+	p.Found = len(found)
+	p.Pages = max(1, (len(found)+objectsOfPage-1)/objectsOfPage)
 	p.Number = min(p.Number, p.Pages)
-	p.Tree = p.Tree[(p.Number-1)*topObjects : min(p.Number*topObjects, len(p.Tree))]
+	return found[(p.Number-1)*objectsOfPage : min(p.Number*objectsOfPage, len(found))]
+}
+
+// inTree is objects in the order in which a tree shows them: each before what is below it.
+func inTree(objects []view.Object, nodes map[string]*node) []view.Object {
+	below, made := map[string][]view.Object{}, make([]view.Object, 0, len(objects))
+	for _, o := range objects {
+		above := o.Parent
+		if nodes[above] == nil {
+			above = ""
+		}
+		below[above] = append(below[above], o)
+	}
+	var take func(above string)
+	take = func(above string) {
+		for _, o := range below[above] {
+			made = append(made, o)
+			take(o.ID)
+		}
+	}
+	take("")
+	return made
 }
 
 // takes reports whether an object is looked for: by name, kind, or what is known of a pod.

@@ -209,8 +209,54 @@ func TestThousandApplications(t *testing.T) {
 	if len(seen) != 1000 {
 		t.Errorf("%d applications are on the pages, of 1000", len(seen))
 	}
-	if size := get(serverOf(t, dashboardtest.Rich(midday())), "/a/warehouse/production/objects").Body.Len(); size > 600_000 {
+	if size := get(serverOf(t, dashboardtest.Rich(midday())), "/a/warehouse/production/objects").Body.Len(); size > 500_000 {
 		t.Errorf("2000 objects are %d bytes", size)
+	}
+}
+
+// TestCrowdsArePaged: an application with an environment for each branch, and a workload of 2000 pods, are pages like others, and
+// all is on one of them.
+func TestCrowdsArePaged(t *testing.T) {
+	s := serverOf(t, dashboardtest.Crowded(midday()))
+	collect := func(path string, limit int, each *regexp.Regexp) map[string]int {
+		t.Helper()
+		seen := map[string]int{}
+		for page, last := 1, 1; page <= last; page++ {
+			got := get(s, fmt.Sprintf("%spage=%d", path, page))
+			body := got.Body.String()
+			if got.Code != 200 || len(body) > limit {
+				t.Errorf("page %d of %s answers %d with %d bytes", page, path, got.Code, len(body))
+			}
+			for _, found := range each.FindAllStringSubmatch(body, -1) {
+				seen[found[1]]++
+			}
+			if strings.Contains(body, fmt.Sprintf("page=%d", page+1)) {
+				last = page + 1
+			}
+			if page == 1 && !strings.Contains(body, "page=2") {
+				t.Errorf("%s is one page", path)
+			}
+		}
+		return seen
+	}
+	once := func(seen map[string]int, want int) {
+		t.Helper()
+		if len(seen) != want {
+			t.Errorf("%d are on the pages, of %d", len(seen), want)
+		}
+		for name, n := range seen {
+			if n != 1 {
+				t.Errorf("%s is there %d times", name, n)
+			}
+		}
+	}
+	once(collect("/?", 300_000, regexp.MustCompile(`<th scope="row"><a href="[^"]*"><bdi>([^<]*)<`)), 60)
+	once(collect("/a/service-0000/development/objects?", 500_000, regexp.MustCompile(`</span> <bdi>(web-5c9f7d6b8-[0-9]{4})<`)), 2000)
+	if body := get(s, "/").Body.String(); !strings.Contains(body, ">64 more environments</a>") || !strings.Contains(body, "branch-077") {
+		t.Error("the environment that is not well is not among those that are shown, or nothing says that there are more")
+	}
+	if body := get(s, "/a/service-0000/development/objects?q=10.200.9.209").Body.String(); !strings.Contains(body, "web-5c9f7d6b8-1999") || !strings.Contains(body, "1 of 2") {
+		t.Error("the last pod is not found by its IP")
 	}
 }
 

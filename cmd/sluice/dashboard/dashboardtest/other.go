@@ -1,7 +1,9 @@
 package dashboardtest
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +37,38 @@ func Many(now time.Time, applications int) *Source {
 			}
 			s.board.Cells = append(s.board.Cells, c)
 		}
+	}
+	return s
+}
+
+// Crowded is an agent whose applications have an environment for each of many branches, and in one of which a workload has 2000
+// pods.
+func Crowded(now time.Time) *Source {
+	s := Many(now, 60)
+	for _, c := range s.board.Cells {
+		if c.Place > 0 {
+			continue
+		}
+		for branch := range 100 {
+			c.Environment, c.Place = fmt.Sprintf("branch-%03d", branch), 4
+			if c.Phase = "Healthy"; branch == 77 {
+				c.Phase, c.Health, c.Reason = "Failed", view.Sick, "container api crashes again and again: exit status 1"
+			}
+			s.board.Cells = append(s.board.Cells, c)
+			c.Health, c.Reason, c.Canary = view.Well, "", nil
+		}
+	}
+	slices.SortStableFunc(s.board.Cells, func(a, b view.Cell) int { return cmp.Compare(a.Application, b.Application) })
+	of := s.board.Cells[0]
+	s.objects[of.Key] = objectsOf(now, of)
+	above := s.objects[of.Key][slices.IndexFunc(s.objects[of.Key], func(o view.Object) bool { return o.Kind == "ReplicaSet" })]
+	for i := range 2000 {
+		name := fmt.Sprintf("%s-%04d", above.Name, i)
+		s.objects[of.Key] = append(s.objects[of.Key], view.Object{
+			ID: "Pod/" + of.Namespace + "/" + name, Parent: above.ID, Kind: "Pod", Namespace: of.Namespace, Name: name, Health: "Current",
+			Pod: &view.Pod{IP: fmt.Sprintf("10.200.%d.%d", i/200, i%200+10), Node: fmt.Sprintf("node-%c", 'a'+i%9), Ready: true, Created: now.Add(-90 * time.Hour),
+				Images: []string{"registry.example.com/service:1.9.0"}},
+		})
 	}
 	return s
 }
