@@ -71,6 +71,7 @@ func runAgent(ctx context.Context, stderr io.Writer, flags agentFlags) error {
 	}
 	pool, err := worker.New(worker.Config{
 		Processes: rules.Render.Processes, Memory: int64(rules.Render.Memory), Time: rules.Render.Time.Std(), AllowNetwork: rules.Render.AllowNetwork,
+		Ahead: true,
 	})
 	if errors.Is(err, worker.ErrNetwork) {
 		return hinted{err, "render: {allowNetwork: true} in " + flags.config + ", if what the repositories have is trusted"}

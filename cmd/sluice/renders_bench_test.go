@@ -201,7 +201,7 @@ func BenchmarkRenderMonorepo(b *testing.B) {
 // renderAll renders all of it from nothing, processes that are started and ended included.
 func renderAll(b *testing.B, tree render.Tree) []render.Trace {
 	b.Helper()
-	pool, err := worker.New(worker.Config{})
+	pool, err := worker.New(worker.Config{Ahead: true}) // as an agent does
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 // Config says what a Pool may use. The zero value is good.
 type Config struct {
 	Processes    int           // at once; 0: one for each processor
+	Ahead        bool          // all of them are started by New, side by side: there will be much to do
 	Memory       int64         // bytes that one may have; 0: DefaultMemory
 	Time         time.Duration // one render may take; 0: DefaultTime
 	AllowNetwork bool          // go on where nothing keeps templates from the network
@@ -63,7 +65,7 @@ type Pool struct {
 // ErrNetwork says that nothing keeps templates from the network.
 var ErrNetwork = errors.New("nothing here keeps what renders from the network: neither seccomp nor namespaces")
 
-// New starts one process, to see which barriers there are.
+// New starts a process at least, to see which barriers there are.
 func New(cfg Config) (*Pool, error) {
 	if cfg.Processes == 0 {
 		cfg.Processes = runtime.NumCPU()
@@ -74,19 +76,43 @@ func New(cfg Config) (*Pool, error) {
 	if cfg.Time == 0 {
 		cfg.Time = DefaultTime
 	}
-	first, err := start(cfg.Memory)
+	n := 1
+	if cfg.Ahead {
+		n = cfg.Processes
+	}
+	ready, err := startAll(n, cfg.Memory)
 	if err != nil {
 		return nil, err
 	}
-	if len(first.says.Network) == 0 && !cfg.AllowNetwork {
-		first.close()
+	says := ready[0].says
+	if len(says.Network) == 0 && !cfg.AllowNetwork {
+		for _, w := range ready {
+			w.close()
+		}
 		return nil, ErrNetwork
 	}
-	p := &Pool{config: cfg, says: first.says, turns: make(chan struct{}, cfg.Processes), running: map[*process]bool{}}
+	p := &Pool{config: cfg, says: says, turns: make(chan struct{}, cfg.Processes), running: map[*process]bool{}}
 	p.sweeper = time.AfterFunc(idleFor, p.sweep)
-	first.idle = time.Now()
-	p.idle = append(p.idle, first)
+	for _, w := range ready {
+		w.idle = time.Now()
+		p.idle = append(p.idle, w)
+	}
 	return p, nil
+}
+
+// startAll starts processes side by side. Those that do not start are an error only where none does: a render that needs
+// another tries again.
+func startAll(n int, memory int64) (ready []*process, err error) {
+	started, errs := make([]*process, n), make([]error, n)
+	var starting sync.WaitGroup
+	for i := range n {
+		starting.Go(func() { started[i], errs[i] = start(memory) })
+	}
+	starting.Wait()
+	if ready = slices.DeleteFunc(started, func(w *process) bool { return w == nil }); len(ready) == 0 {
+		return nil, errs[0]
+	}
+	return ready, nil
 }
 
 // String reads "2 processes: memory 1024 MiB, time 1m0s, network none (namespace, seccomp), files none (landlock, seccomp)".
