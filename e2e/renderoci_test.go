@@ -194,6 +194,22 @@ func TestRenderOCIChart(t *testing.T) {
 		s.AwaitPhase(t, "staging", waits, "Healthy")
 		f.says(t, "fetched in the end", "1.5.0")
 	})
+	t.Run("Lesson32_WhoMayNotHaveItIsNotGivenWhatIsKept", func(t *testing.T) {
+		s.Agent.Stop(t)
+		server := s.Agent.Config.Charts[0]
+		server["applications"] = []string{"other-*"}
+		s.Agent.Start(t)
+		s.Repo.Edit(t, "sluice.yaml", "greeting: offline", "greeting: forbidden")
+		forbidden := s.Repo.Commit(t, "A value in a chart of others")
+		if note := s.AwaitPhase(t, "staging", forbidden, "Blocked"); !note.Says("shop may have", "charts[].applications") {
+			t.Errorf("the note says %s", note.Text)
+		}
+		f.repairs(t, "what runs is looked after", "1.5.0")
+		s.Agent.Stop(t)
+		server["applications"] = []string{"sh*"}
+		s.Agent.Start(t)
+		s.AwaitPhase(t, "staging", forbidden, "Healthy")
+	})
 	t.Run("NoSecretIsTold", func(t *testing.T) {
 		notes, err := json.Marshal(s.Repo.MustNotes(t, "staging"))
 		if err != nil {

@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -30,18 +31,43 @@ func (a *Agent) newFetcher() (*elsewhere.Fetcher, error) {
 		servers[c] = elsewhere.Server{Server: charts.NewServer(conf), Name: u.Host, Refused: of.forget}
 	}
 	return elsewhere.NewFetcher(elsewhere.FetcherConfig{Store: charts.NewStore(filepath.Join(a.config.DataDir, "charts"), charts.DefaultLimit), Now: a.now, Server: func(l config.Locked) (elsewhere.Server, error) {
-		c, ok := a.config.ChartServer(l.URL)
-		if !ok {
-			address, _, _ := strings.Cut(l.URL, "?")
-			return elsewhere.Server{}, fmt.Errorf("%s is %w: add it, or the part of the server that it is in, under charts", address, elsewhere.ErrForbidden)
-		}
-		return servers[c], nil
+		c, err := a.chartServer(l)
+		return servers[c], err
 	}}), nil
+}
+
+func (a *Agent) chartServer(l config.Locked) (*config.ChartServer, error) {
+	c, ok := a.config.ChartServer(l.URL)
+	if !ok {
+		return nil, fmt.Errorf("%s is %w: add it, or the part of the server that it is in, under charts", addressOf(l), elsewhere.ErrForbidden)
+	}
+	return c, nil
+}
+
+// addressOf is where a chart is, without what may be a secret.
+func addressOf(l config.Locked) string {
+	address, _, _ := strings.Cut(l.URL, "?")
+	return address
+}
+
+// chartsOf are the charts from elsewhere that an application may have. What was fetched for others is no exception: the
+// digests in its lock are no proof that it may read them.
+func (a *Agent) chartsOf(application string) elsewhere.Source {
+	return func(l config.Locked) ([]byte, error) {
+		c, err := a.chartServer(l)
+		if err != nil {
+			return nil, err
+		}
+		if !c.Serves(application) {
+			return nil, fmt.Errorf("%s is %w that %s may have: add it to charts[].applications of %s", addressOf(l), elsewhere.ErrForbidden, application, c.URL)
+		}
+		return a.charts.Get(l)
+	}
 }
 
 // over lays the charts from elsewhere over a revision.
 func (p *Pass) over(tree *gitsource.Tree) *elsewhere.Tree {
-	return elsewhere.Over(tree, p.agent.charts.Get)
+	return elsewhere.Over(tree, p.agent.chartsOf(p.Application))
 }
 
 // fetch has the charts fetched that a render failed for. Until they are there nothing new starts; where only somebody else's
@@ -52,6 +78,10 @@ func (p *Pass) fetch(missing []elsewhere.Missing, err error) {
 	t.fetching = true
 	var waits, refused []string
 	for _, l := range missing {
+		if errors.Is(l.Err, elsewhere.ErrForbidden) {
+			refused = append(refused, l.Err.Error())
+			continue
+		}
 		state := p.agent.charts.Want(l.Locked, p.Key, func() { p.agent.queue.Add(p.Key) })
 		text := state.Describe(l.Locked).Error()
 		if !state.Again.IsZero() {

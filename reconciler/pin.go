@@ -93,7 +93,7 @@ func (p *Pass) provenIn(ctx context.Context, pin string, from []string) ([]strin
 	}
 	subject := promote.Subject{
 		Application: p.Application, Environment: p.Environment, Repository: p.Place.source.repo, Dir: p.Place.dir, Rules: p.Place.app,
-		Lines: map[string][]record.Line{}, Capabilities: p.site.capabilities(), Renderer: p.site.renders(), Charts: p.agent.charts.Get,
+		Lines: map[string][]record.Line{}, Capabilities: p.site.capabilities(), Renderer: p.site.renders(), Charts: p.agent.chartsOf(p.Application),
 	}
 	for _, environment := range from {
 		lines, err := p.agent.notes.of(ctx, p.Place.source, Key{p.Application, environment})

@@ -81,7 +81,7 @@ func (p *promoter) look(ctx context.Context, key Key, at place, env config.Envir
 func (p *promoter) subject(key Key, at place) promote.Subject {
 	return promote.Subject{
 		Application: key.Application, Environment: key.Environment, Repository: p.source.repo, Tip: at.snap.tip, Dir: at.dir, Rules: at.app,
-		Ledger: at.promoted(key.Application), Now: p.agent.now(), Links: p.agent.config.Links, Renderer: p.agent.renders(key.Environment), Charts: p.agent.charts.Get,
+		Ledger: at.promoted(key.Application), Now: p.agent.now(), Links: p.agent.config.Links, Renderer: p.agent.renders(key.Environment), Charts: p.agent.chartsOf(key.Application),
 	}
 }
 

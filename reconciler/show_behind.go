@@ -65,7 +65,7 @@ func (v *View) behindOf(k Key, c view.Cell, at place) *view.Behind {
 	defer d.mu.Unlock()
 	known := d.known[k]
 	if known.asked != asked && d.due[k].asked != asked {
-		d.due[k] = distanceDue{asked, Distance{Git: at.source.git, Application: k.Application, Rules: *env, Dir: at.dir, Renderer: v.agent.renders(k.Environment), Charts: v.agent.charts.Get}, runs, next}
+		d.due[k] = distanceDue{asked, Distance{Git: at.source.git, Application: k.Application, Rules: *env, Dir: at.dir, Renderer: v.agent.renders(k.Environment), Charts: v.agent.chartsOf(k.Application)}, runs, next}
 		select {
 		case d.poked <- struct{}{}:
 		default:

@@ -139,7 +139,7 @@ func (v *View) rendered(ctx context.Context, at place, of view.Side) ([]*unstruc
 	env, _ := at.app.Environment(of.Environment)
 	subject := promote.Subject{
 		Application: of.Application, Environment: of.Environment, Repository: at.source.repo, Dir: at.dir, Rules: at.app,
-		Renderer: v.agent.renders(of.Environment), Charts: v.agent.charts.Get,
+		Renderer: v.agent.renders(of.Environment), Charts: v.agent.chartsOf(of.Application),
 	}
 	var s *site
 	if served, ok := v.agent.config.Serves(of.Environment); ok && v.agent.sites[served.Cluster].ready() {

@@ -15,6 +15,9 @@ type ChartServer struct {
 	Credentials *Credentials `json:"credentials,omitempty"`
 	// PlainHTTP asks a registry (oci://) without TLS, for one on the same machine.
 	PlainHTTP bool `json:"plainHTTP,omitempty"`
+	// Applications are names or globs of those that may have charts from it. Where several servers match an address, the one
+	// with the longest path decides.
+	Applications []string `json:"applications,omitempty"`
 }
 
 // ChartServer is the one that an archive may be fetched from, with the longest path of those that match; the result points into
@@ -28,6 +31,9 @@ func (a *Agent) ChartServer(archive string) (*ChartServer, bool) {
 	}
 	return best, best != nil
 }
+
+// Serves reports whether an application may have charts from it.
+func (c *ChartServer) Serves(app string) bool { return Match(c.Applications, app) }
 
 // has reports whether an address is at or below the server's.
 func (c *ChartServer) has(address string) bool {
@@ -77,6 +83,7 @@ func checkChartServers(d *document, servers []ChartServer) {
 			d.reject(at+".plainHTTP", "is only for oci://: write http:// in the url")
 		}
 		places.once(d, at+".url", strings.TrimSuffix(c.URL, "/"), "is already the url of the server")
+		d.globs(at+".applications", c.Applications, 0)
 		if c.Credentials != nil {
 			checkCredentials(d, at+".credentials", c.Credentials)
 		}

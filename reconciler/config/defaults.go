@@ -70,6 +70,9 @@ func defaultAgent(a *Agent) {
 	for i := range a.Providers {
 		defaultProvider(&a.Providers[i])
 	}
+	for i := range a.Charts {
+		a.Charts[i].Applications = orAll(a.Charts[i].Applications)
+	}
 	for i := range a.Windows {
 		w := &a.Windows[i]
 		w.Applications, w.Environments = orAll(w.Applications), orAll(w.Environments)
