@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -347,6 +348,9 @@ func TestRenderStopsAtAFailedHook(t *testing.T) {
 		})
 		stdout, _, _ := h.CLI(t, h.Repo.Dir, "status", "shop", "staging")
 		t.Logf("status: %s", stdout)
+		board, job := h.Agent.Config.Dashboard["listen"].(string), "Job/"+h.Staging+"/migrate"
+		world.AwaitPage(t, board, "/api/v1/applications/shop/staging/objects", `"id":"`+job+`"`, `"hook":"pre-upgrade"`, `"parent":"`+job+`"`)
+		world.AwaitPage(t, board, "/a/shop/staging/objects?object="+url.QueryEscape(job), "restartPolicy", "pre-upgrade")
 		becomes(t, pre, "never-ready", "")
 		fix := h.Repo.Commit(t, "A migration that works")
 		h.AwaitPhase(t, "staging", fix, "Healthy")

@@ -36,6 +36,7 @@ var _ view.Source = (*View)(nil)
 type shown struct {
 	cell      view.Cell
 	inventory apply.Inventory
+	hooks     []hookRun         // whose objects may be there still
 	drift     map[string]string // by object
 	reasons   map[string]string // why an object is not well
 	manifests []string          // the Secrets with what was sent

@@ -44,11 +44,8 @@ func (v *View) Manifest(ctx context.Context, of view.Key, object string) (string
 	if err != nil {
 		return "", err
 	}
-	names := map[string]int{}
-	for _, entry := range left.inventory {
-		names[entry.ID.String()]++
-	}
-	i := slices.IndexFunc(left.inventory, func(e apply.Entry) bool { return shownID(e.ID, names[e.ID.String()] > 1) == object })
+	entries := left.owned()
+	i := slices.IndexFunc(entries, func(e owned) bool { return e.name == object })
 	if i < 0 || len(left.manifests) == 0 {
 		return "", view.ErrUnknown
 	}
@@ -56,7 +53,7 @@ func (v *View) Manifest(ctx context.Context, of view.Key, object string) (string
 	if err != nil {
 		return "", err
 	}
-	o, ok := objects[left.inventory[i].ID]
+	o, ok := objects[entries[i].ID]
 	if !ok {
 		return "", view.ErrUnknown // it is left over from an earlier release, or stands beside it
 	}

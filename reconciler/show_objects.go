@@ -64,25 +64,52 @@ type tree struct {
 	namespaces map[string]bool   // that have workloads
 }
 
+// owned is an object of an environment as it is named.
+type owned struct {
+	apply.Entry
+	name string
+	hook string // the moment of the hook that made it; empty: none did
+}
+
+// owned are the objects of the environment, and those that its hooks left.
+func (s shown) owned() []owned {
+	names := map[string]int{}
+	all := make([]owned, 0, len(s.inventory)+len(s.hooks))
+	for _, entry := range s.inventory {
+		names[entry.ID.String()]++
+		all = append(all, owned{Entry: entry})
+	}
+	for _, run := range s.hooks {
+		if _, is := s.inventory.Find(run.ID); is { // it is a hook no more
+			continue
+		}
+		names[run.ID.String()]++
+		all = append(all, owned{Entry: run.Entry, hook: cmp.Or(string(run.Moment), "hook")})
+	}
+	for i := range all {
+		all[i].name = shownID(all[i].ID, names[all[i].ID.String()] > 1)
+	}
+	return all
+}
+
 // own adds the objects that the environment owns.
 func (t *tree) own(s *site) {
-	names := map[string]int{}
-	for _, entry := range t.left.inventory {
-		names[entry.ID.String()]++
-	}
-	for _, entry := range t.left.inventory {
+	for _, entry := range t.left.owned() {
 		o := view.Object{
-			ID: shownID(entry.ID, names[entry.ID.String()] > 1), Group: entry.Group, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name,
+			ID: entry.name, Group: entry.Group, Kind: entry.Kind, Namespace: entry.Namespace, Name: entry.Name, Hook: entry.hook,
 			Drift: t.left.drift[entry.ID.String()], Reason: t.left.reasons[entry.ID.String()],
 		}
 		uid := entry.UID
-		switch seen, there := s.seen(entry); {
+		switch seen, there := s.seen(entry.Entry); {
 		case there:
 			o.Health, uid = string(seen.Status), cmp.Or(seen.UID, uid)
 			if o.Reason = cmp.Or(o.Reason, t.left.secrets.mask(oneLine(seen.Message))); seen.Status == rollout.Current {
 				o.Reason = ""
 			}
-		case s.ready() && s.synced(entry, t.left.cell.Namespace):
+		case s.ready() && s.synced(entry.Entry, t.left.cell.Namespace):
+			if entry.hook != "" { // it went as its delete policy says, or by its own time to live
+				continue
+			}
 			o.Health, o.Reason = string(rollout.NotFound), cmp.Or(o.Reason, "it is not there")
 		default:
 			o.Health, o.Reason = string(rollout.Unknown), cmp.Or(o.Reason, "not seen yet")

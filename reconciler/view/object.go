@@ -14,6 +14,7 @@ type Object struct {
 	Health string `json:"health,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Drift  string `json:"drift,omitempty"` // which fields differ from Git
+	Hook   string `json:"hook,omitempty"`  // when the hook runs that made it, such as pre-upgrade; empty: none did
 	Pod    *Pod   `json:"pod,omitempty"`
 }
 

@@ -204,7 +204,7 @@ func (p *objectsPage) takes(o view.Object) bool {
 	if p.Unwell && stateOfObject(o) == well {
 		return false
 	}
-	text := []string{o.ID, o.Health, o.Reason, o.Drift}
+	text := []string{o.ID, o.Health, o.Reason, o.Drift, o.Hook}
 	if o.Pod != nil {
 		text = append(append(text, o.Pod.IP, o.Pod.Node), o.Pod.Images...)
 	}
