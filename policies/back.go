@@ -75,7 +75,7 @@ func (s State) goesOn(o Observation) State {
 // cleared waits until no pod of another template than the proven one is left: not until those are well, since a fix for a
 // broken stable release must get out.
 func cleared(s State, o Observation, told []Record) (State, []Record) {
-	if len(o.Workloads) < len(s.Staged) {
+	if len(o.Workloads) < len(s.Staged) || s.blind(o) {
 		return s, told
 	}
 	s = s.moved(o)

@@ -46,7 +46,8 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 		told = append(told, Record{Phase: Superseded, Release: s.Release, Reason: reason, Began: s.Began})
 	}
 	// What is live is proven; also where that came back a moment ago.
-	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Hooking.Moment().before() && s.Hooking.Whole || s.Phase == Healthy || s.goesBack(s.Release) && s.Phase != Failed
+	proven := s.Back && o.Apply != ApplyRefused || s.Assess || s.Hooking.Moment().before() && s.Hooking.Whole || s.Phase == Healthy || s.goesBack(s.Release) && s.Phase != Failed ||
+		s.changedNoPods()
 	s.Hooking = s.hooked(p, o, proven)
 	s.Release, s.Phase, s.Reason, s.Applied, s.Held, s.Slow = s.Waiting.told(p.Release), Progressing, "", false, "", false
 	s.Scene, s.Soak = s.Scene.end(o.Now), Soak{}
@@ -58,6 +59,12 @@ func begin(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	first := s.Proven == (Release{})
 	s.Assess = p.Canary != nil && (proven && !first || first && (p.Adopts || o.Owned > 0)) // pods that run keep their names
 	return s, told
+}
+
+// changedNoPods reports whether the release in the state was assessed, and is none that replaces pods: those that run are
+// the proven ones, whatever has become of it.
+func (s State) changedNoPods() bool {
+	return s.Versioned && !s.Assess && s.Stage == 0 && !s.Back && s.Proven != (Release{}) && !s.goesBack(s.Release)
 }
 
 // names are those that the configuration of a new release has until more is known. Versions are read for good, also where

@@ -152,7 +152,7 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	missing, why, blameless := s.missing(p, o)
 	stands := cmp.Or(blameless, stuck(s.Staged, o))
 	if s = s.tells(p, cmp.Or(stands, silent(s.Staged, o))); missing != "" {
-		if !s.Reached.IsZero() && !s.seen(o) {
+		if s.blind(o) || !s.Reached.IsZero() && !s.seen(o) {
 			return s, told // an agent that has just begun knows nothing against them
 		}
 		return s.wait(o, missing, why, blameless, told)
@@ -163,6 +163,9 @@ func hold(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	}
 	s, waits := s.shift(p, o)
 	if waits != "" {
+		if !s.Reached.IsZero() && o.fresh() {
+			return s, told // nor against the route, whose watches list last
+		}
 		return s.awaitRoute(o, waits, told)
 	}
 	s = s.arrived(p)
@@ -203,7 +206,7 @@ func finish(s State, p Plan, o Observation, told []Record) (State, []Record) {
 	if name, fault := faulty(s, o); fault != "" {
 		return takeBack(s, o, Returning, Failed, name+": "+fault, told)
 	}
-	if len(o.Workloads) < len(s.Staged) {
+	if len(o.Workloads) < len(s.Staged) || s.blind(o) {
 		return s, told
 	}
 	s = s.moved(o)

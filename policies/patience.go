@@ -67,6 +67,13 @@ func (s State) seen(o Observation) bool {
 	return len(o.Workloads) == len(s.Staged) && !slices.ContainsFunc(o.Workloads, func(w Workload) bool { return !w.Seen })
 }
 
+// blind reports whether somebody who has just begun to look has not seen all staged workloads yet. That is no evidence of
+// anything: nobody decides by it, until a list should have come.
+func (s State) blind(o Observation) bool { return !s.seen(o) && o.fresh() }
+
+// fresh reports whether somebody has just begun to look.
+func (o Observation) fresh() bool { return o.Now.Sub(o.Watched) < unreadyFor }
+
 // missing says which workload has not all Ready pods that the stage asks for, and why; last one of which it is no fault of
 // the release, and then what keeps it from going on.
 func (s State) missing(p Plan, o Observation) (missing, why, stands string) {

@@ -77,7 +77,8 @@ func (p *Pass) watchPods() {
 		}
 	}
 	p.followPods(want)
-	if state.Assess || state.Stage > 0 {
+	// What was begun by a process that is gone has had its time already.
+	if state.Assess || state.Stage > 0 || !state.Began.IsZero() && p.Seen.Now.Sub(state.Began) > followAfter {
 		for _, namespace := range want {
 			p.site.observer.Hurry(namespace)
 		}

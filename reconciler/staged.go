@@ -147,7 +147,8 @@ func (p *Pass) judged(w policies.Workload, id rollout.ID) policies.Workload {
 			continue // which is no excuse for the others
 		}
 		text := p.target.secrets.mask(finding.Message)
-		if finding.Terminal && w.Fault == "" && w.New.Want > 0 {
+		refused := id.Kind == "DaemonSet" && len(w.Each) < w.Replicas // it counts no pods that cannot be made
+		if finding.Terminal && w.Fault == "" && (w.New.Want > 0 || refused) {
 			w.Fault = text
 		}
 		if w.Unwell == "" {
