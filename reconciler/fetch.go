@@ -1,6 +1,7 @@
 package reconciler
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
@@ -28,9 +29,10 @@ func (a *Agent) newFetcher() (*elsewhere.Fetcher, error) {
 		if of != nil {
 			conf.Credentials = of.get
 		}
-		servers[c] = elsewhere.Server{Server: charts.NewServer(conf), Name: u.Host, Refused: of.forget}
+		store := charts.NewStore(filepath.Join(a.config.DataDir, "charts", fmt.Sprintf("%x", sha256.Sum256([]byte(c.URL)))), charts.DefaultLimit)
+		servers[c] = elsewhere.Server{Server: charts.NewServer(conf), Store: store, Name: u.Host, Refused: of.forget}
 	}
-	return elsewhere.NewFetcher(elsewhere.FetcherConfig{Store: charts.NewStore(filepath.Join(a.config.DataDir, "charts"), charts.DefaultLimit), Now: a.now, Server: func(l config.Locked) (elsewhere.Server, error) {
+	return elsewhere.NewFetcher(elsewhere.FetcherConfig{Now: a.now, Server: func(l config.Locked) (elsewhere.Server, error) {
 		c, err := a.chartServer(l)
 		return servers[c], err
 	}}), nil
@@ -50,16 +52,23 @@ func addressOf(l config.Locked) string {
 	return address
 }
 
-// chartsOf are the charts from elsewhere that an application may have. What was fetched for others is no exception: the
-// digests in its lock are no proof that it may read them.
-func (a *Agent) chartsOf(application string) elsewhere.Source {
-	return func(l config.Locked) ([]byte, error) {
+// mayHave says whether an application may have a chart from elsewhere. What was fetched for others is no exception.
+func (a *Agent) mayHave(application string) func(config.Locked) error {
+	return func(l config.Locked) error {
 		c, err := a.chartServer(l)
-		if err != nil {
-			return nil, err
+		if err == nil && !c.Serves(application) {
+			err = fmt.Errorf("%s is %w that %s may have: add it to charts[].applications of %s", addressOf(l), elsewhere.ErrForbidden, application, c.URL)
 		}
-		if !c.Serves(application) {
-			return nil, fmt.Errorf("%s is %w that %s may have: add it to charts[].applications of %s", addressOf(l), elsewhere.ErrForbidden, application, c.URL)
+		return err
+	}
+}
+
+// chartsOf are the charts from elsewhere that an application may have.
+func (a *Agent) chartsOf(application string) elsewhere.Source {
+	may := a.mayHave(application)
+	return func(l config.Locked) ([]byte, error) {
+		if err := may(l); err != nil {
+			return nil, err
 		}
 		return a.charts.Get(l)
 	}
@@ -67,7 +76,9 @@ func (a *Agent) chartsOf(application string) elsewhere.Source {
 
 // over lays the charts from elsewhere over a revision.
 func (p *Pass) over(tree *gitsource.Tree) *elsewhere.Tree {
-	return elsewhere.Over(tree, p.agent.chartsOf(p.Application))
+	over := elsewhere.Over(tree, p.agent.chartsOf(p.Application))
+	over.May = p.agent.mayHave(p.Application)
+	return over
 }
 
 // fetch has the charts fetched that a render failed for. Until they are there nothing new starts; where only somebody else's

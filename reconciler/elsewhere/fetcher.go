@@ -30,13 +30,15 @@ const (
 // Server is whom a chart is fetched from.
 type Server struct {
 	*charts.Server
+	// Store has what was fetched from it, and from nobody else: that somebody knows the digest of a chart, and may ask another
+	// server, is no reason to have it.
+	Store   *charts.Store
 	Name    string // for people, and to count what is fetched from it at once
 	Refused func() // told when it does not accept the credentials; may be nil
 }
 
 // FetcherConfig is what a fetcher is made of.
 type FetcherConfig struct {
-	Store *charts.Store
 	// Server is the one that may be asked for an archive. An error is ErrForbidden.
 	Server func(config.Locked) (Server, error)
 	Now    func() time.Time
@@ -80,8 +82,10 @@ func Lasting(err error) bool { return errors.Is(err, ErrForbidden) || charts.Las
 
 // Get is a Source: what is in the store. What is not is an error, and will be fetched.
 func (f *Fetcher) Get(l config.Locked) ([]byte, error) {
-	if data, err := f.Store.Get(l.SHA256()); err == nil {
-		return data, nil
+	if server, err := f.Server(l); err == nil {
+		if data, err := server.Store.Get(l.SHA256()); err == nil {
+			return data, nil
+		}
 	}
 	return nil, f.Want(l, nil, nil).Describe(l)
 }
@@ -187,14 +191,14 @@ func (f *Fetcher) fetch(ctx context.Context, server Server, l config.Locked, slo
 
 // keep has it in the store, unless another try that ended a moment ago put it there.
 func (f *Fetcher) keep(ctx context.Context, server Server, l config.Locked) error {
-	if _, err := f.Store.Get(l.SHA256()); err == nil {
+	if _, err := server.Store.Get(l.SHA256()); err == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, slowest)
 	defer cancel()
 	data, err := server.Fetch(ctx, l.URL, l.SHA256())
 	if err == nil {
-		_, err = f.Store.Put(data)
+		_, err = server.Store.Put(data)
 	}
 	return err
 }

@@ -33,13 +33,13 @@ func newBench(t *testing.T) *bench {
 		b.asked.Add(1)
 		(*b.answer.Load())(w, r)
 	}))
+	store := charts.NewStore(t.TempDir(), charts.DefaultLimit)
 	b.Fetcher = NewFetcher(FetcherConfig{
-		Store: charts.NewStore(t.TempDir(), charts.DefaultLimit),
 		Server: func(l config.Locked) (Server, error) {
 			if l.Chart == "foreign" {
 				return Server{}, fmt.Errorf("%s is %w", l.URL, ErrForbidden)
 			}
-			return Server{Server: charts.NewServer(charts.Config{}), Name: "one"}, nil
+			return Server{Server: charts.NewServer(charts.Config{}), Store: store, Name: "one"}, nil
 		},
 		Now: func() time.Time {
 			b.mu.Lock()

@@ -19,6 +19,10 @@ type Source func(config.Locked) ([]byte, error)
 // Tree is a tree with the charts from elsewhere that its locks name. Make it with Over, anew for each render. It may be used
 // concurrently.
 type Tree struct {
+	// May says whether a chart may be had at all, which is asked where nothing is read either: what was rendered once is no
+	// permission. Nil: all may. An error is ErrForbidden.
+	May func(config.Locked) error
+
 	under render.Tree
 	from  Source
 
@@ -81,10 +85,16 @@ func (t *Tree) find(op, name string) (l config.Locked, ours bool, err error) {
 
 // Object is the SHA-256 of a chart, and of all else what the tree says.
 func (t *Tree) Object(name string) (string, error) {
-	if l, ours, err := t.find("stat", name); ours {
-		return l.SHA256(), err
+	l, ours, err := t.find("stat", name)
+	if !ours {
+		return t.under.Object(name)
 	}
-	return t.under.Object(name)
+	if err == nil && t.May != nil {
+		if err = t.May(l); err != nil {
+			t.lacks(l, err)
+		}
+	}
+	return l.SHA256(), err
 }
 
 // ReadFile reads a chart, or a file of the tree.
@@ -101,11 +111,15 @@ func (t *Tree) ReadFile(name string) ([]byte, error) {
 		data, err = t.from(l)
 	}
 	if err != nil {
-		t.mu.Lock()
-		t.missing = append(t.missing, Missing{l, err})
-		t.mu.Unlock()
+		t.lacks(l, err)
 	}
 	return data, err
+}
+
+func (t *Tree) lacks(l config.Locked, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.missing = append(t.missing, Missing{l, err})
 }
 
 // Stat of a chart says that there is a file; how large it is only whoever reads it knows.
