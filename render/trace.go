@@ -46,6 +46,12 @@ func same(tree Tree, name, answer string) bool {
 	case strings.HasPrefix(answer, isList):
 		entries, err := fs.ReadDir(tree, name)
 		return err == nil && listing(entries) == answer[len(isList):]
+	case strings.HasPrefix(answer, isFault):
+		_, err := fs.Stat(tree, name)
+		if err == nil {
+			_, err = tree.Object(name)
+		}
+		return err != nil && err.Error() == answer[len(isFault):]
 	default:
 		info, err := fs.Stat(tree, name)
 		if err != nil {

@@ -5,9 +5,13 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/sluice-cd/sluice/render/manifest"
 )
 
 const (
@@ -196,10 +200,6 @@ func TestFailedRenderNotesWhatItAsked(t *testing.T) {
 	if !ok || !trace.Holds(tree, req) {
 		t.Fatalf("no trace that holds in %v", err)
 	}
-	req.Capabilities.APIVersions = []string{"v1", "other.org/v1"}
-	if !trace.Holds(tree, req) {
-		t.Error("an API that the chart did not ask for voids the trace")
-	}
 	req.Capabilities.APIVersions = []string{"v1", "example.org/v1"}
 	if trace.Holds(tree, req) {
 		t.Error("the trace holds although the API is there now")
@@ -279,5 +279,72 @@ func TestRelative(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestLesson09_ARepairedFileVoidsTheFailure: what is there and is no file that can be read is another one once it was repaired.
+func TestLesson09_ARepairedFileVoidsTheFailure(t *testing.T) {
+	const config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+	for name, breaks := range map[string]func(t *testing.T, file string){
+		"TooLarge": func(t *testing.T, file string) {
+			if err := os.WriteFile(file, []byte(config+"data: {a: "+strings.Repeat("x", manifest.MaxFile)+"}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"ALinkThatLeavesTheTree": func(t *testing.T, file string) {
+			if err := os.Symlink("../../outside.yaml", file); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"AFolder": func(t *testing.T, file string) {
+			if err := os.Mkdir(file, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		for kind, tc := range map[string]struct {
+			file   string
+			source Source
+			more   map[string]string
+		}{
+			"Kustomize": {"overlay/x.yaml", Source{Kustomize: &Kustomize{Path: "overlay"}}, map[string]string{"overlay/kustomization.yaml": "resources: [x.yaml]\n"}},
+			"Values":    {"x.yaml", Source{Helm: &Helm{Chart: "chart", Values: []string{"x.yaml"}}}, map[string]string{"chart/Chart.yaml": chartYAML, "chart/templates/a.yaml": config}},
+		} {
+			t.Run(kind+name, func(t *testing.T) {
+				dir := folder(t, tc.more)
+				file := filepath.Join(dir, tc.file)
+				breaks(t, file)
+				tree, req := open(t, dir), Request{Application: "shop", Source: tc.source}
+				_, err := Render(context.Background(), tree, req)
+				trace, known := TraceOf(err)
+				if !known || !trace.Holds(tree, req) {
+					t.Fatalf("no trace that holds in %v", err)
+				}
+				if err := os.RemoveAll(file); err != nil {
+					t.Fatal(err)
+				}
+				put(t, dir, tc.file, config)
+				if trace.Holds(tree, req) {
+					t.Error("the trace holds although the file was repaired")
+				}
+			})
+		}
+	}
+}
+
+// TestCapabilitiesThatArePrintedAreAsked: a template that prints all that it has gets what Helm would print, and depends on it.
+func TestCapabilitiesThatArePrintedAreAsked(t *testing.T) {
+	tree := open(t, folder(t, map[string]string{
+		"chart/Chart.yaml":       chartYAML,
+		"chart/templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {all: {{ toJson . | quote }}}\n",
+	}))
+	req := Request{Application: "shop", Source: Source{Helm: &Helm{Chart: "chart"}}, Capabilities: Capabilities{APIVersions: []string{"v1", "some.org/v1"}}}
+	made := mustRender(t, tree, req)
+	if text, _, _ := unstructured.NestedString(made.Objects[0].Object, "data", "all"); !strings.Contains(text, `"APIVersions":["v1","some.org/v1"]`) {
+		t.Errorf("it prints %s", text)
+	}
+	req.Capabilities.APIVersions = []string{"v1"}
+	if made.Trace.Holds(tree, req) {
+		t.Error("the trace holds for another list of API versions")
 	}
 }

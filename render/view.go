@@ -20,8 +20,9 @@ const (
 	isAbsent = "absent"
 	isFile   = "file"
 	isDir    = "dir"
-	isBlob   = "blob " // + the object's hash
-	isList   = "list " // + a hash of the sorted names with their types
+	isBlob   = "blob "   // + the object's hash
+	isList   = "list "   // + a hash of the sorted names with their types
+	isFault  = "fault: " // + what is said of what is there, and is no file: a link that leaves the tree, a submodule
 )
 
 // view is a tree that notes what it is asked. It ends with its context.
@@ -53,10 +54,13 @@ func (v *view) answers() map[string]string {
 	return maps.Clone(v.seen)
 }
 
-// absent notes what is not there. Other errors (a link that leaves the tree) are no answers: such a render fails.
+// absent notes what is not there, or cannot be had for what it is: such a render fails, until that is another.
 func (v *view) absent(name string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		v.note(name, isAbsent)
+	case v.ctx.Err() == nil:
+		v.note(name, isFault+err.Error())
 	}
 	return err
 }
@@ -71,6 +75,9 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 	case info.IsDir():
 		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("is a folder")}
 	case info.Size() > manifest.MaxFile:
+		if hash, err := v.tree.Object(name); err == nil {
+			v.note(name, isBlob+hash)
+		}
 		return nil, manifest.Faultf(name, "file is larger than %d MiB", manifest.MaxFile>>20)
 	}
 	hash, err := v.tree.Object(name)
@@ -79,10 +86,10 @@ func (v *view) ReadFile(name string) ([]byte, error) {
 	}
 	v.note(name, isBlob+hash)
 	data, err := fs.ReadFile(v.tree, name)
-	if err != nil {
-		return nil, v.absent(name, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		v.note(name, isAbsent)
 	}
-	return data, nil
+	return data, err
 }
 
 // Stat notes only what kind of thing is there.

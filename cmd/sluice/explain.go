@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/helm"
 )
 
 // explanation is what `sluice render --explain` tells. Its JSON form is a contract.
@@ -28,7 +29,7 @@ type explanation struct {
 
 // explain tells what a render reads, and whether an agent that had rendered another revision would render again.
 func explain(ctx context.Context, out io.Writer, flags renderFlags, args []string, place checkout, app *config.Application, env *config.Environment) error {
-	cluster := render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: flags.apiVersions}
+	cluster := render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: helm.APIVersions(flags.apiVersions)}
 	trace, fault := place.trace(ctx, app, env, cluster)
 	told := explanation{Read: trace.Answers(), Against: flags.against}
 	if fault != nil {

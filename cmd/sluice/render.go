@@ -19,6 +19,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/elsewhere"
 	"github.com/sluice-cd/sluice/render"
+	"github.com/sluice-cd/sluice/render/helm"
 )
 
 type renderFlags struct {
@@ -50,7 +51,7 @@ root of the repository, or outside Git the folder of sluice.yaml.`,
 	cmd.Flags().StringVarP(&flags.dir, "directory", "C", ".", "folder of sluice.yaml")
 	cmd.Flags().StringVar(&flags.revision, "revision", "", "a commit, branch or tag instead of the working folder")
 	cmd.Flags().StringVar(&flags.kubeVersion, "kube-version", "", "Kubernetes version that charts see")
-	cmd.Flags().StringSliceVar(&flags.apiVersions, "api-versions", nil, "API versions that charts see")
+	cmd.Flags().StringSliceVar(&flags.apiVersions, "api-versions", nil, "API versions that charts see beside those of a Kubernetes cluster, as with helm template")
 	cmd.Flags().BoolVar(&flags.hooks, "hooks", false, "print a chart's hooks too, in the order in which they run")
 	cmd.Flags().BoolVar(&flags.tests, "tests", false, "print a chart's tests too")
 	cmd.Flags().StringVar(&flags.into, "output-dir", "", "a new or empty folder, for -o dir: a file for each object")
@@ -94,7 +95,7 @@ func renderEnvironment(ctx context.Context, out io.Writer, flags renderFlags, ar
 	if flags.explain {
 		return explain(ctx, out, flags, args, place, app, env)
 	}
-	made, err := place.render(ctx, app, env, render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: flags.apiVersions})
+	made, err := place.render(ctx, app, env, render.Capabilities{KubeVersion: flags.kubeVersion, APIVersions: helm.APIVersions(flags.apiVersions)})
 	if err != nil {
 		return err
 	}

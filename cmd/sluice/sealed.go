@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -24,7 +25,11 @@ func asIfUnchanged(live []*unstructured.Unstructured) func(*unstructured.Unstruc
 		data := map[string]any{}
 		for _, field := range []string{"data", "stringData"} {
 			entries, _ := made.Object[field].(map[string]any)
+			_, lines := entries["sops_mac"] // a file of lines: what SOPS wrote of itself are entries too
 			for key := range maps.Keys(entries) {
+				if lines && strings.HasPrefix(key, "sops_") {
+					continue
+				}
 				if data[key] = has[key]; data[key] == nil {
 					data[key] = unknownValue
 				}

@@ -30,6 +30,15 @@ scheduling.k8s.io/v1alpha3 scheduling.k8s.io/v1beta1 scheduling.k8s.io/v1 storag
 storage.k8s.io/v1 storage.k8s.io/v1alpha1 storagemigration.k8s.io/v1 storagemigration.k8s.io/v1beta1
 apiextensions.k8s.io/v1beta1 apiextensions.k8s.io/v1`
 
+// APIVersions is the list of a cluster that serves these beside what the helm program knows without one, as its
+// --api-versions has it; nil without any.
+func APIVersions(more []string) []string {
+	if len(more) == 0 {
+		return nil
+	}
+	return append(strings.Fields(defaultAPIVersions), more...)
+}
+
 // target builds the capabilities of a request; nothing of the library's defaults shows through.
 func target(kubeVersion string, apiVersions []string) (*chartutil.Capabilities, error) {
 	if kubeVersion == "" {

@@ -1,6 +1,7 @@
 package helm
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strconv"
@@ -58,6 +59,17 @@ func (q *questions) note(question string, caps *chartutil.Capabilities) string {
 	return q.asked[question]
 }
 
+// add takes over what others asked.
+func (q *questions) add(others *questions) {
+	asked := others.all()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.asked == nil {
+		q.asked = map[string]string{}
+	}
+	maps.Copy(q.asked, asked)
+}
+
 func (q *questions) all() map[string]string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -70,6 +82,9 @@ type asker struct {
 	Given *chartutil.Capabilities `copy:"shallow"`
 	Notes *questions              `copy:"shallow"`
 }
+
+// MarshalJSON is Helm's own type, for templates that print all that they have (toJson, toYaml): everything then counts as asked.
+func (a *asker) MarshalJSON() ([]byte, error) { return json.Marshal(plain(a.Given, a.Notes)) }
 
 // KubeVersion is .Capabilities.KubeVersion.
 func (a *asker) KubeVersion() *chartutil.KubeVersion {

@@ -153,17 +153,18 @@ func (j *job) render(ctx context.Context) (*Output, error) {
 	s := scanChart(c)
 	out, err := j.run(ctx, c, s, s.whole)
 	if err != nil && !s.whole && ctx.Err() == nil {
-		// Text run by tpl may use .Capabilities in a way the scan cannot see: again with Helm's own type. The notes of
-		// this try count only if it goes better.
+		// Text run by tpl may use .Capabilities in a way the scan cannot see: again with Helm's own type. Where that fails
+		// too, whatever either asked may be why.
 		with := *j
 		with.notes = &questions{}
 		if c, loadErr := with.load(); loadErr == nil {
-			if again, retryErr := with.run(ctx, c, s, true); retryErr == nil {
-				out, err = again, nil
+			if out, err = with.run(ctx, c, s, true); err == nil {
 				j.notes = with.notes
 				if want := c.Metadata.KubeVersion; want != "" {
 					j.notes.note(askRange+want, j.caps)
 				}
+			} else {
+				j.notes.add(with.notes)
 			}
 		}
 	}
