@@ -71,6 +71,7 @@ type Agent struct {
 	providers  map[string]*provider // by name; the one without a name runs Jobs
 	decryption *decryptionKeys
 	charts     *elsewhere.Fetcher
+	turns      *turns
 
 	passes atomic.Int64
 	idle   chan struct{} // closed when the last pass has ended
@@ -90,6 +91,7 @@ func New(cfg Config) (*Agent, error) {
 	if a.renderer, a.kept = cfg.Renderer, cfg.Renders; a.renderer == nil {
 		a.renderer = render.Here{}
 	}
+	a.turns = newTurns(a.config.Concurrency)
 	a.view, a.decryption = newView(a), newDecryptionKeys(a.ReadCredentials)
 	a.notes = &noteReader{metrics: a.metrics, now: time.Now, read: map[noteSet]*noteText{}}
 	a.queue = workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[Key](firstRetry, longestWait))

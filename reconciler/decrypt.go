@@ -116,6 +116,9 @@ func (p *Pass) unopened(objects []*unstructured.Unstructured) (faults []string) 
 			faults = append(faults, fmt.Sprintf("%s: %v", apply.IDOf(o), err))
 		}
 	}
+	if len(faults) == 0 { // the key may have come since they were rendered, and hooks show what they print before anything is sent
+		p.hide(objects)
+	}
 	return faults
 }
 

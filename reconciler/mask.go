@@ -58,8 +58,8 @@ func secretsOf(objects []*unstructured.Unstructured) secretTexts {
 }
 
 // shortestGenerated is how long a generated value outside of Secrets must be to be masked in a text: a year or a port is
-// in many. In its own place each is masked.
-const shortestGenerated = 8
+// in many. A PIN of six digits is masked.
+const shortestGenerated = 6
 
 // hiding adds values that charts made by chance or by the clock, wherever they put them.
 func (s secretTexts) hiding(generated []render.Generated) secretTexts {

@@ -37,7 +37,7 @@ type Pass struct {
 	Source   render.Source      // at Revision
 	Dir      string             // of sluice.yaml at Revision
 	Tree     *gitsource.Tree
-	Fetching string // what cannot be rendered before it is fetched
+	Fetching string // why it cannot be rendered yet: what is fetched, or whose turn it is
 
 	Hurry   bool // a person asked: no back-off counts
 	Verify  bool // every object is to be compared, whatever the watches said

@@ -102,6 +102,11 @@ func (p *Pass) request() render.Request {
 
 // render renders anew. A fault of the files is remembered as a refusal; a cancelled context and a damaged mirror are not.
 func (p *Pass) render(ctx context.Context, req render.Request) Outcome {
+	if !p.agent.turns.take(ctx) {
+		p.Fetching, p.Again = "waits for a turn to render: other applications' renders take all", sooner(p.Again, stuckAfter)
+		return next
+	}
+	defer p.agent.turns.give()
 	t := p.target
 	late, before := t.lost, &render.Result{Generated: t.generated, Looked: t.looked}
 	t.rendering = rendering{secrets: t.secrets}

@@ -115,7 +115,7 @@ func TestChartServerFaults(t *testing.T) {
 		"{url: 'oci://h'}, {url: 'oci://h/'}":                            "charts[1].url: is already the url of the server",
 		"{url: 'oci://h', credentials: {secret: a, directory: b}}":       "charts[0].credentials: must have exactly one of",
 		"{url: 'https://charts.example.com/a', credentials: {secret: }}": "charts[0].credentials",
-		"{url: 'https://charts.example.com/a', applications: ['[a']}":     "charts[0].applications[0]",
+		"{url: 'https://charts.example.com/a', applications: ['[a']}":    "charts[0].applications[0]",
 	} {
 		_, err := config.ParseAgent("agent.yaml", []byte(agent+"charts: ["+bad+"]\n"))
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hidden") {
