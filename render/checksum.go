@@ -6,14 +6,15 @@ import (
 	"encoding/json"
 	"iter"
 	"reflect"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // derive makes the checksums that no lookup fixes, of charts that make a value and a checksum of it anew each time. Kept as
-// it was, such a checksum would hide every other change of what it is one of; so it is one of what is generated in the
-// objects that pods read. One that another program left there from another password stays until that changes.
+// it was, such a checksum would hide every other change of what it is one of; so it is one of all that pods may read, since
+// nobody knows of which. One that another program left there from another password stays until that changes.
 func (f *filling) derive() {
 	sum := f.content()
 	for i, l := range f.leaves {
@@ -48,12 +49,16 @@ func (f *filling) left(l leaf, right string) string {
 	return right
 }
 
-// asLive reports whether the live objects have just what those with generated values have now.
+// asLive reports whether the live objects, as far as they are known, have just what pods may read now.
 func (f *filling) asLive() bool {
 	for o := range f.read() {
 		live := f.live(Place{Object: IDOf(o)})
-		if live == nil {
+		switch {
+		case live != nil:
+		case f.makes(o):
 			return false
+		default: // nobody looked at one in which nothing is generated
+			continue
 		}
 		ours, theirs := asKept(o).Object, asKept(live).Object
 		for _, field := range []string{"data", "binaryData"} {
@@ -70,8 +75,7 @@ func (f *filling) asLive() bool {
 // checksum returns what a leaf was made as, where it is a checksum on pods.
 func (l leaf) checksum() (made string, ok bool) {
 	n := len(l.pointer)
-	if n < 2 || l.pointer[n-2] != "annotations" || !strings.Contains(l.Pointer, "/template/metadata/") || !l.text.whole() ||
-		!strings.Contains(strings.ToLower(l.pointer[n-1]), "checksum") {
+	if n < 2 || l.pointer[n-2] != "annotations" || !strings.Contains(l.Pointer, "/template/metadata/") || !l.text.whole() {
 		return "", false
 	}
 	made, ok = l.made.(string)
@@ -79,7 +83,7 @@ func (l leaf) checksum() (made string, ok bool) {
 	return made, ok && err == nil && len(made) >= 32
 }
 
-// content hashes what pods may read of the objects with generated values; empty: there are none.
+// content hashes what pods may read; empty: there is nothing.
 func (f *filling) content() (sum string) {
 	h := sha256.New()
 	for o := range f.read() {
@@ -93,18 +97,19 @@ func (f *filling) content() (sum string) {
 	return sum
 }
 
-// read are the objects with generated values that pods may read.
+// read are the objects that pods may read.
 func (f *filling) read() iter.Seq[*unstructured.Unstructured] {
 	return func(yield func(*unstructured.Unstructured) bool) {
-		seen := map[ObjectID]bool{}
-		for _, l := range f.leaves {
-			if l.Hook != 0 || seen[l.Object] || l.Object.Group != "" || l.Object.Kind != "Secret" && l.Object.Kind != "ConfigMap" {
-				continue
-			}
-			seen[l.Object] = true
-			if o := f.object(l.Place); o != nil && !yield(o) {
+		for _, o := range f.result.Objects {
+			if id := IDOf(o); id.Group == "" && (id.Kind == "Secret" || id.Kind == "ConfigMap") && !yield(o) {
 				return
 			}
 		}
 	}
+}
+
+// makes reports whether something in an object is generated.
+func (f *filling) makes(o *unstructured.Unstructured) bool {
+	id := IDOf(o)
+	return slices.ContainsFunc(f.leaves, func(l leaf) bool { return l.Hook == 0 && l.Object == id })
 }

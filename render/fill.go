@@ -26,22 +26,56 @@ func newFilling(given Kept, result *Result, leaves []leaf) *filling {
 	for _, v := range given.Values {
 		f.saved[v.Place] = v
 	}
+	copies := copies{}
+	var fresh []*Part
 	for i := range leaves {
 		l := &leaves[i]
 		parts := l.text.parts()
 		before, wasMade := f.saved[l.Place]
 		live := l.in(f.live(l.Place), f.object(l.Place))
 		for n := range parts {
+			made := parts[n].Text
 			if live != nil && usable(live[n]) {
 				parts[n].Text = *live[n]
 			} else if text := before.part(*l, n, parts[n]); wasMade && usable(text) {
 				parts[n].Text = *text
+			} else {
+				fresh = append(fresh, &parts[n])
+				continue
 			}
+			copies.note(made, parts[n].Text)
 		}
 		f.parts = append(f.parts, parts)
+	}
+	for _, p := range fresh {
+		if kept, is := copies[p.Text]; is {
+			p.Text = kept
+		}
+	}
+	for i := range leaves {
 		f.put(i)
 	}
 	return f
+}
+
+// copies has what is kept of each text that a render made: a new place of the same text, as a second object with the same
+// password or another webhook with the same authority, gets what the others have.
+type copies map[string]string
+
+// shortestCopy is how long a text must be to be the same by more than chance.
+const shortestCopy = 8
+
+func (c copies) note(made, kept string) {
+	if len(made) < shortestCopy {
+		return
+	}
+	c[made] = kept
+	c[base64.StdEncoding.EncodeToString([]byte(made))] = base64.StdEncoding.EncodeToString([]byte(kept))
+	plainMade, errMade := base64.StdEncoding.DecodeString(made)
+	plainKept, errKept := base64.StdEncoding.DecodeString(kept)
+	if errMade == nil && errKept == nil && len(plainMade) >= shortestCopy {
+		c[string(plainMade)] = string(plainKept)
+	}
 }
 
 // usable reports whether a text may be kept: what stands for a value is none.

@@ -323,3 +323,78 @@ metadata: {name: test-{{ randAlpha 5 | lower }}, annotations: {"helm.sh/hook": t
 		t.Error("it is not kept")
 	}
 }
+
+// TestLesson46_ACopyGetsWhatIsKept: a later version of the chart puts the password into a second object too, and an authority into
+// another webhook. They are those that are there, not what this render happened to make.
+func TestLesson46_ACopyGetsWhatIsKept(t *testing.T) {
+	const one = `{{- $password := randAlphaNum 20 }}{{- $ca := genCA "shop" 365 }}
+apiVersion: v1
+kind: Secret
+metadata: {name: shop}
+stringData: {password: {{ $password }}, ca.crt: {{ $ca.Cert | quote }}}
+`
+	const two = one + `---
+apiVersion: v1
+kind: Secret
+metadata: {name: clients}
+data: {password: {{ $password | b64enc }}}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: clients}
+data: {url: "postgres://shop:{{ $password }}@db", authority: {{ $ca.Cert | b64enc | quote }}}
+`
+	_, req := generating(t, one)
+	chart := map[string]string{"chart/Chart.yaml": chartYAML, "chart/templates/secret.yaml": one}
+	first := mustRender(t, open(t, folder(t, chart)), req)
+	req.Kept.Values = values(t, first)
+	chart["chart/templates/secret.yaml"] = two
+	for range 5 { // what is made anew is another each time
+		upgraded := mustRender(t, open(t, folder(t, chart)), req)
+		secret, _, _ := unstructured.NestedStringMap(first.Objects[0].Object, "stringData")
+		got := map[string]string{}
+		for _, o := range upgraded.Objects {
+			if o.GetName() == "clients" {
+				data, _, _ := unstructured.NestedStringMap(o.Object, "data")
+				for key, value := range data {
+					got[key] = value
+				}
+			}
+		}
+		if want := base64.StdEncoding.EncodeToString([]byte(secret["password"])); got["password"] != want {
+			t.Fatalf("the copy of the password is %q, want %q", got["password"], want)
+		}
+		if want := base64.StdEncoding.EncodeToString([]byte(secret["ca.crt"])); got["authority"] != want {
+			t.Fatalf("the copy of the authority is another one")
+		}
+	}
+}
+
+// TestChecksumOfAllThatPodsRead: nobody knows what a checksum is one of that is another at each render, so no change is hidden by
+// it, whatever its key is and whatever is generated.
+func TestChecksumOfAllThatPodsRead(t *testing.T) {
+	const plain = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\ndata: {level: info}\n"
+	_, req := generating(t, makingSecret)
+	chart := map[string]string{
+		"chart/Chart.yaml": chartYAML, "chart/templates/secret.yaml": makingSecret, "chart/templates/plain.yaml": plain,
+		"chart/templates/web.yaml": strings.Replace(checkedDeployment, "checksum/secret: {{", "checksum/secret: x, config-hash: {{", 1),
+	}
+	hash := func(r *Result) string {
+		for _, o := range r.Objects {
+			if o.GetKind() == "Deployment" {
+				annotations, _, _ := unstructured.NestedStringMap(o.Object, "spec", "template", "metadata", "annotations")
+				return annotations["config-hash"]
+			}
+		}
+		return ""
+	}
+	first := mustRender(t, open(t, folder(t, chart)), req)
+	req.Kept.Values = values(t, first)
+	if again := mustRender(t, open(t, folder(t, chart)), req); hash(again) != hash(first) || len(hash(first)) != 64 {
+		t.Errorf("nothing changed, and %q became %q", hash(first), hash(again))
+	}
+	chart["chart/templates/plain.yaml"] = strings.Replace(plain, "info", "debug", 1)
+	if changed := mustRender(t, open(t, folder(t, chart)), req); hash(changed) == hash(first) {
+		t.Error("the pods keep the settings of before")
+	}
+}
