@@ -21,13 +21,10 @@ func (r Remark) String() string {
 	return r.Path + ": " + r.Text
 }
 
-// Remarks names the templates that ask whether they are installed for the first time, and those whose objects have the
-// order of a map. It renders up to three times; what does not render is an error, as of Render.
-func Remarks(ctx context.Context, tree Tree, req Request) ([]Remark, error) {
+// remarks names the templates that ask whether they are installed for the first time, and those whose objects have the
+// order of a map. It renders up to three times.
+func remarks(ctx context.Context, tree Tree, req Request) ([]Remark, error) {
 	g := generation{ctx: ctx, view: newView(ctx, tree), req: req}
-	if g.req.Dir == "" {
-		g.req.Dir = "."
-	}
 	first := &pass{}
 	result, err := g.once(first)
 	if err != nil {

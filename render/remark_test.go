@@ -27,12 +27,12 @@ func TestRemarks(t *testing.T) {
 				"chart/templates/a.yaml":    "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n" + tc.template + "\n",
 				"chart/templates/NOTES.txt": "{{ .Release.IsInstall }}",
 			}))
-			got, err := Remarks(t.Context(), tree, Request{Application: "shop", Source: Source{Helm: &Helm{Chart: "chart"}}})
+			made, err := Render(t.Context(), tree, Request{Application: "shop", Source: Source{Helm: &Helm{Chart: "chart"}}, Remark: true})
 			if err != nil {
 				t.Fatal(err)
 			}
 			var said []string
-			for i, r := range got {
+			for i, r := range made.Remarks {
 				text := r.String()
 				if i < len(tc.want) {
 					text = text[:min(len(text), len(tc.want[i]))]

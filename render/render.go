@@ -20,6 +20,7 @@ type Request struct {
 	Labels, Annotations      map[string]string // put on every object, never on pod templates; they win
 	Capabilities             Capabilities
 	Kept                     Kept // zero: generated values are made
+	Remark                   bool // say what the author should know, which takes up to three renders more
 
 	pass *pass // how the engines run; nil: as a chart is written
 }
@@ -43,6 +44,7 @@ type Result struct {
 	// result that has any must not be shown, see Masked, and holds for the values of one environment alone.
 	Generated []Generated
 	Looked    []helm.Lookup // what charts looked for in the cluster, found or not
+	Remarks   []Remark      // what the author should know, where the request asks
 }
 
 // Hook is an object that a chart runs at a moment, rather than keeps. Only charts have hooks.
@@ -126,6 +128,11 @@ func render(ctx context.Context, tree Tree, req Request) (*Result, error) {
 	result.Inputs = inputs(req, trace)
 	if result.Digest, err = digest(result.Masked()); err != nil {
 		return nil, fmt.Errorf("hash objects: %w", err)
+	}
+	if req.Remark {
+		if result.Remarks, err = remarks(ctx, tree, req); err != nil {
+			return nil, fmt.Errorf("render %s again: %w", req.Application, err)
+		}
 	}
 	return result, nil
 }

@@ -48,7 +48,9 @@ func validateRenders(ctx context.Context, file, kubeVersion string) (found rende
 		}
 		at := fmt.Sprintf("environments[%s].source", env.Name)
 		cluster := render.Capabilities{KubeVersion: kubeVersion}
-		made, err := place.render(ctx, app, env, cluster)
+		req := place.request(app, env, cluster)
+		req.Remark = true
+		made, err := rendererOf(ctx).Render(ctx, place.over(ctx), req)
 		if err != nil {
 			found.faults = append(found.faults, config.Fault{File: file, Path: at, Message: "does not render: " + err.Error()})
 			continue
@@ -56,12 +58,7 @@ func validateRenders(ctx context.Context, file, kubeVersion string) (found rende
 		for _, o := range made.Masked().Objects {
 			found.check(filepath.Join(root, made.Sources[render.IDOf(o)]), o, kubeVersion, said)
 		}
-		// What renders there ends here too.
-		remarks, err := render.Remarks(ctx, place.over(ctx), place.request(app, env, cluster))
-		if err != nil {
-			continue
-		}
-		for _, r := range remarks {
+		for _, r := range made.Remarks {
 			if !known[r] {
 				known[r], found.notes = true, append(found.notes, chartNote{env.Name, r})
 			}
