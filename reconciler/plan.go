@@ -80,7 +80,8 @@ func (p *Pass) expect(ctx context.Context) error {
 // says nothing of them.
 func another(before, now policies.State) bool {
 	return !before.Began.Equal(now.Began) || before.Applied || before.Assess != now.Assess || before.Form != now.Form ||
-		before.Back != now.Back || before.Stage != now.Stage || !before.Split.Asked.Equal(now.Split.Asked)
+		before.Back != now.Back || before.Stage != now.Stage || !before.Split.Asked.Equal(now.Split.Asked) || before.Order != now.Order ||
+		!slices.EqualFunc(before.Staged, now.Staged, func(a, b policies.Staged) bool { return a.Pods == b.Pods })
 }
 
 // soaks are how long other environments of the application wait for a release that is proven here, before it goes on to them.
