@@ -27,10 +27,18 @@ const (
 // mostKept is how many pods of a failed release are kept: a second one shows whether they fail alike.
 const mostKept = 2
 
+// seesWithin is how long a process that has just begun waits for its first sight of the pods, so that one that died before it
+// kept them is no reason to keep none.
+const seesWithin = 10 * time.Second
+
 // keep takes a pod or two that failed out of everything that selects them, before the release goes back. What cannot
 // be kept holds nothing up: the way back matters more.
 func (p *Pass) keep(ctx context.Context) Outcome {
 	state := p.target.held.saved.State
+	blind := len(p.Seen.Workloads) < len(state.Staged) || slices.ContainsFunc(p.Seen.Workloads, func(w policies.Workload) bool { return !w.Seen })
+	if blind && p.Seen.Now.Sub(p.Seen.Watched) < seesWithin {
+		return Outcome{Verdict: Wait, Reason: "the pods that failed are kept when they are seen", After: 100 * time.Millisecond}
+	}
 	there, err := p.keptPods(ctx)
 	names := []string{}
 	for _, pod := range there {
