@@ -64,9 +64,6 @@ func (p *Pass) lookBack(ctx context.Context) {
 // manifests, or where a route shares the traffic out, of the route. Everything else that is due follows as ever.
 func (p *Pass) urgent(ctx context.Context, before policies.State) (due []*apply.Prepared) {
 	state := p.target.held.saved.State
-	if state.Phase == policies.Failed && !slices.ContainsFunc(p.Seen.Workloads, func(w policies.Workload) bool { return w.Fault != "" }) {
-		return nil // what was measured or waited for is known from the state alone: it is saved first
-	}
 	if p.Allowed == nil || !before.Form.Held() || slices.Contains(p.Effects, policies.Keep) || !slices.Contains(p.Effects, policies.Apply) {
 		return nil
 	}
@@ -106,8 +103,8 @@ func (p *Pass) routes(ctx context.Context, objects []*unstructured.Unstructured)
 
 // hasten sends what is urgent while the state is saved and the last words of the failing pods are read: side by side, since
 // each takes a round trip, and the state is as safe. Where the process dies before it is saved, the next one finds a stage
-// without its pods, holds it again and finds the same fault: what has no such fault to be found again is not urgent. What Git is to be told is saved with the state, and told afterwards. Pods
-// that were not heard before are heard first, since they go.
+// without its pods, holds it again, and finds the fault or measures it again. What Git is to be told is saved with the state, and
+// told afterwards. Pods that were not heard before are heard first, since they go.
 func (p *Pass) hasten(ctx context.Context) error {
 	t, saved := p.target, &p.target.held.saved
 	var waits sync.WaitGroup
