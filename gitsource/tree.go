@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
@@ -27,6 +28,13 @@ type Tree struct {
 	mirror   *mirror
 	revision string
 	root     store.Hash
+	last     atomic.Pointer[place] // the folder that was found last: most questions are about others in the same one
+}
+
+// place is a folder that no link leads to, by its path.
+type place struct {
+	name string
+	node node
 }
 
 var (
@@ -118,6 +126,11 @@ func (t *Tree) find(op, name string, follow bool) (node, error) {
 	if !fs.ValidPath(name) {
 		return node{}, pathError(op, name, fs.ErrInvalid)
 	}
+	if last := t.last.Load(); last != nil && last.name == path.Dir(name) && name != "." {
+		if n, err := t.step(last.node, path.Base(name)); err != nil || n.mode != filemode.Symlink || !follow {
+			return n, wrapped(op, name, err)
+		}
+	}
 	here := []node{{path: ".", mode: filemode.Dir, hash: t.root}} // the folders above, and the node itself
 	rest := strings.Split(name, "/")
 	if name == "." {
@@ -125,7 +138,8 @@ func (t *Tree) find(op, name string, follow bool) (node, error) {
 	}
 	var link node     // the last one followed
 	var target string // and where it points
-	for links := 0; len(rest) > 0; {
+	links := 0
+	for len(rest) > 0 {
 		word := rest[0]
 		rest = rest[1:]
 		top := here[len(here)-1]
@@ -154,6 +168,9 @@ func (t *Tree) find(op, name string, follow bool) (node, error) {
 			return node{}, pathError(op, name, err)
 		}
 		rest = append(strings.Split(target, "/"), rest...)
+	}
+	if links == 0 && len(here) > 1 {
+		t.last.Store(&place{path.Dir(name), here[len(here)-2]})
 	}
 	return here[len(here)-1], nil
 }
@@ -202,6 +219,14 @@ func (t *Tree) linkTarget(link node) (string, error) {
 
 func leaves(link node, target string) error {
 	return fmt.Errorf("%q -> %q: %w", link.path, target, ErrOutside)
+}
+
+// wrapped is pathError of an error that may be none.
+func wrapped(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return pathError(op, name, err)
 }
 
 func pathError(op, name string, err error) error {

@@ -3,8 +3,6 @@ package manifest
 import (
 	"encoding/json"
 	"fmt"
-
-	"sigs.k8s.io/yaml"
 )
 
 // Mapping decodes a file that holds one mapping and no Kubernetes object, such as Helm values. Numbers are float64,
@@ -13,15 +11,11 @@ func Mapping(path string, data []byte) (map[string]any, error) {
 	if err := Check(path, data); err != nil {
 		return nil, err
 	}
-	raw, err := yaml.YAMLToJSON(data)
+	decoded, err := value(data, Lenient, func(n int64) any { return float64(n) }, json.Unmarshal)
 	if err != nil {
 		return nil, locate(path, document{first: 1}, err)
 	}
-	var value any
-	if err := json.Unmarshal(raw, &value); err != nil {
-		return nil, &Error{Path: path, Err: err}
-	}
-	switch v := value.(type) {
+	switch v := decoded.(type) {
 	case nil:
 		return map[string]any{}, nil
 	case map[string]any:

@@ -10,7 +10,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
-	"sigs.k8s.io/yaml"
 )
 
 // Mode says how duplicate keys are taken.
@@ -63,18 +62,7 @@ func decode(doc document, mode Mode) (any, error) {
 	if bytes.HasPrefix(bytes.TrimSpace(doc.data), []byte("{")) && utiljson.Unmarshal(doc.data, &out) == nil {
 		return out, nil
 	}
-	convert := yaml.YAMLToJSON
-	if mode == Strict {
-		convert = yaml.YAMLToJSONStrict
-	}
-	raw, err := convert(doc.data)
-	if err != nil {
-		return nil, err
-	}
-	if err := utiljson.Unmarshal(raw, &out); err != nil {
-		return nil, err
-	}
-	return out, nil
+	return value(doc.data, mode, func(n int64) any { return n }, utiljson.Unmarshal)
 }
 
 func collect(value any, path string, line int, field string) ([]Object, error) {

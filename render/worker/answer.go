@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
+
+	"sigs.k8s.io/kustomize/api/konfig"
 
 	"github.com/sluice-cd/sluice/render"
 )
@@ -204,24 +207,29 @@ func (a *answerer) folder(out *ahead, dir string, below int) {
 		out.Files, out.bytes = append(out.Files, f), append(out.bytes, nil)
 	}
 	out.list(dir, entries)
-	a.more(out, dir, entries)
+	next := a.more(out, dir, entries)
 	for _, e := range entries {
-		if e.IsDir() && below > 0 && len(out.Lists) < below {
-			a.folder(out, path.Join(dir, e.Name()), below)
+		if e.IsDir() {
+			next = append(next, path.Join(dir, e.Name()))
+		}
+	}
+	for _, at := range next {
+		if below > 0 && len(out.Lists) < below {
+			a.folder(out, at, below)
 		}
 	}
 }
 
-// more adds the small files of a folder.
-func (a *answerer) more(out *ahead, dir string, entries []fs.DirEntry) {
+// more adds the small files of a folder. bases are what a kustomization among them seems to name outside of it.
+func (a *answerer) more(out *ahead, dir string, entries []fs.DirEntry) (bases []string) {
 	if a.ahead[dir] {
-		return
+		return nil
 	}
 	a.ahead[dir] = true
 	for _, e := range entries {
 		at := path.Join(dir, e.Name())
 		if a.files >= aheadFiles || a.bytes >= aheadBytes {
-			return
+			break
 		}
 		if !e.Type().IsRegular() || a.sent[at] {
 			continue
@@ -232,5 +240,22 @@ func (a *answerer) more(out *ahead, dir string, entries []fs.DirEntry) {
 		}
 		a.files, a.bytes = a.files+1, a.bytes+len(data)
 		out.Files, out.bytes = append(out.Files, f), append(out.bytes, data)
+		if slices.Contains(konfig.RecognizedKustomizationFileNames(), e.Name()) {
+			bases = append(bases, above(dir, data)...)
+		}
 	}
+	return bases
+}
+
+// upwards is a path that leads out of a folder.
+var upwards = regexp.MustCompile(`\.\./[\w./-]*`)
+
+// above are the paths in a text that lead out of a folder, as a guess at what will be asked for: nothing is decided by it.
+func above(dir string, text []byte) (all []string) {
+	for _, found := range upwards.FindAll(text, aheadFolders) {
+		if at := path.Join(dir, string(found)); fs.ValidPath(at) && at != "." {
+			all = append(all, at)
+		}
+	}
+	return all
 }

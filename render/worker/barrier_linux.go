@@ -100,13 +100,26 @@ func refused(err error) bool {
 
 func isBrokenPipe(err error) bool { return errors.Is(err, unix.EPIPE) }
 
-// resident is the memory that is a process's own, in bytes; what it shares with the program's file is not.
-func resident(pid int) int64 {
-	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
+// meter tells what memory a process has. The zero meter tells nothing.
+type meter struct{ statm *os.File }
+
+func newMeter(pid int) meter {
+	statm, err := os.Open(filepath.Join("/proc", strconv.Itoa(pid), "statm"))
 	if err != nil {
+		return meter{} // no /proc: Go's own limit is all that there is
+	}
+	return meter{statm}
+}
+
+// resident is the memory that is the process's own, in bytes; what it shares with the program's file is not. It is 0 when
+// the process is gone.
+func (m meter) resident() int64 {
+	if m.statm == nil {
 		return 0
 	}
-	fields := strings.Fields(string(text))
+	var text [128]byte
+	n, _ := m.statm.ReadAt(text[:], 0) // it ends before the buffer does
+	fields := strings.Fields(string(text[:n]))
 	if len(fields) < 3 {
 		return 0
 	}
@@ -119,6 +132,12 @@ func resident(pid int) int64 {
 		return 0
 	}
 	return (all - shared) * int64(os.Getpagesize())
+}
+
+func (m meter) close() {
+	if m.statm != nil {
+		_ = m.statm.Close() //nolint:errcheck // it was read only
+	}
 }
 
 // lower gives a process the least priority. Linux has one for each thread.

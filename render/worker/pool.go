@@ -212,7 +212,7 @@ func (p *Pool) take() (*process, error) {
 
 // put takes a process back, and its turn.
 func (p *Pool) put(w *process, spent bool) {
-	if !spent && resident(w.cmd.Process.Pid) > p.config.Memory/4 {
+	if !spent && w.has.resident() > p.config.Memory/4 {
 		spent = true // what it took once it keeps for long
 	}
 	p.mu.Lock()

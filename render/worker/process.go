@@ -27,6 +27,7 @@ type process struct {
 	wire *wire
 	talk *tail
 	says hello
+	has  meter
 
 	began    time.Time // of the render that it has
 	slow     bool      // it gave its turn to others; the pool's lock
@@ -88,7 +89,7 @@ func launch(memory int64, namespaces bool) (*process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p.wire = newWire(out, in)
+	p.wire, p.has = newWire(out, in), newMeter(cmd.Process.Pid)
 	return p, nil
 }
 
@@ -103,6 +104,7 @@ func (p *process) close() {
 	p.spent = true
 	_ = p.cmd.Process.Kill() //nolint:errcheck // as above
 	_ = p.cmd.Wait()         //nolint:errcheck // how it ended is known already
+	p.has.close()
 }
 
 // lost says why a worker was lost, from what it left behind.

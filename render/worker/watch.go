@@ -17,7 +17,7 @@ func (p *Pool) watch(w *process, done <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		has, took := resident(w.cmd.Process.Pid), time.Since(w.began)
+		has, took := w.has.resident(), time.Since(w.began)
 		w.resident.Store(has)
 		switch {
 		case has > p.config.Memory:
