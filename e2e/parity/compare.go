@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
+	"sigs.k8s.io/kustomize/kyaml/openapi"
+	kyaml "sigs.k8s.io/kustomize/kyaml/yaml"
 	"sigs.k8s.io/yaml"
 )
 
@@ -22,25 +25,25 @@ const Generated = "<generated>"
 // objects are decoded manifests by what they are called.
 type objects map[string]map[string]any
 
-// decode reads manifests, YAML or JSON.
+// decode reads manifests, YAML or JSON. With an error of the documents comes what could be read.
 func decode(text []byte) (objects, error) {
 	all := objects{}
 	reader := utilyaml.NewYAMLReader(newReader(text))
+	var failed error
 	for {
 		document, err := reader.Read()
 		if errors.Is(err, io.EOF) {
-			return all, nil
+			return all, failed
 		}
 		if err != nil {
 			return nil, err
 		}
 		var object map[string]any
 		if err := yaml.Unmarshal(document, &object); err != nil {
-			return nil, fmt.Errorf("%w\n%s", err, document)
+			failed = errors.Join(failed, fmt.Errorf("%w\n%s", err, document))
+			continue
 		}
-		if err := all.add(object); err != nil {
-			return nil, err
-		}
+		failed = errors.Join(failed, all.add(object))
 	}
 }
 
@@ -61,7 +64,9 @@ func (all objects) add(object map[string]any) error {
 	}
 	object, _ = plain(object).(map[string]any)
 	meta, _ := object["metadata"].(map[string]any)
-	if meta["namespace"] == Namespace { // sluice gives it to whom it is left out of
+	apiVersion, _ := object["apiVersion"].(string)
+	kind, _ := object["kind"].(string)
+	if meta["namespace"] == Namespace || ofCluster(apiVersion, kind) { // sluice gives it to whom it is left out of, and to none that has no use for it
 		delete(meta, "namespace")
 	}
 	name := fmt.Sprint(object["apiVersion"], " ", object["kind"], " ", meta["namespace"], "/", meta["name"])
@@ -76,17 +81,106 @@ func (all objects) add(object map[string]any) error {
 	return nil
 }
 
-// plain leaves out what says nothing to Kubernetes: fields that are null, and labels and annotations that are none.
+// younger are kinds without a namespace that kustomize's schema, that of Kubernetes 1.21, does not know: it gives them one.
+var younger = map[string]bool{
+	"FlowSchema": true, "PriorityLevelConfiguration": true, "ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
+	"MutatingAdmissionPolicy": true, "MutatingAdmissionPolicyBinding": true, "ClusterTrustBundle": true, "DeviceClass": true, "ResourceSlice": true,
+	"ServiceCIDR": true, "IPAddress": true, "StorageVersionMigration": true, "VolumeAttributesClass": true,
+}
+
+func ofCluster(apiVersion, kind string) bool {
+	scoped, known := openapi.IsNamespaceScoped(kyaml.TypeMeta{APIVersion: apiVersion, Kind: kind})
+	return known && !scoped || younger[kind] && strings.Contains(apiVersion, ".k8s.io/")
+}
+
+// unfit says why Kubernetes would not take what a program gave; failed is the error of reading it. Nothing: it may.
+func (all objects) unfit(failed error) string {
+	switch {
+	case failed != nil:
+		return failed.Error()
+	case len(all) == 0:
+		return "there are no objects"
+	}
+	hooks := 0
+	for name, object := range all {
+		for _, field := range []string{"apiVersion", "kind"} {
+			if text, _ := object[field].(string); text == "" {
+				return fmt.Sprintf("%s has no %s", name, field)
+			}
+		}
+		meta, _ := object["metadata"].(map[string]any)
+		if annotations, _ := meta["annotations"].(map[string]any); annotations["helm.sh/hook"] != nil {
+			hooks++
+		}
+		if text, _ := meta["name"].(string); text == "" {
+			return name + " has no name"
+		}
+		for _, field := range []string{"labels", "annotations"} {
+			texts, isMap := meta[field].(map[string]any)
+			if meta[field] != nil && !isMap {
+				return fmt.Sprintf("%s of %s are no mapping", field, name)
+			}
+			for key, value := range texts {
+				if _, isText := value.(string); !isText {
+					return fmt.Sprintf("%s of %s: %s is no text", field, name, key)
+				}
+			}
+		}
+	}
+	if hooks == len(all) {
+		return "there are only hooks"
+	}
+	return ""
+}
+
+// pair gives what another render of the program names otherwise, and sluice too, one name. It reports whether there was any.
+func pair(theirs, again, ours objects) bool {
+	var a, b []string
+	for _, name := range slices.Sorted(maps.Keys(theirs)) {
+		if _, stays := again[name]; !stays {
+			a = append(a, name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(ours)) {
+		if _, same := theirs[name]; !same {
+			b = append(b, name)
+		}
+	}
+	if len(a) == 0 || len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		rename(theirs, a[i], i)
+		rename(ours, b[i], i)
+	}
+	return true
+}
+
+func rename(all objects, name string, to int) {
+	object := all[name]
+	delete(all, name)
+	if meta, _ := object["metadata"].(map[string]any); meta != nil {
+		meta["name"] = Generated
+	}
+	all[fmt.Sprint(object["apiVersion"], " ", object["kind"], " ", to)] = object
+}
+
+// plain leaves out what says nothing to Kubernetes: fields that are null, and labels and annotations that are none. A label that is null is
+// an empty one.
 func plain(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		made := map[string]any{}
 		for key, inner := range v {
-			inner = plain(inner)
-			if empty, isMap := inner.(map[string]any); inner == nil || isMap && len(empty) == 0 && (key == "labels" || key == "annotations") {
-				continue
+			texts, isMap := inner.(map[string]any)
+			named := isMap && (key == "labels" || key == "annotations")
+			switch {
+			case inner == nil, named && len(texts) == 0:
+			case named:
+				made[key] = empty(texts)
+			default:
+				made[key] = plain(inner)
 			}
-			made[key] = inner
 		}
 		return made
 	case []any:
@@ -97,6 +191,16 @@ func plain(value any) any {
 		return made
 	}
 	return value
+}
+
+func empty(texts map[string]any) map[string]any {
+	made := map[string]any{}
+	for key, text := range texts {
+		if made[key] = plain(text); text == nil {
+			made[key] = ""
+		}
+	}
+	return made
 }
 
 // compare says how what sluice gave differs from what the program did; nothing: it does not.

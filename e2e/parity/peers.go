@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"sigs.k8s.io/yaml"
 )
 
 const (
@@ -24,15 +26,17 @@ const (
 // Programs are where the programs are that are compared.
 type Programs struct{ Sluice, Helm, Kustomize string }
 
-// Corpus is a copy of a corpus that sluice can read, with an environment for each case.
+// Corpus is two copies of a corpus: one that sluice reads, with an environment for each case, and one for the programs.
 type Corpus struct {
 	Programs
-	dir   string
-	cases []Case
+	dir, theirs string
+	cases       []Case
 }
 
-// Open copies a corpus into a folder, which has to be there. The subcharts in a chart's folder packed are packed into its charts.
-func Open(ctx context.Context, from, dir string, programs Programs) (*Corpus, error) {
+// Open copies a corpus into an empty folder. The subcharts in a chart's folder packed are packed into its charts; those that a chart has
+// elsewhere in the corpus (file://) are put there for the helm program, which does not look for them itself.
+func Open(ctx context.Context, from, to string, programs Programs) (*Corpus, error) {
+	dir, theirs := filepath.Join(to, "sluice"), filepath.Join(to, "programs")
 	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
 		return nil, err
 	}
@@ -40,7 +44,7 @@ func Open(ctx context.Context, from, dir string, programs Programs) (*Corpus, er
 	if err != nil {
 		return nil, err
 	}
-	c := &Corpus{programs, dir, cases}
+	c := &Corpus{programs, dir, theirs, cases}
 	var file strings.Builder
 	file.WriteString("apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: parity}\nenvironments:\n")
 	for i, one := range cases {
@@ -59,7 +63,36 @@ func Open(ctx context.Context, from, dir string, programs Programs) (*Corpus, er
 			fmt.Fprintf(&file, "{kustomize: {path: %q}}\n", one.Path)
 		}
 	}
+	if err := os.CopyFS(theirs, os.DirFS(dir)); err != nil {
+		return nil, err
+	}
+	for _, one := range cases {
+		if one.Kind == Helm && one.Values == "" && c.lies(one.Path) {
+			// Where that fails the chart cannot be rendered, and Compare says so.
+			_, _ = c.run(ctx, c.Helm, "dependency", "update", "--skip-refresh", filepath.Join(theirs, one.Path)) //nolint:errcheck // as above
+		}
+	}
 	return c, os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(file.String()), 0o600)
+}
+
+// lies reports whether all dependencies of a chart lie in the corpus, and not all of them in the chart.
+func (c *Corpus) lies(chart string) bool {
+	text, err := os.ReadFile(filepath.Join(c.theirs, chart, "Chart.yaml")) //nolint:gosec // the corpus is the caller's
+	if err != nil {
+		return false
+	}
+	var file struct {
+		Dependencies []struct{ Repository string }
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return false
+	}
+	for _, one := range file.Dependencies {
+		if !strings.HasPrefix(one.Repository, "file://") {
+			return false
+		}
+	}
+	return len(file.Dependencies) > 0
 }
 
 // Cases are what there is to compare, by path.
@@ -74,8 +107,19 @@ func (c *Corpus) pack(ctx context.Context, chart string) error {
 	return err
 }
 
-// Compare renders a case both ways and says how the results differ; nothing: they do not. refused says that neither rendered it.
-func (c *Corpus) Compare(ctx context.Context, i int) (differences []string, refused bool, err error) {
+// Outcome is how a case ended.
+type Outcome string
+
+// What a case may end as.
+const (
+	Same    Outcome = "same"    // object for object
+	Differs Outcome = "differs" // or only one of them renders it
+	Neither Outcome = "neither" // both refuse it
+	Unfit   Outcome = "unfit"   // the program gives what Kubernetes takes no objects from, which sluice refuses
+)
+
+// Compare renders a case both ways. The details are the differences, or why nothing was compared.
+func (c *Corpus) Compare(ctx context.Context, i int) (outcome Outcome, details []string, err error) {
 	want, wantErr := c.peer(ctx, c.cases[i])
 	args := []string{"render", "-C", c.dir, "-o", "json", fmt.Sprintf("case-%d", i)}
 	if c.cases[i].Kind == Helm {
@@ -84,33 +128,49 @@ func (c *Corpus) Compare(ctx context.Context, i int) (differences []string, refu
 	got, gotErr := c.run(ctx, c.Sluice, args...)
 	switch {
 	case ctx.Err() != nil:
-		return nil, false, ctx.Err()
+		return "", nil, ctx.Err()
 	case wantErr != nil && gotErr != nil:
-		return nil, true, nil
+		return Neither, []string{wantErr.Error(), gotErr.Error()}, nil
 	case wantErr != nil:
-		return []string{"only the program refuses it: " + wantErr.Error()}, false, nil
-	case gotErr != nil:
-		return []string{"only sluice refuses it: " + gotErr.Error()}, false, nil
+		return Differs, []string{"only the program refuses it: " + wantErr.Error()}, nil
 	}
 	theirs, err := decode(want)
+	if gotErr != nil {
+		if why := theirs.unfit(err); why != "" {
+			return Unfit, []string{why, gotErr.Error()}, nil
+		}
+		return Differs, []string{"only sluice refuses it: " + gotErr.Error()}, nil
+	}
 	if err != nil {
-		return nil, false, fmt.Errorf("read what the program gave: %w", err)
+		return "", nil, fmt.Errorf("read what the program gave: %w", err)
 	}
 	ours, err := decode(got)
 	if err != nil {
-		return nil, false, fmt.Errorf("read what sluice gave: %w", err)
+		return "", nil, fmt.Errorf("read what sluice gave: %w", err)
 	}
-	return compare(theirs, ours), false, nil
+	if details = compare(theirs, ours); len(details) == 0 {
+		return Same, nil, nil
+	}
+	// A test may have another name at each render: those are paired in the order of their names.
+	if again, err := c.peer(ctx, c.cases[i]); err == nil {
+		if others, err := decode(again); err == nil && pair(theirs, others, ours) {
+			if details = compare(theirs, ours); len(details) == 0 {
+				return Same, nil, nil
+			}
+		}
+	}
+	return Differs, details, nil
 }
 
 // peer is what the program gives.
 func (c *Corpus) peer(ctx context.Context, one Case) ([]byte, error) {
 	if one.Kind == Kustomize {
-		return c.run(ctx, c.Kustomize, "build", "--load-restrictor", "LoadRestrictionsNone", "--enable-helm", "--helm-command", c.Helm, filepath.Join(c.dir, one.Path))
+		return c.run(ctx, c.Kustomize, "build", "--load-restrictor", "LoadRestrictionsNone", "--enable-helm", "--helm-command", c.Helm, "--helm-kube-version", KubeVersion,
+			filepath.Join(c.theirs, one.Path))
 	}
-	args := []string{"template", Release, filepath.Join(c.dir, one.Path), "--namespace", Namespace, "--include-crds", "--kube-version", KubeVersion}
+	args := []string{"template", Release, filepath.Join(c.theirs, one.Path), "--namespace", Namespace, "--include-crds", "--kube-version", KubeVersion}
 	if one.Values != "" {
-		args = append(args, "--values", filepath.Join(c.dir, one.Values))
+		args = append(args, "--values", filepath.Join(c.theirs, one.Values))
 	}
 	return c.run(ctx, c.Helm, args...)
 }
