@@ -8,7 +8,7 @@ import (
 	"github.com/sluice-cd/sluice/e2e/world"
 )
 
-// TestRenderChartRepository: an index over HTTPS, for a source and for the dependency of a chart in the repository.
+// TestRenderChartRepository: an index over HTTPS, for a source, for the dependency of a chart in the repository, and for a kustomization.
 func TestRenderChartRepository(t *testing.T) {
 	s := begin(t, "render-repository")
 	repository := s.StartChartRepository(t)
@@ -85,5 +85,16 @@ func TestRenderChartRepository(t *testing.T) {
 		if !strings.Contains(out, "1.2.0") || !strings.Contains(out, "1.9.0") {
 			t.Errorf("diff says %s", out)
 		}
+	})
+	t.Run("AKustomizationNamesAChartOfTheRepository", func(t *testing.T) {
+		repository.Down(false)
+		s.Repo.Edit(t, "sluice.yaml", fmt.Sprintf(`helm: {chart: web, repository: "%s", version: ">=1.2 <2"}`, repository.URL), "kustomize: {path: overlay}")
+		s.Repo.Write(t, "overlay/kustomization.yaml", fmt.Sprintf("helmCharts:\n- {name: web, repo: %q, version: ^2, releaseName: shop, namespace: %q, valuesInline: {greeting: good evening}}\n",
+			repository.URL, s.Namespace("staging")))
+		f.sluice(t, 1, "render", "shop", "staging") // it is not locked
+		f.lock(t, 0)
+		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "The chart through a kustomization"), "Healthy")
+		f.says(t, "through the kustomization", "2.0.0")
+		s.Cluster.AwaitObject(t, world.Patience, "with its values", s.Object("ConfigMap", "staging"), world.Has("good evening", "data", "greeting"))
 	})
 }

@@ -1,11 +1,13 @@
 package render
 
 import (
+	"context"
 	"errors"
 	"path"
 	"strings"
 
 	"github.com/sluice-cd/sluice/render/helm"
+	"github.com/sluice-cd/sluice/render/kustomize"
 )
 
 // Elsewhere is a chart that is not in the tree.
@@ -58,13 +60,13 @@ func (h *Helm) Elsewhere() Elsewhere {
 	return Elsewhere{Repository: strings.TrimRight(h.Repository, "/"), Name: h.Chart, Version: h.Version}
 }
 
-// Elsewheres lists the charts that a source needs from elsewhere, dependencies included; dir is the folder of
-// sluice.yaml. An error is an *Error that names the file.
-func (s Source) Elsewheres(tree Tree, dir string) ([]Elsewhere, error) {
+// Elsewheres lists the charts that a source needs from elsewhere, those of kustomizations and dependencies included; dir is
+// the folder of sluice.yaml. An error is an *Error that names the file.
+func (s Source) Elsewheres(ctx context.Context, tree Tree, dir string) ([]Elsewhere, error) {
 	if s.All != nil {
 		var all []Elsewhere
 		for i, one := range s.All {
-			needs, err := one.Elsewheres(tree, dir)
+			needs, err := one.Elsewheres(ctx, tree, dir)
 			if err != nil {
 				return nil, nth(i, err)
 			}
@@ -72,17 +74,28 @@ func (s Source) Elsewheres(tree Tree, dir string) ([]Elsewhere, error) {
 		}
 		return all, nil
 	}
-	if s.Helm == nil {
-		return nil, nil
+	var all []Elsewhere
+	if s.Helm != nil {
+		at, away, err := s.Helm.where(dir)
+		if err != nil {
+			return nil, err
+		}
+		if away != nil {
+			all = append(all, *away)
+		} else if all, err = helm.Elsewheres(tree, at); err != nil {
+			return nil, err
+		}
 	}
-	at, away, err := s.Helm.where(dir)
+	if s.Kustomize == nil {
+		return all, nil
+	}
+	at, err := within(dir, "kustomize.path", s.Kustomize.Path)
 	if err != nil {
 		return nil, err
 	}
-	if away != nil {
-		return []Elsewhere{*away}, nil
-	}
-	return helm.Elsewheres(tree, at)
+	named := &needs{tree: tree}
+	err = kustomize.Visit(ctx, kustomize.Input{Tree: tree, Dir: at, Charts: named})
+	return append(all, named.all...), err
 }
 
 // AboutChart is the name and the version that a packed chart says of itself.

@@ -2,11 +2,10 @@ package render
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
-
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/render/helm"
 	"github.com/sluice-cd/sluice/render/kustomize"
@@ -86,9 +85,7 @@ func overlaid(ctx context.Context, v *view, req Request, m made) (made, error) {
 	}
 	m.from = at
 	m.objects, err = kustomize.Build(ctx, kustomize.Input{
-		Tree: v, Dir: at, Before: m.objects, Inflate: func(ctx context.Context, c kustomize.Chart) ([]manifest.Object, error) {
-			return inflate(ctx, v, req, c, m.asked)
-		},
+		Tree: v, Dir: at, Before: m.objects, Charts: inflation{v, req, m.asked},
 	})
 	return m, err
 }
@@ -96,7 +93,7 @@ func overlaid(ctx context.Context, v *view, req Request, m made) (made, error) {
 // chartInput is what every chart of a request is given.
 func (r Request) chartInput(v *view, chart string) helm.Input {
 	in := helm.Input{
-		Tree: v, Chart: chart, Namespace: r.Namespace,
+		Tree: v, Chart: chart, Fetched: Fetched(r.Dir), Namespace: r.Namespace,
 		KubeVersion: r.Capabilities.KubeVersion, APIVersions: r.Capabilities.APIVersions,
 	}
 	if in.Namespace == "" {
@@ -112,7 +109,7 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		return made{}, err
 	}
 	in := req.chartInput(v, at)
-	in.Elsewhere, in.Fetched, in.Inline, in.Release = away, Fetched(req.Dir), s.Set, req.releaseName()
+	in.Elsewhere, in.Inline, in.Release = away, s.Set, req.releaseName()
 	if away != nil {
 		at = path.Join(in.Fetched, away.File())
 	}
@@ -124,41 +121,8 @@ func chart(ctx context.Context, v *view, req Request) (made, error) {
 		in.Values = append(in.Values, name)
 	}
 	out, err := req.pass.chart(ctx, in)
+	if _, placed := errors.AsType[*Error](err); err != nil && !placed && away != nil && ctx.Err() == nil {
+		err = &Error{Field: "helm.version", Err: err}
+	}
 	return made{from: at, objects: out.Objects, hooks: out.Hooks, tests: out.Tests, asked: out.Asked}, err
-}
-
-// inflate renders a chart that a kustomization names, and adds to asked what it wanted to know of the cluster: the
-// answers are the cluster's own, whatever the kustomization says instead.
-func inflate(ctx context.Context, v *view, req Request, c kustomize.Chart, asked map[string]string) ([]manifest.Object, error) {
-	in := req.chartInput(v, c.Path)
-	in.Base, in.Values, in.Release, in.Further = c.Base, c.Values, c.Release, c.APIVersions
-	in.Namespace = c.Namespace // never the environment's: the kustomization means the same for everybody who builds it
-	if c.KubeVersion != "" {
-		in.KubeVersion = c.KubeVersion
-	}
-	out, err := req.pass.chart(ctx, in)
-	for question := range out.Asked {
-		if answer, ok := helm.Answer(question, req.Capabilities.KubeVersion, req.Capabilities.APIVersions); ok {
-			asked[question] = answer
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	objects := out.Objects
-	if !c.Definitions {
-		objects = objects[out.Definitions:]
-	}
-	tests := map[*unstructured.Unstructured]bool{} // a hook may be a test too
-	for _, test := range out.Tests {
-		if tests[test.Unstructured] = true; c.Tests {
-			objects = append(objects, test.Object)
-		}
-	}
-	for _, hook := range out.Hooks {
-		if c.Hooks && !tests[hook.Unstructured] {
-			objects = append(objects, hook.Object)
-		}
-	}
-	return objects, nil
 }

@@ -251,15 +251,19 @@ func TestLesson33_NothingIsFetched(t *testing.T) {
 	}
 }
 
+// What a kustomization asks for is not fetched, but what the lock says; and nobody runs a program.
 func TestLesson33_NoChartOfAKustomizationIsFetched(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 	defer server.Close()
 	for name, tc := range map[string]struct{ entry, want string }{
-		"Repository": {fmt.Sprintf("helmCharts: [{name: web, version: 1.0.0, repo: %q}]", server.URL), "charts of a kustomization are not fetched"},
-		"Old":        {fmt.Sprintf("helmChartInflationGenerator: [{chartName: web, chartRepoUrl: %q}]", server.URL), "charts of a kustomization are not fetched"},
-		"Generator": {fmt.Sprintf("generators: ['{apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: web, repo: %q}']", server.URL),
-			"charts of a kustomization are not fetched"},
+		"Repository": {fmt.Sprintf("helmCharts: [{name: web, version: 1.0.0, repo: %q}]", server.URL), "helmCharts[0]: chart web 1.0.0 of http://127.0.0.1"},
+		"Old":        {fmt.Sprintf("helmChartInflationGenerator: [{chartName: web, chartVersion: 1.0.0, chartRepoUrl: %q}]", server.URL), "is not locked: there is no sluice.lock; run `sluice lock`"},
+		"NoVersion":  {fmt.Sprintf("helmCharts: [{name: web, repo: %q}]", server.URL), "version is required"},
+		"NoAddress":  {"helmCharts: [{name: web, version: 1.0.0, repo: 'ftp://charts.example.com'}]", "repo must be https://"},
+		"Password":   {"helmCharts: [{name: web, version: 1.0.0, repo: 'https://me:secret@charts.example.com'}]", "repo must not name a user"},
+		"Generator": {fmt.Sprintf("generators: ['{apiVersion: builtin, kind: HelmChartInflationGenerator, metadata: {name: x}, name: web, version: 1.0.0, repo: %q}']", server.URL),
+			"is not locked"},
 		"Flag":         {"helmCharts: [{name: --post-renderer=/bin/sh}]", "begin with a dash"},
 		"ReleaseFlag":  {"helmCharts: [{name: web, releaseName: --debug}]", "begin with a dash"},
 		"NameTemplate": {"helmCharts: [{name: web, nameTemplate: '{{randAlpha 5}}'}]", "another name at each render"},

@@ -28,8 +28,8 @@ func lockCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lock [APP]",
 		Short: "Write which archives charts from elsewhere are",
-		Long: `Writes sluice.lock beside sluice.yaml: for each chart from a registry (oci://) or a chart repository (https://) that a source, or
-a dependency in a Chart.yaml of this repository, asks for, the version that its range resolved to, where the archive is, and its
+		Long: `Writes sluice.lock beside sluice.yaml: for each chart from a registry (oci://) or a chart repository (https://) that a source,
+a dependency in a Chart.yaml of this repository, or helmCharts of a kustomization asks for, the version that its range resolved to, where the archive is, and its
 digest. Commit the file: agents, and all commands here, deploy only what it says, and a chart that it does not have is an error.
 
 What is locked and still asked for stays as it is. With --upgrade every range is resolved anew, to the newest version in it.
@@ -66,7 +66,7 @@ func lock(cmd *cobra.Command, flags lockFlags, args []string) error {
 	case len(args) == 1 && app.Metadata.Name != args[0]:
 		return fmt.Errorf("sluice.yaml is application %q, not %q", app.Metadata.Name, args[0])
 	}
-	needs, err := elsewhere.Needs(place.tree, place.dir, app)
+	needs, err := elsewhere.Needs(ctx, place.tree, place.dir, app)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func validateLock(ctx context.Context, file string, app *config.Application) (fa
 	var all []render.Elsewhere
 	for _, env := range app.Environments {
 		at := fmt.Sprintf("environments[%s].source", env.Name)
-		needs, err := env.Source.Elsewheres(place.tree, place.dir)
+		needs, err := env.Source.Elsewheres(ctx, place.tree, place.dir)
 		if err != nil {
 			continue // a chart that cannot be read has no render either, which says why
 		}

@@ -13,11 +13,11 @@ import (
 
 // Needs lists the charts from elsewhere that all environments of an application ask for in a tree, each once, dependencies
 // included.
-func Needs(tree render.Tree, dir string, app *config.Application) ([]render.Elsewhere, error) {
+func Needs(ctx context.Context, tree render.Tree, dir string, app *config.Application) ([]render.Elsewhere, error) {
 	var needs []render.Elsewhere
 	var faults []error
 	for _, env := range app.Environments {
-		of, err := env.Source.Elsewheres(tree, dir)
+		of, err := env.Source.Elsewheres(ctx, tree, dir)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("environments[%s].source: %w", env.Name, err))
 		}

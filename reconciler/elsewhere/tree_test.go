@@ -10,10 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/render"
@@ -266,7 +270,7 @@ func TestDependencies(t *testing.T) {
 	}
 	req := request()
 	req.Source.Helm = &render.Helm{Chart: "chart"}
-	needs, err := req.Source.Elsewheres(treeOf(t, files), "apps/shop")
+	needs, err := req.Source.Elsewheres(t.Context(), treeOf(t, files), "apps/shop")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,5 +303,60 @@ func TestDependencies(t *testing.T) {
 	}
 	if got := strings.Join(names, " "); got != "cache db shop" {
 		t.Errorf("rendered %s", got)
+	}
+}
+
+// TestChartsOfKustomizations: those of a base, of a generator and of a chart's dependencies are locked, and are fetched as any other;
+// values are laid over those of the packed chart as kustomize does it.
+func TestChartsOfKustomizations(t *testing.T) {
+	values := map[string]string{
+		"values.yaml":      "level: info\nextra: {a: 1, b: 2}\n",
+		"templates/a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: {{ .Chart.Name }}}\ndata: {all: {{ .Values | toJson | quote }}}\n",
+	}
+	named := func(name, version string) []byte {
+		files := maps.Clone(values)
+		files["Chart.yaml"] = fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)
+		return packed(t, name, files)
+	}
+	web, cache, db := named("web", "1.2.0"), named("cache", "2.5.0"), named("db", "4.0.0")
+	files := map[string]string{
+		"apps/shop/overlay/kustomization.yaml": "resources: [../base]\nnamePrefix: x-\ngenerators: [chart.yaml]\n",
+		"apps/shop/overlay/chart.yaml": "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: c}\nname: cache\nversion: ^2\nrepo: " + repository +
+			"/\nvaluesInline: {level: debug}\nvaluesMerge: replace\n",
+		"apps/shop/base/kustomization.yaml": "helmCharts:\n- {name: web, version: 1.2.0, repo: \"" + repository + "\", valuesInline: {extra: {b: null, c: 3}}}\n" +
+			"- {name: local}\n",
+		"apps/shop/base/charts/local/Chart.yaml": "apiVersion: v2\nname: local\nversion: 1.0.0\ndependencies:\n- {name: db, version: 4.x, repository: \"" + repository + "\"}\n",
+	}
+	req := request()
+	req.Source = render.Source{Kustomize: &render.Kustomize{Path: "overlay"}}
+	needs, err := req.Source.Elsewheres(t.Context(), treeOf(t, files), "apps/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(needs); got != fmt.Sprintf("[web 1.2.0 of %[1]s db 4.x of %[1]s cache ^2 of %[1]s]", repository) {
+		t.Errorf("needs %s", got)
+	}
+	_, _, err = renderOver(t, treeOf(t, files), put(web, cache, db).get, req)
+	if err == nil || !strings.Contains(err.Error(), "apps/shop/base/kustomization.yaml: helmCharts[0]: chart web 1.2.0") || !strings.Contains(err.Error(), "is not locked") {
+		t.Errorf("without a lock: %v", err)
+	}
+	files["apps/shop/sluice.lock"] = lockOf(t, entry("web", "1.2.0", "1.2.0", web), entry("cache", "^2", "2.5.0", cache), entry("db", "4.x", "4.0.0", db))
+	_, over, err := renderOver(t, treeOf(t, files), put(cache, db).get, req)
+	if err == nil || len(over.Missing()) == 0 || over.Missing()[0].Chart != "web" {
+		t.Errorf("not fetched yet: %v, %v", over.Missing(), err)
+	}
+	made, _, err := renderOver(t, treeOf(t, files), put(web, cache, db).get, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]any{}
+	for _, o := range made.Objects {
+		got[o.GetName()], _, _ = unstructured.NestedString(o.Object, "data", "all")
+	}
+	want := map[string]any{ // the null removes b from what helm is given, and so not from the chart's own
+		"x-web": `{"extra":{"a":1,"b":2,"c":3},"level":"info"}`, "x-cache": `{"extra":{"a":1,"b":2},"level":"debug"}`, "x-db": `{"extra":{"a":1,"b":2},"global":{},"level":"info"}`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rendered (-want +got):\n%s", diff)
 	}
 }

@@ -124,12 +124,6 @@ func fetched(tree fs.FS, folder string) supply {
 	}
 }
 
-// unfetched supplies nothing.
-func unfetched(e Elsewhere) ([]byte, string, error) {
-	return nil, "", fmt.Errorf("chart %s is not in charts/, and what the charts of a kustomization depend on is not fetched; "+
-		"run `helm dependency update` and commit what it fetches", e)
-}
-
 // ReadElsewhere reads a packed chart that the tree serves below a folder of fetched ones, .sluice/charts beside
 // sluice.yaml. Where the lock does not have it, the error says so without a place: the caller knows who asks.
 func ReadElsewhere(tree fs.FS, folder string, e Elsewhere) ([]byte, error) {

@@ -23,7 +23,7 @@ type Input struct {
 	Tree               fs.FS
 	Chart              string         // a folder, or a packed chart
 	Elsewhere          *Elsewhere     // the chart, where it is not in the tree; Chart is empty then
-	Fetched            string         // folder of Tree that serves charts from elsewhere, see ReadElsewhere; empty: none are
+	Fetched            string         // folder of Tree that serves charts from elsewhere, see ReadElsewhere
 	Base               map[string]any // values below Values
 	Values             []string
 	Inline             map[string]any // on top of Values
@@ -101,13 +101,22 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 	return out, err
 }
 
+// OwnValues are those of the chart's values.yaml; nil: it has none.
+func (in Input) OwnValues() ([]byte, error) {
+	b, err := in.collect()
+	if err != nil {
+		return nil, err
+	}
+	return b.data["values.yaml"], nil
+}
+
 // collect reads all that the chart is made of, its dependencies included.
 func (in Input) collect() (*bundle, error) {
 	if in.Elsewhere != nil {
 		b := &bundle{root: path.Join(in.Fetched, in.Elsewhere.File()), data: map[string][]byte{}}
 		data, err := ReadElsewhere(in.Tree, in.Fetched, *in.Elsewhere)
 		if err != nil {
-			return nil, &manifest.Error{Field: "helm.version", Err: err}
+			return nil, err
 		}
 		if err := b.unpack("", b.root, data, 0); err != nil {
 			return nil, err
@@ -122,11 +131,7 @@ func (in Input) collect() (*bundle, error) {
 		return nil, err
 	}
 	before := len(b.names)
-	from := fetched(in.Tree, in.Fetched)
-	if in.Fetched == "" {
-		from = unfetched
-	}
-	if err := b.complete(in.Tree, from); err != nil || len(b.names) == before {
+	if err := b.complete(in.Tree, fetched(in.Tree, in.Fetched)); err != nil || len(b.names) == before {
 		return b, err
 	}
 	return b, b.check()

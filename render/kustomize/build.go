@@ -29,8 +29,15 @@ type Input struct {
 	Dir  string // a folder with a kustomization
 	// Before are resources that the kustomization has before its own.
 	Before []manifest.Object
-	// Inflate renders a chart that a kustomization names. Nil: charts are refused.
-	Inflate func(context.Context, Chart) ([]manifest.Object, error)
+	// Charts renders those that a kustomization names. Nil: they are refused.
+	Charts Charts
+}
+
+// Visit walks through all kustomizations of a build, and has the charts that they name rendered, but builds only folders of plugins.
+func Visit(ctx context.Context, in Input) error {
+	left := maxFolders
+	_, err := newSurvey(ctx, in, &left).walk(in.Dir, 0, "")
+	return err
 }
 
 // Build runs a kustomization. An error names the file to blame where that is known. Safe for concurrent use: builds take

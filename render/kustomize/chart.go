@@ -2,6 +2,7 @@ package kustomize
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +19,18 @@ import (
 	"github.com/sluice-cd/sluice/render/manifest"
 )
 
+// Charts are those that kustomizations name. Faults of an entry need not say which it is.
+type Charts interface {
+	// Values are the chart's own, of one from elsewhere; nil: it has none.
+	Values(context.Context, Chart) ([]byte, error)
+	// Render gives the objects, those of a file beside each other.
+	Render(context.Context, Chart) ([]manifest.Object, error)
+}
+
 // Chart is a chart that a kustomization names, with what it says of it. Paths are those of the tree.
 type Chart struct {
-	Path                            string
+	Path                            string         // empty: it is in no folder of the tree, but elsewhere:
+	Repository, Name, Version       string         // there
 	Base                            map[string]any // values below those of the files
 	Values                          []string       // files
 	Release, Namespace, KubeVersion string         // KubeVersion: empty is the cluster's
@@ -47,14 +57,14 @@ func (r rendered) note(dir string) *resource.Origin {
 
 // chart renders an entry of helmCharts and makes its objects resources of the kustomization.
 func (s *survey) chart(k *kustomization, dir string, globals types.HelmGlobals, c types.HelmChart) error {
-	if s.in.Inflate == nil {
+	if s.in.Charts == nil {
 		return errors.New("charts are not rendered here")
 	}
 	entry, err := s.entry(dir, globals, c)
 	if err != nil {
 		return err
 	}
-	objects, err := s.in.Inflate(s.ctx, entry)
+	objects, err := s.in.Charts.Render(s.ctx, entry)
 	if err != nil {
 		return err
 	}

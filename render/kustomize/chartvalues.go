@@ -43,15 +43,15 @@ func (s *survey) entry(dir string, globals types.HelmGlobals, c types.HelmChart)
 	switch {
 	case err != nil:
 		return Chart{}, err
-	case !there && c.Repo != "":
-		return Chart{}, fmt.Errorf("%q is not in the repository, and charts of a kustomization are not fetched: commit it to %s, or use `helm:` "+
-			"with `repository:` as the source and the kustomization beside it", c.Name, at)
-	case !there:
+	case !there && c.Repo == "":
 		return Chart{}, fmt.Errorf("there is no chart at %s", at)
 	}
 	entry := Chart{
 		Path: at, Release: c.ReleaseName, Namespace: c.Namespace, KubeVersion: c.KubeVersion, APIVersions: c.ApiVersions,
 		Definitions: c.IncludeCRDs, Hooks: !c.SkipHooks, Tests: !c.SkipHooks && !c.SkipTests,
+	}
+	if !there {
+		entry.Path, entry.Repository, entry.Name, entry.Version = "", strings.TrimRight(c.Repo, "/"), c.Name, c.Version
 	}
 	if entry.Release == "" {
 		entry.Release = generatedName
@@ -66,25 +66,38 @@ func (s *survey) entry(dir string, globals types.HelmGlobals, c types.HelmChart)
 		}
 		entry.Values = append(entry.Values, name)
 	}
-	entry.Base, err = s.values(dir, at, c)
+	entry.Base, err = s.values(dir, entry, c)
 	return entry, err
 }
 
-// values are those of the one file, the chart's own where none is named, with those that the entry has itself.
-func (s *survey) values(dir, chart string, c types.HelmChart) (map[string]any, error) {
-	name := path.Join(chart, "values.yaml")
-	if c.ValuesFile != "" {
-		var err error
+// valuesFile reads the one values file of an entry, the chart's own where none is named.
+func (s *survey) valuesFile(dir string, entry Chart, c types.HelmChart) (name string, data []byte, err error) {
+	switch {
+	case c.ValuesFile != "":
 		if name, err = resolve(dir, c.ValuesFile); err != nil {
-			return nil, fmt.Errorf("valuesFile: %w", err)
+			return "", nil, fmt.Errorf("valuesFile: %w", err)
 		}
+	case entry.Path == "":
+		data, err = s.in.Charts.Values(s.ctx, entry)
+		return "values.yaml of " + entry.Name, data, err
+	default:
+		name = path.Join(entry.Path, "values.yaml")
 	}
-	data, err := fs.ReadFile(s.tree, name)
+	data, err = fs.ReadFile(s.tree, name)
 	if errors.Is(err, fs.ErrNotExist) && c.ValuesFile == "" {
-		data, err = nil, nil
+		return name, nil, nil
 	}
 	if err != nil {
-		return nil, &manifest.Error{Path: name, Err: err}
+		return "", nil, &manifest.Error{Path: name, Err: err}
+	}
+	return name, data, nil
+}
+
+// values are those of the one file with those that the entry has itself.
+func (s *survey) values(dir string, entry Chart, c types.HelmChart) (map[string]any, error) {
+	name, data, err := s.valuesFile(dir, entry, c)
+	if err != nil {
+		return nil, err
 	}
 	file, err := manifest.Mapping(name, data)
 	if err != nil {

@@ -103,7 +103,7 @@ func (s *survey) plugins(dir, entry string) (objects []manifest.Object, isFolder
 		if *s.folders--; *s.folders < 0 {
 			return nil, true, fmt.Errorf("more than %d folders of plugins", maxFolders)
 		}
-		objects, err = build(s.ctx, Input{Tree: s.tree, Dir: name, Inflate: s.in.Inflate}, s.folders)
+		objects, err = build(s.ctx, Input{Tree: s.tree, Dir: name, Charts: s.in.Charts}, s.folders)
 		return objects, true, err
 	}
 	data, err := fs.ReadFile(s.tree, name)
