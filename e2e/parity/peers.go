@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -160,6 +161,55 @@ func (c *Corpus) Compare(ctx context.Context, i int) (outcome Outcome, details [
 		}
 	}
 	return Differs, details, nil
+}
+
+// Cluster is one that charts can be asked about.
+type Cluster struct {
+	Kubeconfig, Version string   // a file; the version as the cluster says it
+	APIVersions         []string // that it serves, such as apps/v1 and apps/v1/Deployment
+}
+
+// CompareInstall says how what `helm install --dry-run=server` would create differs from what sluice renders for that cluster. The
+// program leaves crds/ out, which it would have created before.
+func (c *Corpus) CompareInstall(ctx context.Context, i int, cluster Cluster) ([]string, error) {
+	one := c.cases[i]
+	args := []string{"install", Release, filepath.Join(c.theirs, one.Path), "--namespace", Namespace, "--dry-run=server", "--output", "json", "--kubeconfig", cluster.Kubeconfig}
+	if one.Values != "" {
+		args = append(args, "--values", filepath.Join(c.theirs, one.Values))
+	}
+	out, err := c.run(ctx, c.Helm, args...)
+	if err != nil {
+		return nil, err
+	}
+	var release struct {
+		Manifest string
+		Hooks    []struct{ Manifest string }
+	}
+	if err := json.Unmarshal(out, &release); err != nil {
+		return nil, err
+	}
+	for _, hook := range release.Hooks {
+		release.Manifest += "\n---\n" + hook.Manifest
+	}
+	theirs, err := decode([]byte(release.Manifest))
+	if err != nil {
+		return nil, err
+	}
+	got, err := c.run(ctx, c.Sluice, "render", "-C", c.dir, "-o", "json", "--hooks", "--tests", "--kube-version", cluster.Version,
+		"--api-versions", strings.Join(cluster.APIVersions, ","), fmt.Sprintf("case-%d", i))
+	if err != nil {
+		return nil, err
+	}
+	ours, err := decode(got)
+	if err != nil {
+		return nil, err
+	}
+	for name := range ours {
+		if _, has := theirs[name]; !has && strings.HasPrefix(name, "apiextensions.k8s.io/") {
+			delete(ours, name)
+		}
+	}
+	return compare(theirs, ours), nil
 }
 
 // peer is what the program gives.
