@@ -104,6 +104,12 @@ func TestRenderDecryptsSecrets(t *testing.T) {
 			t.Error("it was written again")
 		}
 	})
+	t.Run("AKeyOfPGPOpensItToo", func(t *testing.T) {
+		s.Secret(t, s.System, "sops", map[string]string{"sops.asc": string(readFile(t, sopsFiles+"sops.asc"))})
+		s.Repo.Write(t, sealedSecret, string(readFile(t, sopsFiles+"secret.pgp.yaml")))
+		s.AwaitPhase(t, "staging", s.Repo.Commit(t, "Encrypted for PGP"), "Healthy")
+		awaitValue(t, s, firstValue)
+	})
 	t.Run("NothingDecryptedIsAnywhereElse", func(t *testing.T) { nowhereElse(t, s) })
 }
 

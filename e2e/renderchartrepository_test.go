@@ -98,3 +98,37 @@ func TestRenderChartRepository(t *testing.T) {
 		s.Cluster.AwaitObject(t, world.Patience, "with its values", s.Object("ConfigMap", "staging"), world.Has("good evening", "data", "greeting"))
 	})
 }
+
+// TestRenderChartThroughAProxy: a repository that is reached by the proxy of the environment alone, agent and command line alike. The
+// proxy's password is told nobody.
+func TestRenderChartThroughAProxy(t *testing.T) {
+	s := begin(t, "render-proxy")
+	repository := s.StartChartRepository(t)
+	repository.Publish(t, "web", "1.2.0", webChart(t, "1.2.0", ""))
+	proxy := world.StartTunnels(t, map[string]string{world.ProxiedHost + ":443": repository.Host()})
+	address := "https://" + world.ProxiedHost + "/stable"
+	f := beginFetching(t, s, address, repository.Secret())
+	s.Repo.Write(t, "sluice.yaml", "apiVersion: sluice.dev/v1alpha1\nkind: Application\nmetadata: {name: shop}\nenvironments:\n"+
+		s.Block("staging", fmt.Sprintf(`helm: {chart: web, repository: "%s", version: ^1}`, address)))
+	if said := f.lock(t, 1); !strings.Contains(said, world.ProxiedHost) {
+		t.Errorf("without the proxy: %s", said)
+	}
+	environ := []string{"HTTPS_PROXY=" + proxy.URL}
+	f.environ = append(f.environ, environ...)
+	said := f.lock(t, 0)
+	locking := proxy.Opened()
+	if locking == 0 {
+		t.Error("the command line passed the proxy by")
+	}
+	first := s.Repo.Commit(t, "Through the proxy")
+	s.Agent.Environ = environ
+	s.Agent.Start(t)
+	s.AwaitPhase(t, "staging", first, "Healthy")
+	f.says(t, "deployed", "1.2.0")
+	if proxy.Opened() == locking {
+		t.Error("the agent passed the proxy by")
+	}
+	if strings.Contains(said+s.Agent.Log(t), proxy.Password) {
+		t.Error("the password of the proxy is told")
+	}
+}

@@ -61,8 +61,8 @@ type Agent struct {
 	Config Config
 	// Dir has agent.yaml, kubeconfig, agent.log and the mirrors.
 	Dir string
-	// Flags of the command line, besides those for the files.
-	Flags []string
+	// Flags of the command line, besides those for the files, and what the environment has besides the story's own.
+	Flags, Environ []string
 
 	program string
 	cmd     *exec.Cmd
@@ -179,7 +179,7 @@ func (a *Agent) Launch(t testing.TB) {
 	defer func() { _ = log.Close() }()
 	args := append([]string{"agent", "--config", config, "--kubeconfig", filepath.Join(a.Dir, "kubeconfig")}, a.Flags...)
 	cmd := exec.Command(a.program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = a.Dir, log, log
+	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = a.Dir, log, log, append(os.Environ(), a.Environ...)
 	cmd.SysProcAttr = own()
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start agent: %v", err)

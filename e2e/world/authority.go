@@ -24,6 +24,9 @@ type Authority struct {
 	CertFile, KeyFile string
 }
 
+// ProxiedHost is a name that only a story's proxy knows.
+const ProxiedHost = "charts.example.com"
+
 // NewAuthority makes one, with its files in dir.
 func NewAuthority(t testing.TB, dir string) *Authority {
 	t.Helper()
@@ -49,6 +52,7 @@ func NewAuthority(t testing.TB, dir string) *Authority {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
 	server := certificate(2, "127.0.0.1")
+	server.DNSNames = []string{ProxiedHost}
 	server.IPAddresses, server.ExtKeyUsage = []net.IP{net.IPv4(127, 0, 0, 1)}, []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	der, err := x509.CreateCertificate(rand.Reader, server, ca, &key.PublicKey, caKey)
 	must(err)
