@@ -1,7 +1,6 @@
 package reconciler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/sluice-cd/sluice/policies"
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/sops"
@@ -98,7 +96,7 @@ func (k *decryptionKeys) open(ref config.Credentials, o *unstructured.Unstructur
 
 // inFile names the file of an encrypted Secret, where it was rendered by this process.
 func (p *Pass) inFile(o *unstructured.Unstructured, err error) error {
-	name := cmp.Or(o.GetLabels()[policies.LabelVersionOf], o.GetAnnotations()[policies.LabelVersionOf], o.GetName())
+	name := renderedAs(o).Name
 	if file := p.target.files[o.GetNamespace()+"/"+name]; file != "" {
 		return fmt.Errorf("%s: %w", file, err)
 	}

@@ -144,6 +144,14 @@ func (p *Pass) owned(ctx context.Context, id liveID) (*unstructured.Unstructured
 // errNotSeen is a cluster that did not show what a render needs of it.
 var errNotSeen = errors.New("cluster did not answer")
 
+// renderedAs is what an object is among those that were rendered: a copy that stages have of a ConfigMap or a Secret has
+// another name.
+func renderedAs(o *unstructured.Unstructured) render.ObjectID {
+	id := render.IDOf(o)
+	id.Name = cmp.Or(o.GetLabels()[policies.LabelVersionOf], o.GetAnnotations()[policies.LabelVersionOf], id.Name)
+	return id
+}
+
 // keepGenerated notes what was generated, so that it is saved before anything that has it is applied. It reports whether
 // that still is what is to be applied: another process may have made other values meanwhile, which then count.
 func (p *Pass) keepGenerated() (agreed bool) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/view"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // View is the agent as it is shown to people: it implements [view.Source]. Of environments it has copies that their passes left.
@@ -42,6 +43,7 @@ type shown struct {
 	manifests []string          // the Secrets with what was sent
 	proven    map[string]string // hash of the proven template, by staged workload
 	secrets   secretTexts       // of what runs, which nobody sees
+	generated []render.Generated
 }
 
 func newView(a *Agent) *View {

@@ -28,7 +28,7 @@ func (p *Pass) show(out Outcome) {
 		return
 	}
 	s := shown{
-		cell: p.cell(out), inventory: saved.Inventory, hooks: slices.Clone(saved.Hooks), secrets: p.target.secrets, manifests: slices.Clone(saved.Active),
+		cell: p.cell(out), inventory: saved.Inventory, hooks: slices.Clone(saved.Hooks), secrets: p.target.secrets, generated: saved.Generated, manifests: slices.Clone(saved.Active),
 		drift: map[string]string{}, reasons: map[string]string{}, proven: map[string]string{},
 	}
 	if saved.State.Back || len(saved.Active) == 0 {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-cd/sluice/reconciler/apply"
 	"github.com/sluice-cd/sluice/reconciler/view"
+	"github.com/sluice-cd/sluice/render"
 )
 
 const (
@@ -49,7 +50,7 @@ func (v *View) Manifest(ctx context.Context, of view.Key, object string) (string
 	if i < 0 || len(left.manifests) == 0 {
 		return "", view.ErrUnknown
 	}
-	objects, err := v.saved.read(ctx, s, left.manifests, left.secrets)
+	objects, err := v.saved.read(ctx, s, left)
 	if err != nil {
 		return "", err
 	}
@@ -62,8 +63,8 @@ func (v *View) Manifest(ctx context.Context, of view.Key, object string) (string
 }
 
 // read reads what was sent, masked.
-func (m *savedManifests) read(ctx context.Context, s *site, names []string, hidden secretTexts) (map[apply.ID]any, error) {
-	of := s.name + " " + strings.Join(names, " ")
+func (m *savedManifests) read(ctx context.Context, s *site, left shown) (map[apply.ID]any, error) {
+	of := s.name + " " + strings.Join(left.manifests, " ")
 	if found := m.find(of); found != nil {
 		return found, nil
 	}
@@ -81,11 +82,11 @@ func (m *savedManifests) read(ctx context.Context, s *site, names []string, hidd
 	if !s.ready() {
 		return nil, fmt.Errorf("read manifests: cluster %q was not reached yet", s.name)
 	}
-	sent, err := s.store.manifests(ctx, names)
+	sent, err := s.store.manifests(ctx, left.manifests)
 	if err != nil {
 		return nil, err
 	}
-	objects := masked(sent, hidden)
+	objects := masked(sent, left.secrets, left.generated)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.kept = append([]keptManifests{{of, time.Now(), objects}}, m.kept[:min(len(m.kept), manifestsKept-1)]...)
@@ -104,10 +105,16 @@ func (m *savedManifests) find(of string) map[apply.ID]any {
 	return nil
 }
 
-// masked are the objects without the values of Secrets, wherever they stand: whoever looks may see that a value is there.
-func masked(objects []*unstructured.Unstructured, hidden secretTexts) map[apply.ID]any {
+// masked are the objects without the values of Secrets, wherever they stand, and without what was made by chance, where it
+// stands: whoever looks may see that a value is there.
+func masked(objects []*unstructured.Unstructured, hidden secretTexts, generated []render.Generated) map[apply.ID]any {
 	secrets, shown := hidden.with(objects), map[apply.ID]any{}
 	for _, o := range objects {
+		for _, g := range generated {
+			if g.Hook == 0 && g.Object == renderedAs(o) {
+				g.Hide(o)
+			}
+		}
 		if o.GetKind() == "Secret" && o.GetAPIVersion() == "v1" {
 			for _, field := range []string{"data", "stringData"} {
 				if values, ok := o.Object[field].(map[string]any); ok {

@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-cd/sluice/reconciler/config"
 	"github.com/sluice-cd/sluice/reconciler/record"
 	"github.com/sluice-cd/sluice/reconciler/view"
+	"github.com/sluice-cd/sluice/render"
 )
 
 // TestChanges: whoever listens slowly gets one signal for all that he missed, and holds up nobody.
@@ -195,14 +196,26 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestMaskedManifests: a Secret's values are shown nowhere, not even where another object repeats one.
+// TestMaskedManifests: a Secret's values are shown nowhere, not even where another object repeats one; nor is what was made by chance, as
+// short as it may be, where it stands.
 func TestMaskedManifests(t *testing.T) {
 	const marker = "marker-hunter2"
 	objects := []*unstructured.Unstructured{
 		{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s"}, "data": map[string]any{"short": "YQ=="}, "stringData": map[string]any{"long": marker}}},
 		{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "c"}, "data": map[string]any{"url": "https://me:" + marker + "@x", marker: "key", "n": int64(3)}}},
+		{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": map[string]any{"pin": "pin=4711", "port": "4711", "was": "fixed"},
+			"metadata": map[string]any{"name": "g-1a2b", "labels": map[string]any{policies.LabelVersionOf: "g"}}}},
 	}
-	shown := fmt.Sprint(masked(objects, secretTexts{}))
+	made := func(field string) render.Generated {
+		return render.Generated{
+			Place: render.Place{Object: render.ObjectID{Kind: "ConfigMap", Name: "g"}, Pointer: "/data/" + field}, Shown: "pin=<generated>",
+			Parts: []render.Part{{After: "pin=", Nth: 1, Text: "4711"}},
+		}
+	}
+	shown := fmt.Sprint(masked(objects, secretTexts{}, []render.Generated{made("pin"), made("was"), made("gone")}))
+	if !strings.Contains(shown, "map[pin:pin=<generated> port:4711 was:fixed]") {
+		t.Errorf("what was made by chance: %s", shown)
+	}
 	if strings.Contains(shown, marker) || strings.Contains(shown, "YQ==") {
 		t.Errorf("a value is shown: %s", shown)
 	}

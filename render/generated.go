@@ -82,6 +82,21 @@ func (r *Result) Masked() *Result {
 	return &masked
 }
 
+// Hide puts what people may see into an object that has what was made where the place is. One that has something else there,
+// as another release may, stays as it is.
+func (g Generated) Hide(o *unstructured.Unstructured) {
+	pointer, err := tokens(g.Pointer)
+	if err != nil {
+		return
+	}
+	value, _ := get(o.Object, o.Object, pointer)
+	text, ok := scalarText(value)
+	lacks := func(p Part) bool { return !strings.Contains(text, p.Text) }
+	if ok && !slices.ContainsFunc(g.Parts, lacks) {
+		set(o.Object, o.Object, pointer, g.Shown)
+	}
+}
+
 // at finds the object of a place; nil where there is none.
 func (r *Result) at(p Place) **unstructured.Unstructured {
 	if p.Hook == 0 {
