@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"syscall"
@@ -290,7 +291,7 @@ func (s *Story) CLI(t testing.TB, dir string, args ...string) (stdout, stderr st
 func (s *Story) CLIWith(t testing.TB, environ []string, dir string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), s.Sluice, args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), environ...)
+	cmd.Dir, cmd.Env = dir, slices.Concat(os.Environ(), noConfig, environ)
 	var out, talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	err := cmd.Run()

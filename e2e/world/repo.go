@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,7 +23,10 @@ type Repo struct {
 	Local string
 }
 
-// clone makes the clone of a repository that is still empty, with the URL by which the person pushes.
+// noConfig keeps what the machine's people configured for git from counting.
+var noConfig = []string{"GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL=" + os.DevNull, "GIT_CONFIG_SYSTEM=" + os.DevNull}
+
+// clone makes the clone of a repository that is still empty, with the URL by which the person pushes, and her name.
 func (r *Repo) clone(t testing.TB, origin string) {
 	t.Helper()
 	if err := os.MkdirAll(r.Dir, 0o755); err != nil {
@@ -30,6 +34,8 @@ func (r *Repo) clone(t testing.TB, origin string) {
 	}
 	r.Run(t, "init", "-q", "-b", "main")
 	r.Run(t, "remote", "add", "origin", origin)
+	r.Run(t, "config", "user.name", "Ada")
+	r.Run(t, "config", "user.email", "ada@example.com")
 }
 
 func withLogin(address, user, password string) string {
@@ -77,9 +83,9 @@ func (r *Repo) Run(t testing.TB, args ...string) string {
 func (r *Repo) Try(args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = r.Dir
-	cmd.Env = append(os.Environ(), "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
-		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com",
-		"GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com")
+	cmd.Env = slices.Concat(os.Environ(), noConfig, []string{ // on the server there is nobody's name
+		"GIT_AUTHOR_NAME=Ada", "GIT_AUTHOR_EMAIL=ada@example.com", "GIT_COMMITTER_NAME=Ada", "GIT_COMMITTER_EMAIL=ada@example.com",
+	})
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {

@@ -67,12 +67,15 @@ func (b *bench) pass(d time.Duration) {
 	b.now = b.now.Add(d)
 }
 
-// wanted asks for a chart and waits until the try has ended.
-func (b *bench) wanted(t *testing.T, l config.Locked) State {
+// wanted asks for a chart and waits until the try has ended. then is done once it was asked for.
+func (b *bench) wanted(t *testing.T, l config.Locked, then ...func()) State {
 	t.Helper()
 	ended := make(chan struct{})
 	if s := b.Want(l, "somebody", func() { close(ended) }); !s.Again.IsZero() {
 		t.Fatalf("it is not due: %v", s)
+	}
+	for _, do := range then {
+		do()
 	}
 	select {
 	case <-ended:
@@ -99,12 +102,20 @@ func TestFetcher(t *testing.T) {
 	web := chartOf(t, "web", "1.2.0")
 	b := newBench(t)
 	l := b.chart("web", web)
-	b.says(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	goOn := make(chan struct{})
+	b.says(func(w http.ResponseWriter, _ *http.Request) {
+		<-goOn
+		w.WriteHeader(http.StatusBadGateway)
+	})
 	if _, err := b.Get(l); err == nil || err.Error() != "fetching chart web 1.2.0 of "+repository {
 		t.Fatalf("at first: %v", err)
 	}
 	for wait := firstWait; wait <= 4*firstWait; wait *= 2 {
-		s := b.wanted(t, l)
+		s := b.wanted(t, l, func() {
+			if wait == firstWait { // the try that Get began
+				close(goOn)
+			}
+		})
 		if s.Err == nil || s.Lasting() || s.Again.Sub(b.Now()) != wait {
 			t.Fatalf("a server in trouble is asked again after %s: %v", s.Again.Sub(b.Now()), s.Err)
 		}
