@@ -96,7 +96,7 @@ func (k *decryptionKeys) open(ref config.Credentials, o *unstructured.Unstructur
 
 // inFile names the file of an encrypted Secret, where it was rendered by this process.
 func (p *Pass) inFile(o *unstructured.Unstructured, err error) error {
-	name := renderedAs(o).Name
+	name := renderedAs(o).GetName()
 	if file := p.target.files[o.GetNamespace()+"/"+name]; file != "" {
 		return fmt.Errorf("%s: %w", file, err)
 	}

@@ -144,12 +144,15 @@ func (p *Pass) owned(ctx context.Context, id liveID) (*unstructured.Unstructured
 // errNotSeen is a cluster that did not show what a render needs of it.
 var errNotSeen = errors.New("cluster did not answer")
 
-// renderedAs is what an object is among those that were rendered: a copy that stages have of a ConfigMap or a Secret has
-// another name.
-func renderedAs(o *unstructured.Unstructured) render.ObjectID {
-	id := render.IDOf(o)
-	id.Name = cmp.Or(o.GetLabels()[policies.LabelVersionOf], o.GetAnnotations()[policies.LabelVersionOf], id.Name)
-	return id
+// renderedAs is an object by the name that it was rendered with: a copy that stages have of a ConfigMap or a Secret has another.
+func renderedAs(o *unstructured.Unstructured) *unstructured.Unstructured {
+	name := cmp.Or(o.GetLabels()[policies.LabelVersionOf], o.GetAnnotations()[policies.LabelVersionOf], o.GetName())
+	if name == o.GetName() {
+		return o
+	}
+	named := o.DeepCopy()
+	named.SetName(name)
+	return named
 }
 
 // keepGenerated notes what was generated, so that it is saved before anything that has it is applied. It reports whether

@@ -110,8 +110,9 @@ func (m *savedManifests) find(of string) map[apply.ID]any {
 func masked(objects []*unstructured.Unstructured, hidden secretTexts, generated []render.Generated) map[apply.ID]any {
 	secrets, shown := hidden.with(objects), map[apply.ID]any{}
 	for _, o := range objects {
+		was := renderedAs(o)
 		for _, g := range generated {
-			if g.Hook == 0 && g.Object == renderedAs(o) {
+			if g.Is(was) {
 				g.Hide(o)
 			}
 		}

@@ -203,17 +203,17 @@ func TestMaskedManifests(t *testing.T) {
 	objects := []*unstructured.Unstructured{
 		{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s"}, "data": map[string]any{"short": "YQ=="}, "stringData": map[string]any{"long": marker}}},
 		{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "c"}, "data": map[string]any{"url": "https://me:" + marker + "@x", marker: "key", "n": int64(3)}}},
-		{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": map[string]any{"pin": "pin=4711", "port": "4711", "was": "fixed"},
+		{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": map[string]any{"pin": "pin=4711\nlevel=old\n", "port": "4711", "url": "bWU6cGluPTQ3MTE=", "was": "fixed"},
 			"metadata": map[string]any{"name": "g-1a2b", "labels": map[string]any{policies.LabelVersionOf: "g"}}}},
 	}
 	made := func(field string) render.Generated {
 		return render.Generated{
-			Place: render.Place{Object: render.ObjectID{Kind: "ConfigMap", Name: "g"}, Pointer: "/data/" + field}, Shown: "pin=<generated>",
+			Place: render.Place{Object: render.ObjectID{Kind: "ConfigMap", Name: "g"}, Pointer: "/data/" + field}, Shown: "pin=<generated>\nlevel=new\n",
 			Parts: []render.Part{{After: "pin=", Nth: 1, Text: "4711"}},
 		}
 	}
-	shown := fmt.Sprint(masked(objects, secretTexts{}, []render.Generated{made("pin"), made("was"), made("gone")}))
-	if !strings.Contains(shown, "map[pin:pin=<generated> port:4711 was:fixed]") {
+	shown := fmt.Sprint(masked(objects, secretTexts{}, []render.Generated{made("pin"), made("url"), made("was"), made("gone")}))
+	if !strings.Contains(shown, "map[pin:pin=<generated>\nlevel=old\n port:4711 url:me:pin=<generated> was:fixed]") {
 		t.Errorf("what was made by chance: %s", shown)
 	}
 	if strings.Contains(shown, marker) || strings.Contains(shown, "YQ==") {

@@ -3,6 +3,7 @@ package render
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"strings"
 )
@@ -63,6 +64,19 @@ func NewWitness(ctx context.Context, tree Tree, req Request) *Witness {
 
 // Object is the tree's own answer. It is noted where the file is read.
 func (w *Witness) Object(name string) (string, error) { return w.tree.Object(name) }
+
+// Few lists a folder of at most so many names. Of anything else nothing is noted.
+func (w *Witness) Few(name string, most int) ([]fs.DirEntry, bool) {
+	if w.ctx.Err() != nil {
+		return nil, false
+	}
+	entries, err := fs.ReadDir(w.tree, name)
+	if err != nil || len(entries) > most {
+		return nil, false
+	}
+	w.note(name, isList+listing(entries))
+	return entries, true
+}
 
 // Quiet is the tree itself, of which nothing is noted.
 func (w *Witness) Quiet() Tree { return w.tree }

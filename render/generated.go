@@ -82,8 +82,8 @@ func (r *Result) Masked() *Result {
 	return &masked
 }
 
-// Hide puts what people may see into an object that has what was made where the place is. One that has something else there,
-// as another release may, stays as it is.
+// Hide puts "<generated>" into an object that has what was made where the place is; the rest of a text stays what it is. One that
+// has something else there, as another release may, is left alone.
 func (g Generated) Hide(o *unstructured.Unstructured) {
 	pointer, err := tokens(g.Pointer)
 	if err != nil {
@@ -91,10 +91,35 @@ func (g Generated) Hide(o *unstructured.Unstructured) {
 	}
 	value, _ := get(o.Object, o.Object, pointer)
 	text, ok := scalarText(value)
-	lacks := func(p Part) bool { return !strings.Contains(text, p.Text) }
-	if ok && !slices.ContainsFunc(g.Parts, lacks) {
-		set(o.Object, o.Object, pointer, g.Shown)
+	if !ok {
+		return
 	}
+	for _, text := range []string{text, orDecoded(text)} {
+		if shown, all := g.hidden(text); all {
+			set(o.Object, o.Object, pointer, shown)
+			return
+		}
+	}
+}
+
+// hidden is a text without the parts; all: it had them.
+func (g Generated) hidden(text string) (shown string, all bool) {
+	shown = text
+	for _, p := range g.Parts {
+		if !strings.Contains(text, p.After+p.Text) {
+			return text, false
+		}
+		shown = strings.ReplaceAll(shown, p.After+p.Text, p.After+shownGenerated)
+	}
+	return shown, len(g.Parts) > 0
+}
+
+// orDecoded is what a text in base64 stands for, and any other itself.
+func orDecoded(text string) string {
+	if plain, ok := decoded(text); ok {
+		return plain
+	}
+	return text
 }
 
 // at finds the object of a place; nil where there is none.

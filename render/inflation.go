@@ -39,13 +39,16 @@ func (i inflation) input(c kustomize.Chart) (helm.Input, error) {
 // elsewhere is a chart that is in no folder of the tree.
 func elsewhere(c kustomize.Chart) (Elsewhere, error) {
 	e := Elsewhere{Repository: c.Repository, Name: c.Name, Version: c.Version}
-	switch field, why := e.Check(); {
-	case field == "repository":
-		return e, errors.New("repo " + why)
-	case why != "":
-		return e, errors.New(field + " " + why)
+	field, why := e.Check()
+	switch field {
+	case "":
+		return e, nil
+	case "repository":
+		field = "repo"
+	case "chart":
+		field = "name"
 	}
-	return e, nil
+	return e, errors.New(field + " " + why)
 }
 
 // Values reads them of the packed chart.

@@ -66,7 +66,7 @@ func lock(cmd *cobra.Command, flags lockFlags, args []string) error {
 	case len(args) == 1 && app.Metadata.Name != args[0]:
 		return fmt.Errorf("sluice.yaml is application %q, not %q", app.Metadata.Name, args[0])
 	}
-	needs, err := elsewhere.Needs(ctx, place.tree, place.dir, app)
+	needs, err := elsewhere.Needs(ctx, withoutIgnored(ctx, place.tree, flags.dir), place.dir, app)
 	if err != nil {
 		return err
 	}

@@ -32,12 +32,14 @@ func validateLock(ctx context.Context, file string, app *config.Application) (fa
 	if err != nil {
 		return faultsOf(name, err)
 	}
+	tree, whole := withoutIgnored(ctx, place.tree, dir), true
 	var all []render.Elsewhere
 	for _, env := range app.Environments {
 		at := fmt.Sprintf("environments[%s].source", env.Name)
-		needs, err := env.Source.Elsewheres(ctx, place.tree, place.dir)
+		needs, err := env.Source.Elsewheres(ctx, tree, place.dir)
 		if err != nil {
-			continue // a chart that cannot be read has no render either, which says why
+			whole = false // what cannot be read has no render either, which says why
+			continue
 		}
 		lacking, _ := elsewhere.Lacking(lock, needs)
 		for _, e := range lacking {
@@ -45,7 +47,7 @@ func validateLock(ctx context.Context, file string, app *config.Application) (fa
 		}
 		all = append(all, needs...)
 	}
-	if len(faults) > 0 {
+	if len(faults) > 0 || !whole {
 		return faults
 	}
 	_, idle := elsewhere.Lacking(lock, all)

@@ -76,7 +76,7 @@ func Open(ctx context.Context, from, to string, programs Programs) (*Corpus, err
 	return c, os.WriteFile(filepath.Join(dir, "sluice.yaml"), []byte(file.String()), 0o600)
 }
 
-// lies reports whether all dependencies of a chart lie in the corpus, and not all of them in the chart.
+// lies reports whether all dependencies of a chart lie in the corpus, by their addresses.
 func (c *Corpus) lies(chart string) bool {
 	text, err := os.ReadFile(filepath.Join(c.theirs, chart, "Chart.yaml")) //nolint:gosec // the corpus is the caller's
 	if err != nil {

@@ -23,8 +23,8 @@ type Lock struct {
 	APIVersion string `json:"apiVersion"`
 	// Kind is Lock.
 	Kind string `json:"kind"`
-	// Charts are those that sources of sluice.yaml and dependencies of their charts ask for, in the order of repository,
-	// chart and version.
+	// Charts are those that sources of sluice.yaml, their kustomizations and dependencies of their charts ask for, in the order of
+	// repository, chart and version.
 	Charts []Locked `json:"charts"`
 }
 
@@ -33,7 +33,7 @@ const KindLock = "Lock"
 
 // Locked is a chart from elsewhere and what it resolved to.
 type Locked struct {
-	// Repository, Chart and Version are as source.helm, or a dependency in a Chart.yaml, has them.
+	// Repository, Chart and Version are as source.helm, helmCharts of a kustomization or a dependency in a Chart.yaml has them.
 	Repository string `json:"repository"`
 	Chart      string `json:"chart"`
 	Version    string `json:"version"`

@@ -33,7 +33,7 @@ func Needs(ctx context.Context, tree render.Tree, dir string, app *config.Applic
 // Lacking are those of the needs that a lock does not have, and Idle its entries that nobody needs.
 func Lacking(lock config.Lock, needs []render.Elsewhere) (lacking []render.Elsewhere, idle []config.Locked) {
 	for _, e := range needs {
-		if _, ok := lock.For(e); !ok {
+		if _, ok := lock.For(e); !ok && !slices.Contains(lacking, e) {
 			lacking = append(lacking, e)
 		}
 	}

@@ -318,9 +318,11 @@ func TestChartsOfKustomizations(t *testing.T) {
 		files["Chart.yaml"] = fmt.Sprintf("apiVersion: v2\nname: %s\nversion: %s\n", name, version)
 		return packed(t, name, files)
 	}
-	web, cache, db := named("web", "1.2.0"), named("cache", "2.5.0"), named("db", "4.0.0")
+	web, cache, db, queue := named("web", "1.2.0"), named("cache", "2.5.0"), named("db", "4.0.0"), named("queue", "1.0.0")
 	files := map[string]string{
-		"apps/shop/overlay/kustomization.yaml": "resources: [../base]\nnamePrefix: x-\ngenerators: [chart.yaml]\n",
+		"apps/shop/overlay/kustomization.yaml":         "resources: [../base]\nnamePrefix: x-\ngenerators: [chart.yaml, plugins]\n",
+		"apps/shop/overlay/plugins/kustomization.yaml": "resources: [queue.yaml]\npatches: [{target: {kind: HelmChartInflationGenerator}, patch: '[{\"op\": \"add\", \"path\": \"/releaseName\", \"value\": \"queue\"}]'}]\n",
+		"apps/shop/overlay/plugins/queue.yaml":         "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: q}\nname: queue\nversion: 1.x\nrepo: " + repository + "\n",
 		"apps/shop/overlay/chart.yaml": "apiVersion: builtin\nkind: HelmChartInflationGenerator\nmetadata: {name: c}\nname: cache\nversion: ^2\nrepo: " + repository +
 			"/\nvaluesInline: {level: debug}\nvaluesMerge: replace\n",
 		"apps/shop/base/kustomization.yaml": "helmCharts:\n- {name: web, version: 1.2.0, repo: \"" + repository + "\", valuesInline: {extra: {b: null, c: 3}}}\n" +
@@ -333,19 +335,19 @@ func TestChartsOfKustomizations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(needs); got != fmt.Sprintf("[web 1.2.0 of %[1]s db 4.x of %[1]s cache ^2 of %[1]s]", repository) {
+	if got := fmt.Sprint(needs); got != fmt.Sprintf("[web 1.2.0 of %[1]s db 4.x of %[1]s cache ^2 of %[1]s queue 1.x of %[1]s]", repository) {
 		t.Errorf("needs %s", got)
 	}
 	_, _, err = renderOver(t, treeOf(t, files), put(web, cache, db).get, req)
 	if err == nil || !strings.Contains(err.Error(), "apps/shop/base/kustomization.yaml: helmCharts[0]: chart web 1.2.0") || !strings.Contains(err.Error(), "is not locked") {
 		t.Errorf("without a lock: %v", err)
 	}
-	files["apps/shop/sluice.lock"] = lockOf(t, entry("web", "1.2.0", "1.2.0", web), entry("cache", "^2", "2.5.0", cache), entry("db", "4.x", "4.0.0", db))
-	_, over, err := renderOver(t, treeOf(t, files), put(cache, db).get, req)
-	if err == nil || len(over.Missing()) == 0 || over.Missing()[0].Chart != "web" {
+	files["apps/shop/sluice.lock"] = lockOf(t, entry("web", "1.2.0", "1.2.0", web), entry("cache", "^2", "2.5.0", cache), entry("db", "4.x", "4.0.0", db), entry("queue", "1.x", "1.0.0", queue))
+	_, over, err := renderOver(t, treeOf(t, files), put(cache).get, req)
+	if err == nil || len(over.Missing()) != 2 || over.Missing()[0].Chart != "web" || over.Missing()[1].Chart != "db" {
 		t.Errorf("not fetched yet: %v, %v", over.Missing(), err)
 	}
-	made, _, err := renderOver(t, treeOf(t, files), put(web, cache, db).get, req)
+	made, _, err := renderOver(t, treeOf(t, files), put(web, cache, db, queue).get, req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -354,7 +356,7 @@ func TestChartsOfKustomizations(t *testing.T) {
 		got[o.GetName()], _, _ = unstructured.NestedString(o.Object, "data", "all")
 	}
 	want := map[string]any{ // the null removes b from what helm is given, and so not from the chart's own
-		"x-web": `{"extra":{"a":1,"b":2,"c":3},"level":"info"}`, "x-cache": `{"extra":{"a":1,"b":2},"level":"debug"}`, "x-db": `{"extra":{"a":1,"b":2},"global":{},"level":"info"}`,
+		"x-web": `{"extra":{"a":1,"b":2,"c":3},"level":"info"}`, "x-cache": `{"extra":{"a":1,"b":2},"level":"debug"}`, "x-queue": `{"extra":{"a":1,"b":2},"level":"info"}`, "x-db": `{"extra":{"a":1,"b":2},"global":{},"level":"info"}`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rendered (-want +got):\n%s", diff)

@@ -33,11 +33,19 @@ type Input struct {
 	Charts Charts
 }
 
-// Visit walks through all kustomizations of a build, and has the charts that they name rendered, but builds only folders of plugins.
+// Visit walks through all kustomizations of a build and asks for the charts that they name, but builds nothing.
 func Visit(ctx context.Context, in Input) error {
 	left := maxFolders
-	_, err := newSurvey(ctx, in, &left).walk(in.Dir, 0, "")
+	_, err := visit(ctx, in, &left)
 	return err
+}
+
+// visit returns the resources of a folder, as they are in its files.
+func visit(ctx context.Context, in Input, folders *int) ([]manifest.Object, error) {
+	s := newSurvey(ctx, in, folders)
+	s.visiting = true
+	_, err := s.walk(in.Dir, 0, "")
+	return s.resources, err
 }
 
 // Build runs a kustomization. An error names the file to blame where that is known. Safe for concurrent use: builds take

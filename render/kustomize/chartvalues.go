@@ -79,7 +79,7 @@ func (s *survey) valuesFile(dir string, entry Chart, c types.HelmChart) (name st
 		}
 	case entry.Path == "":
 		data, err = s.in.Charts.Values(s.ctx, entry)
-		return "values.yaml of " + entry.Name, data, err
+		return "", data, err // the entry is to blame
 	default:
 		name = path.Join(entry.Path, "values.yaml")
 	}

@@ -32,6 +32,7 @@ func (s *survey) replace(k *kustomization, dir, namespace string) error {
 		}
 		*plugins.entries = kept
 	}
+	var faults error
 	for i, c := range k.HelmCharts {
 		globals := types.HelmGlobals{}
 		if k.HelmGlobals != nil {
@@ -40,10 +41,14 @@ func (s *survey) replace(k *kustomization, dir, namespace string) error {
 		if c.Namespace == "" {
 			c.Namespace = namespace
 		}
-		if err := s.chart(k, dir, globals, c); err != nil {
-			return inEntry(k.file, fmt.Sprintf("helmCharts[%d]", i), err)
+		if err := s.chart(k, dir, globals, c); err != nil && faults == nil {
+			// The others are asked for all the same: what is to be fetched is fetched together.
+			faults = inEntry(k.file, fmt.Sprintf("helmCharts[%d]", i), err)
 		}
 		changed = true
+	}
+	if faults != nil {
+		return faults
 	}
 	if changed = changed || k.HelmGlobals != nil; !changed {
 		return nil
@@ -103,7 +108,12 @@ func (s *survey) plugins(dir, entry string) (objects []manifest.Object, isFolder
 		if *s.folders--; *s.folders < 0 {
 			return nil, true, fmt.Errorf("more than %d folders of plugins", maxFolders)
 		}
-		objects, err = build(s.ctx, Input{Tree: s.tree, Dir: name, Charts: s.in.Charts}, s.folders)
+		in := Input{Tree: s.tree, Dir: name, Charts: s.in.Charts}
+		if s.visiting {
+			objects, err = visit(s.ctx, in, s.folders)
+		} else {
+			objects, err = build(s.ctx, in, s.folders)
+		}
 		return objects, true, err
 	}
 	data, err := fs.ReadFile(s.tree, name)

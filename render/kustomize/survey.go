@@ -35,6 +35,8 @@ type survey struct {
 	root    kustomization
 	asked   bool // the root wants origins noted in the objects
 
+	visiting bool // nothing is built
+
 	shown map[string][]byte   // what the library is shown instead of a file, or where none is
 	made  map[string]rendered // files that are only shown, by path
 

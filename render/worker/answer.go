@@ -17,6 +17,7 @@ import (
 // folder, once. Each question is two switches between processes, on a busy machine a hundred times what an answer costs.
 const (
 	aheadFolders = 64
+	aheadLooks   = 256 // at what may be folders, of one answer
 	aheadFiles   = 512 // of one render
 	aheadFile    = 32 << 10
 	aheadBytes   = 2 << 20
@@ -179,7 +180,8 @@ func folders(dir string, source render.Source) []string {
 // ahead is an answer with more in it than was asked.
 type ahead struct {
 	answer
-	bytes [][]byte
+	bytes  [][]byte
+	looked int // at folders
 }
 
 func (o *ahead) list(dir string, entries []fs.DirEntry) {
@@ -192,11 +194,11 @@ func (o *ahead) list(dir string, entries []fs.DirEntry) {
 
 // folder adds a folder that was not sent yet, and so many below it. What cannot be listed is left for whoever asks for it.
 func (a *answerer) folder(out *ahead, dir string, below int) {
-	if a.ahead[dir] {
+	if out.looked++; a.ahead[dir] || out.looked > aheadLooks {
 		return
 	}
-	entries, err := a.tree.ReadDir(dir)
-	if err != nil || len(entries) > aheadFiles {
+	entries, ok := a.tree.Few(dir, aheadFiles)
+	if !ok {
 		return
 	}
 	if !a.sent[dir] {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,6 +72,11 @@ const (
 
 func withTemplate(text string) map[string]string {
 	return map[string]string{"chart/Chart.yaml": chartYAML, "chart/templates/a.yaml": configMap + "data: {a: '" + text + "'}\n"}
+}
+
+func with(files, more map[string]string) map[string]string {
+	maps.Copy(files, more)
+	return files
 }
 
 // The golden cases of package render, and what each kind of fault looks like: here as there, byte for byte.
@@ -178,22 +184,29 @@ func TestLesson12_BombsBesideNeighbours(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"Endless":   {withTemplate(endless), "longer than"},
-		"Endless2":  {withTemplate(endless + "2"), "longer than"},
-		"Endless3":  {withTemplate(endless + "3"), "longer than"},
-		"Swelling":  {withTemplate(swelling), ""}, // its memory, or where the processor is busy the time
+		"Endless":  {withTemplate(endless), "longer than"},
+		"Endless2": {withTemplate(endless + "2"), "longer than"},
+		"Endless3": {withTemplate(endless + "3"), "longer than"},
+		"Swelling": {withTemplate(swelling), ""}, // its memory, or where the processor is busy the time
+		"Overlaid": { // what was sent without being asked for says nothing of what is no folder
+			with(withTemplate(endless), map[string]string{"overlay/kustomization.yaml": "patches: [{path: ../common/patch.yaml}] # see ../README.md", "common/patch.yaml": configMap, "README.md": "x"}),
+			"longer than",
+		},
 		"Recursion": {withTemplate("{{ define \"a\" }}{{ include \"a\" . }}{{ end }}{{ include \"a\" . }}"), ""},
 	}
 	var bombed sync.WaitGroup
 	for name, bomb := range bombs {
-		tree := treeOf(t, bomb.files)
+		tree, req := treeOf(t, bomb.files), chart
+		if bomb.files["overlay/kustomization.yaml"] != "" {
+			req.Source.Kustomize = overlay.Source.Kustomize
+		}
 		bombed.Go(func() {
-			_, err := p.Render(t.Context(), tree, chart)
+			_, err := p.Render(t.Context(), tree, req)
 			if err == nil || !strings.Contains(err.Error(), bomb.want) {
 				t.Errorf("%s: error %v, want %q", name, err, bomb.want)
 			}
 			trace, known := render.TraceOf(err)
-			if !known || !trace.Holds(tree, chart) {
+			if !known || !trace.Holds(tree, req) {
 				t.Errorf("%s: nobody could tell whether another try is of use: %v", name, err)
 			}
 		})
