@@ -29,8 +29,9 @@ func lockCommand() *cobra.Command {
 		Use:   "lock [APP]",
 		Short: "Write which archives charts from elsewhere are",
 		Long: `Writes sluice.lock beside sluice.yaml: for each chart from a registry (oci://) or a chart repository (https://) that a source,
-a dependency in a Chart.yaml of this repository, or helmCharts of a kustomization asks for, the version that its range resolved to, where the archive is, and its
-digest. Commit the file: agents, and all commands here, deploy only what it says, and a chart that it does not have is an error.
+a dependency in a Chart.yaml of this repository, or helmCharts of a kustomization asks for, the version that its range resolved
+to, where the archive is, and its digest. Commit the file: agents, and all commands here, deploy only what it says, and a chart
+that it does not have is an error. A folder that Git ignores counts as not there, since no commit has it.
 
 What is locked and still asked for stays as it is. With --upgrade every range is resolved anew, to the newest version in it.
 With --check nothing is written: the exit status is 3 where something would be.
