@@ -65,6 +65,14 @@ type Pool struct {
 // ErrNetwork says that nothing keeps templates from the network.
 var ErrNetwork = errors.New("nothing here keeps what renders from the network: neither seccomp nor namespaces")
 
+// accepts refuses processes that nothing keeps from the network, unless that is allowed.
+func (c Config) accepts(says hello) error {
+	if len(says.Network) == 0 && !c.AllowNetwork {
+		return ErrNetwork
+	}
+	return nil
+}
+
 // New starts a process at least, to see which barriers there are.
 func New(cfg Config) (*Pool, error) {
 	if cfg.Processes == 0 {
@@ -85,11 +93,11 @@ func New(cfg Config) (*Pool, error) {
 		return nil, err
 	}
 	says := ready[0].says
-	if len(says.Network) == 0 && !cfg.AllowNetwork {
+	if err := cfg.accepts(says); err != nil {
 		for _, w := range ready {
 			w.close()
 		}
-		return nil, ErrNetwork
+		return nil, err
 	}
 	p := &Pool{config: cfg, says: says, turns: make(chan struct{}, cfg.Processes), running: map[*process]bool{}}
 	p.sweeper = time.AfterFunc(idleFor, p.sweep)

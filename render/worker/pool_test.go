@@ -333,6 +333,25 @@ func TestWorkerAsksLittle(t *testing.T) {
 	}
 }
 
+// Without a barrier before the network there are no renders, unless somebody who runs the agent allows it.
+func TestNetworkBarrierIsRequired(t *testing.T) {
+	for name, tc := range map[string]struct {
+		barriers []string
+		allowed  bool
+		want     error
+	}{
+		"OneBarrier": {[]string{"seccomp"}, false, nil},
+		"None":       {nil, false, ErrNetwork},
+		"NoneNeeded": {nil, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := (Config{AllowNetwork: tc.allowed}).accepts(hello{Network: tc.barriers}); !errors.Is(err, tc.want) {
+				t.Errorf("got %v, want %v", err, tc.want)
+			}
+		})
+	}
+}
+
 // What swells is ended by what it may hold, long before its time is up.
 func TestWorkerIsBoundedInMemory(t *testing.T) {
 	p := pool(t, Config{Processes: 1, Memory: 256 << 20, Time: 5 * time.Minute})
